@@ -1,0 +1,59 @@
+"""Multimodal sentiment analysis with the tools of scikit-learn.
+
+Everything public is importable from here. Names are resolved on first use
+(:pep:`562`), so that importing the package costs nothing and loads no torch.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# public name -> the module that defines it
+_EXPORTS = {
+    # exceptions
+    "BlockError": "exceptions",
+    "CellError": "exceptions",
+    "MMSentError": "exceptions",
+    # blocks
+    "Block": "blocks",
+    "BlockLayout": "blocks",
+    # compose
+    "FillBlocks": "compose",
+    "Pipeline": "compose",
+    "make_extractor": "compose",
+    "make_pipeline": "compose",
+    # feature_extraction
+    "Cached": "feature_extraction",
+    "ColorTexture": "feature_extraction",
+    "LogMel": "feature_extraction",
+    "MFCC": "feature_extraction",
+    "Pixels": "feature_extraction",
+    "TextEmbedder": "feature_extraction",
+    "TfidfEmbedder": "feature_extraction",
+    # estimators
+    "FusionClassifier": "estimators",
+    "FusionRegressor": "estimators",
+    # metrics
+    "classification_scores": "metrics",
+    "get_scorer": "metrics",
+    "get_scorer_names": "metrics",
+    "intensity_scores": "metrics",
+    # datasets
+    "make_clips": "datasets",
+    "read_feature_file": "datasets",
+    "read_table": "datasets",
+}
+
+__all__ = ["__version__", *sorted(_EXPORTS)]  # noqa: PLE0604
+
+
+def __getattr__(name):
+    try:
+        module = _EXPORTS[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,25 @@
+"""The package's own errors.
+
+Each also inherits from the builtin that scikit-learn users expect, so that
+``except ValueError`` and ``error_score=`` keep working.
+"""
+
+
+class MMSentError(Exception):
+    """Root of all errors that the package raises on purpose."""
+
+
+class BlockError(MMSentError, ValueError):
+    """A table's columns, or the numbers in them, do not fit the block contract."""
+
+
+class CellError(MMSentError, ValueError):
+    """A raw cell (a text, file, array) cannot be read or encoded."""
+
+
+class DataFormatError(MMSentError, ValueError):
+    """A file is not what its reader expects, or is not safe to read."""
+
+
+class MissingDependencyError(MMSentError, ImportError):
+    """A package of an optional extra is needed and not installed."""

@@ -1,0 +1,137 @@
+"""Raw cells: which are missing, which are equal, and where they stand in the user's table."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mmsent.exceptions import CellError
+
+_CELL_TYPES = "a text, a path, bytes or an array"
+
+
+def is_missing(cell):
+    """Tell whether a cell means "not there": None, NaN, NaT, or empty of content.
+
+    Parameters
+    ----------
+    cell : object
+        One cell of a raw table.
+
+    Returns
+    -------
+    bool
+        True for None, NaN, ``pd.NA``, blank strings, empty bytes and arrays without elements.
+
+    Examples
+    --------
+    >>> [is_missing(cell) for cell in (None, float("nan"), " ", b"", "fine", 0.0)]
+    [True, True, True, True, False, False]
+    """
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return True
+    if isinstance(cell, str):
+        return not cell.strip()
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return len(cell) == 0
+    if isinstance(cell, np.ndarray):
+        return cell.size == 0
+    return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
+
+
+def content_key(cell):
+    """Return a hashable key under which two cells of equal content are the same cell.
+
+    A path stands for itself here, not for what the file holds.
+    """
+    if isinstance(cell, np.ndarray):
+        digest = hashlib.blake2b(np.ascontiguousarray(cell).tobytes(), digest_size=16)
+        return ("array", cell.shape, cell.dtype.str, digest.digest())
+    if isinstance(cell, tuple | list):
+        return (type(cell).__name__, *map(content_key, cell))
+    if isinstance(cell, bytearray | memoryview):
+        return ("bytes", bytes(cell))
+    if isinstance(cell, Path):
+        return ("str", str(cell))
+    try:
+        hash(cell)
+    except TypeError:
+        return ("object", id(cell))
+    return (type(cell).__name__, cell)
+
+
+@dataclass(frozen=True)
+class CellColumn:
+    """One column of raw cells with what an error message needs to find a row again."""
+
+    cells: list
+    labels: list | None  # index labels where the caller gave a pandas object
+    name: str | None
+
+    @classmethod
+    def read(cls, X, *, owner):
+        """Read a Series, a list, a 1-D array or a one-column table.
+
+        Parameters
+        ----------
+        X : Series, DataFrame, ndarray or sequence
+            The column as the caller gave it.
+        owner : str
+            Who reads, for messages.
+        """
+        if isinstance(X, str | bytes | Path | dict):
+            raise CellError(
+                f"{owner} expects a column of cells, each {_CELL_TYPES}; got a single "
+                f"{type(X).__name__}. Put it into a list: [{type(X).__name__}]."
+            )
+        labels = name = None
+        if isinstance(X, pd.DataFrame):
+            if X.shape[1] != 1:
+                raise CellError(
+                    f"{owner} expects one column of cells; got a table of {X.shape[1]} columns. "
+                    "Choose one with X['column'], or name it in make_extractor(...)."
+                )
+            X = X.iloc[:, 0]
+        if isinstance(X, pd.Series):
+            labels, name = X.index.tolist(), None if X.name is None else str(X.name)
+            cells = X.tolist()
+        elif isinstance(X, np.ndarray):
+            if X.ndim == 2 and X.shape[1] == 1:
+                X = X[:, 0]
+            elif X.ndim != 1:
+                raise CellError(
+                    f"{owner} expects one column of cells; got an array of shape {X.shape}. "
+                    "For one cell that is an array, pass a list: [array]."
+                )
+            cells = X.tolist() if X.dtype.kind != "O" else list(X)
+        elif hasattr(X, "__iter__"):
+            cells = list(X)
+        else:
+            raise CellError(
+                f"{owner} expects a column of cells, each {_CELL_TYPES}; "
+                f"got a {type(X).__name__}. Pass a list, an array or a pandas Series."
+            )
+        return cls(cells, labels, name)
+
+    def where(self, row):
+        """Say where a row stands, in the user's own terms."""
+        place = f"row {row}"
+        if self.labels is not None and self.labels[row] != row:
+            place += f" (index {self.labels[row]!r})"
+        if self.name is not None:
+            place += f", column {self.name!r}"
+        return f"{place}, cell {describe(self.cells[row])}"
+
+
+def describe(cell, max_chars=80):
+    """Describe a cell in a few words for a message."""
+    if isinstance(cell, np.ndarray):
+        return f"array of shape {cell.shape} and dtype {cell.dtype}"
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return f"{len(cell)} bytes"
+    if isinstance(cell, str | Path):
+        text = str(cell)
+        return repr(text if len(text) <= max_chars else text[: max_chars - 1] + "…")
+    return f"{type(cell).__name__} {str(cell)[:max_chars]!r}"
