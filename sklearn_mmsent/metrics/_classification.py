@@ -1,0 +1,111 @@
+"""Scores of predicted classes, with the averaging in each name."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_consistent_length
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "labels": ["array-like", None],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def classification_scores(y_true, y_pred, *, labels=None, sample_weight=None):
+    """Compute accuracy, precision, recall and F1, each with its averaging in its name.
+
+    A class without predictions has precision 0, one without true rows recall 0, and
+    no warning is given: in small or imbalanced folds both are usual.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
+        True classes of any kind, or a table of 0 and 1 (several labels at once).
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Predicted classes.
+    labels : array-like of shape (n_classes,), default=None
+        Classes to average over; None takes all that occur on either side. Name all
+        classes to count those that a fold happens to lack, or fewer to leave out one
+        of no interest, such as "neutral". Accuracy counts all rows always.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None means that all count the same.
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy``, and ``precision_``, ``recall_``, ``f1_`` with ``macro`` (each class
+        counts the same) and ``weighted`` (by its true number). ``micro`` (each row
+        counts the same) is added where it is not just accuracy once more: for several
+        labels at once, and where `labels` leaves out a class that occurs.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a class is missing, or there are no rows.
+    TypeError
+        If a side holds continuous numbers rather than classes.
+
+    See Also
+    --------
+    intensity_scores : Scores of predicted intensities rather than classes.
+    sklearn.metrics.classification_report : The same scores for each class, as text.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import classification_scores
+    >>> scores = classification_scores(["neg", "neg", "pos", "pos"], ["neg", "pos", "pos", "pos"])
+    >>> {name: round(value, 3) for name, value in scores.items() if "weighted" not in name}
+    {'accuracy': 0.75, 'precision_macro': 0.833, 'recall_macro': 0.75, 'f1_macro': 0.733}
+    """
+    check_consistent_length(y_true, y_pred, sample_weight)
+    for name, y in (("y_true", y_true), ("y_pred", y_pred)):
+        kind = _check_classes(name, y)
+
+    scores = {"accuracy": float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))}
+    averages = ["macro", "weighted"]
+    if kind == "multilabel-indicator" or _leaves_out_a_class(y_true, y_pred, labels):
+        averages.append("micro")
+    for average in averages:
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            y_true,
+            y_pred,
+            labels=labels,
+            average=average,
+            sample_weight=sample_weight,
+            zero_division=0.0,
+        )
+        scores[f"precision_{average}"] = float(precision)
+        scores[f"recall_{average}"] = float(recall)
+        scores[f"f1_{average}"] = float(f1)
+    return scores
+
+
+def _check_classes(name, y):
+    if np.size(y) == 0:
+        raise ValueError(f"classification_scores: {name} has no rows.")
+    missing = np.flatnonzero(pd.DataFrame(y).isna().any(axis=1))
+    if len(missing):
+        raise ValueError(
+            f"classification_scores: {name} has no class in {len(missing)} rows, first in row "
+            f"{missing[0]}. Leave out rows without a label before scoring."
+        )
+    kind = type_of_target(y, input_name=name)
+    if kind.startswith("continuous"):
+        raise TypeError(
+            f"classification_scores: {name} holds continuous numbers, expected classes. Use "
+            "intensity_scores for intensities, or cut them into classes first."
+        )
+    return kind
+
+
+def _leaves_out_a_class(y_true, y_pred, labels):
+    if labels is None:
+        return False
+    occurring = np.union1d(np.asarray(y_true), np.asarray(y_pred))
+    return not set(occurring.tolist()) <= set(np.asarray(labels).tolist())

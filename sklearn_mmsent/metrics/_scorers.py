@@ -1,0 +1,112 @@
+"""Scorers by name: the field's own, and all of scikit-learn's."""
+
+import copy
+import difflib
+
+from sklearn.metrics import get_scorer as _sklearn_get_scorer
+from sklearn.metrics import get_scorer_names as _sklearn_get_scorer_names
+from sklearn.metrics import make_scorer
+from sklearn.utils._param_validation import validate_params
+
+from sklearn_mmsent.metrics._intensity import (
+    intensity_accuracy,
+    intensity_corr,
+    intensity_f1,
+    intensity_mae,
+)
+
+_SCORERS = {
+    "acc2_has0": make_scorer(intensity_accuracy),
+    "acc2_non0": make_scorer(intensity_accuracy, zeros="exclude"),
+    "acc3": make_scorer(intensity_accuracy, n_classes=3),
+    "acc5": make_scorer(intensity_accuracy, n_classes=5),
+    "acc7": make_scorer(intensity_accuracy, n_classes=7),
+    "f1_weighted_has0": make_scorer(intensity_f1),
+    "f1_weighted_non0": make_scorer(intensity_f1, zeros="exclude"),
+    "corr": make_scorer(intensity_corr),
+    "neg_mae": make_scorer(intensity_mae, greater_is_better=False),
+    "acc2_sims": make_scorer(intensity_accuracy, convention="sims"),
+    "acc3_sims": make_scorer(intensity_accuracy, n_classes=3, convention="sims"),
+    "acc5_sims": make_scorer(intensity_accuracy, n_classes=5, convention="sims"),
+    "f1_weighted_sims": make_scorer(intensity_f1, convention="sims"),
+    "corr_sims": make_scorer(intensity_corr, convention="sims"),
+    "neg_mae_sims": make_scorer(intensity_mae, convention="sims", greater_is_better=False),
+}
+
+
+@validate_params({"scoring": [str, callable, None]}, prefer_skip_nested_validation=True)
+def get_scorer(scoring):
+    """Get a scorer by name: one of the field's, or any of scikit-learn's.
+
+    scikit-learn fixes the list of names that ``scoring="name"`` may take when it is
+    imported, so that ``cross_val_score(..., scoring="acc7")`` is refused there: write
+    ``scoring=get_scorer("acc7")``, or a dict of such scorers for several at once.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+        A name of :func:`get_scorer_names`. A callable, and None, come back as they are.
+
+    Returns
+    -------
+    callable or None
+        A new, picklable scorer with the signature ``scorer(estimator, X, y)``; higher
+        is better (names with ``neg_`` give the negated error). It takes
+        ``sample_weight`` as scikit-learn's scorers do.
+
+    Raises
+    ------
+    ValueError
+        If neither this package nor scikit-learn knows the name.
+
+    See Also
+    --------
+    intensity_scores : All intensity scores of given predictions at once.
+    sklearn.metrics.make_scorer : A scorer of a function of one's own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import cross_validate
+    >>> from sklearn_mmsent import get_scorer
+    >>> X = np.random.RandomState(0).randn(60, 3)
+    >>> y = np.clip(X @ [1.5, -1, 0.5], -3, 3)
+    >>> scoring = {name: get_scorer(name) for name in ("acc7", "neg_mae", "r2")}
+    >>> result = cross_validate(Ridge(), X, y, scoring=scoring)
+    >>> [round(float(result[f"test_{name}"].mean()), 2) for name in scoring]
+    [0.82, -0.2, 0.96]
+    """
+    if not isinstance(scoring, str):
+        return scoring
+    if scoring in _SCORERS:
+        return copy.deepcopy(_SCORERS[scoring])
+    names = get_scorer_names()
+    if scoring not in names:
+        close = difflib.get_close_matches(scoring, names, n=3) or sorted(_SCORERS)
+        raise ValueError(
+            f"get_scorer: no scorer is named {scoring!r}. Did you mean {', '.join(close)}? "
+            "get_scorer_names() lists all."
+        )
+    return _sklearn_get_scorer(scoring)
+
+
+def get_scorer_names():
+    """List the names that :func:`get_scorer` knows, scikit-learn's included.
+
+    Returns
+    -------
+    list of str
+        Sorted names.
+
+    See Also
+    --------
+    get_scorer : The scorer of a name.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import get_scorer_names
+    >>> {"acc2_has0", "neg_mae", "f1_macro"} <= set(get_scorer_names())
+    True
+    """
+    return sorted({*_SCORERS, *_sklearn_get_scorer_names()})
