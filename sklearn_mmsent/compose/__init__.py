@@ -1,0 +1,16 @@
+"""From raw tables to numeric ones and on to an estimator, with names kept all the way."""
+
+from sklearn_mmsent.compose._extractor import MultimodalExtractor, PresentCells, make_extractor
+from sklearn_mmsent.compose._fill import FillBlocks
+from sklearn_mmsent.compose._pipeline import Pipeline, make_pipeline
+from sklearn_mmsent.compose._select import SelectModalities
+
+__all__ = [
+    "FillBlocks",
+    "MultimodalExtractor",
+    "Pipeline",
+    "PresentCells",
+    "SelectModalities",
+    "make_extractor",
+    "make_pipeline",
+]

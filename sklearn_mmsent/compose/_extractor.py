@@ -1,0 +1,321 @@
+"""make_extractor: one transformer from a raw table to a numeric one."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mmsent.blocks import SEPARATOR
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
+
+
+class MultimodalExtractor(ColumnTransformer):
+    """From a raw table, one column per modality, to a numeric table of named blocks.
+
+    Built by :func:`make_extractor`. It is a
+    :class:`~sklearn.compose.ColumnTransformer` that names its columns
+    ``<modality>__<feature>``, always hands on a DataFrame, and also takes one
+    row as a dict.
+
+    Parameters
+    ----------
+    transformers : list of (str, transformer, columns) tuples
+        Modality, its transformer, and the raw column or columns it reads.
+    remainder : {"drop", "passthrough"} or estimator, default="drop"
+        What happens to the other columns.
+    sparse_threshold : float, default=0
+        Density under which scikit-learn would stack sparsely; never, by default.
+    n_jobs : int or None, default=None
+        Number of modalities extracted in parallel; None means 1.
+    transformer_weights : dict or None, default=None
+        Factors on the modalities' numbers.
+    verbose : bool, default=False
+        Whether to print the time of each modality.
+    verbose_feature_names_out : bool, default=True
+        Whether names carry their modality; the package needs them to.
+
+    See Also
+    --------
+    make_extractor : Builds it.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import TfidfEmbedder, make_extractor
+    >>> extract = make_extractor(text=("review", TfidfEmbedder(n_components=2)))
+    >>> extract.fit_transform({"review": ["good fun", "bad fun", "good"]}).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        transformers,
+        *,
+        remainder="drop",
+        sparse_threshold=0.0,
+        n_jobs=None,
+        transformer_weights=None,
+        verbose=False,
+        verbose_feature_names_out=True,
+    ):
+        super().__init__(
+            transformers,
+            remainder=remainder,
+            sparse_threshold=sparse_threshold,
+            n_jobs=n_jobs,
+            transformer_weights=transformer_weights,
+            verbose=verbose,
+            verbose_feature_names_out=verbose_feature_names_out,
+        )
+
+    def fit_transform(self, X, y=None, **params):
+        """Fit all modalities' transformers and extract.
+
+        Parameters
+        ----------
+        X : DataFrame or dict of str to sequence
+            Raw table of shape (n_samples, n_columns).
+        y : array-like of shape (n_samples,) or None, default=None
+            Targets, for transformers that use them.
+        **params : dict
+            Metadata for the transformers.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_features)
+            The numeric table.
+        """
+        self.set_output(transform="pandas")
+        return super().fit_transform(pd.DataFrame(X) if isinstance(X, Mapping) else X, y, **params)
+
+    def transform(self, X, **params):
+        """Extract the numeric table.
+
+        Parameters
+        ----------
+        X : DataFrame or dict
+            Raw table of shape (n_samples, n_columns), or a single row as a dict
+            of column to cell. In a dict, columns that are not there count as
+            missing.
+        **params : dict
+            Metadata for the transformers.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_features)
+            The numeric table.
+
+        Raises
+        ------
+        CellError
+            If a dict has a key that ``fit`` did not see.
+        """
+        check_is_fitted(self)
+        return super().transform(self._row(X) if isinstance(X, Mapping) else X, **params)
+
+    def _row(self, X):
+        known = list(self.feature_names_in_)
+        unknown = [key for key in X if key not in known]
+        if unknown or not X:
+            came = f"the unknown column {unknown[0]!r}" if unknown else "an empty dict"
+            raise CellError(
+                f"{type(self).__name__}: one row as a dict has {came}; it was fitted on "
+                f"{', '.join(map(repr, known))}."
+            )
+        return pd.DataFrame({key: pd.Series([X.get(key)], dtype=object) for key in known})
+
+
+class PresentCells(TransformerMixin, BaseEstimator):
+    """Let any transformer read a raw column that has missing cells.
+
+    The transformer is fitted on the cells that are there and sees only those;
+    the missing ones become rows of NaN. :func:`make_extractor` puts it around
+    transformers that are not this package's own.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Any transformer or pipeline of one column of cells with
+        ``get_feature_names_out``, such as ``make_pipeline(TfidfVectorizer(),
+        TruncatedSVD())``.
+
+    Attributes
+    ----------
+    transformer_ : transformer
+        The fitted clone.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import CountVectorizer
+    >>> counts = PresentCells(CountVectorizer()).fit_transform(["good good", None])
+    >>> counts.tolist()
+    [[2.0], [nan]]
+    """
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None):
+        """Fit the transformer on the cells that are there.
+
+        Parameters
+        ----------
+        X : Series, list or ndarray of shape (n_samples,)
+            Raw cells.
+        y : array-like of shape (n_samples,) or None, default=None
+            Targets.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        cells, there = self._split(X)
+        if not there.any():
+            raise CellError(
+                f"{type(self.transformer).__name__} has nothing to learn from: all {len(there)} "
+                "cells of its column are missing."
+            )
+        y = None if y is None else np.asarray(y)[there]
+        self.transformer_ = clone(self.transformer).fit(cells, y)
+        return self
+
+    def transform(self, X):
+        """Transform the cells that are there; the others become rows of NaN.
+
+        Parameters
+        ----------
+        X : Series, list or ndarray of shape (n_samples,)
+            Raw cells.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Features.
+        """
+        check_is_fitted(self)
+        cells, there = self._split(X)
+        features = np.full((len(there), len(self.get_feature_names_out())), np.nan, np.float32)
+        if there.any():
+            block = self.transformer_.transform(cells)
+            features[there] = block.toarray() if sparse.issparse(block) else np.asarray(block)
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the transformer's names.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present for scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of str objects
+            Names of the output columns.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.transformer_.get_feature_names_out(), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _split(self, X):
+        cells = CellColumn.read(X, owner=type(self.transformer).__name__).cells
+        there = np.array([not is_missing(cell) for cell in cells], dtype=bool)
+        return [cell for cell in cells if not is_missing(cell)], there
+
+
+def make_extractor(*, n_jobs=None, **modalities):
+    """Compose extractors into one transformer from a raw table to a numeric one.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        Number of modalities extracted in parallel; None means 1.
+    **modalities : (column, transformer) tuple or transformer
+        One keyword per modality. The tuple says which raw column the
+        transformer reads (a name; a list of names for a transformer of
+        numeric tables); a transformer alone reads the column named like the
+        modality. A dict of transformers gives the modality one part for each.
+        Transformers from elsewhere see only the cells that are there (see
+        ``PresentCells``).
+
+    Returns
+    -------
+    MultimodalExtractor
+        Names its columns ``<modality>__<feature>``, or
+        ``<modality>__<part>__<feature>``.
+
+    Raises
+    ------
+    ValueError
+        If there is no modality, or a value is not of this form.
+
+    See Also
+    --------
+    make_pipeline : Chains it with samplers and an estimator.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_mmsent import TfidfEmbedder, make_extractor
+    >>> extract = make_extractor(
+    ...     text=("review", TfidfEmbedder(n_components=2)), motion=(["head"], StandardScaler())
+    ... )
+    >>> X = pd.DataFrame({"review": ["good fun", None, "good"], "head": [1.0, 2.0, 3.0]})
+    >>> extract.fit_transform(X).columns.tolist()
+    ['text__lsa0', 'text__lsa1', 'motion__head']
+    """
+    if not modalities:
+        raise ValueError(
+            "make_extractor needs at least one modality, such as "
+            "text=('review', TfidfEmbedder()); got none."
+        )
+    return MultimodalExtractor(
+        [(name, *_transformer_and_column(name, value)) for name, value in modalities.items()],
+        n_jobs=n_jobs,
+    )
+
+
+def _transformer_and_column(modality, value):
+    if SEPARATOR in modality:
+        raise ValueError(f"modality names must not contain {SEPARATOR!r}; got {modality!r}.")
+    if not isinstance(value, tuple):
+        value = modality, value
+    if len(value) != 2 or not isinstance(value[0], str | list):
+        raise ValueError(
+            f"make_extractor: {modality}= must be a transformer or a (column, transformer) tuple, "
+            f"the column a name or a list of names; got {value!r}."
+        )
+    column, transformer = value
+    if isinstance(transformer, Mapping):
+        transformer = FeatureUnion(
+            [(part, _reading_cells(t, column)) for part, t in transformer.items()]
+        )
+    return _reading_cells(transformer, column), column
+
+
+def _reading_cells(transformer, column):
+    """Wrap what cannot meet a missing cell; tables of numbers pass as they are."""
+    if isinstance(transformer, str) or isinstance(column, list):
+        return transformer
+    parts = (
+        [part for _, part in transformer.transformer_list]
+        if isinstance(transformer, FeatureUnion)
+        else [transformer]
+    )
+    own = all(isinstance(part, BaseExtractor | PresentCells) for part in parts)
+    return transformer if own else PresentCells(transformer)

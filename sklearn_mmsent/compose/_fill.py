@@ -1,0 +1,194 @@
+"""FillBlocks: a table free of NaN that still knows what was missing."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR, BlockLayout
+from sklearn_mmsent.exceptions import BlockError
+
+
+class FillBlocks(TransformerMixin, BaseEstimator):
+    """Fill missing blocks, padding and single values, and remember what was missing.
+
+    For every step that refuses NaN: most samplers of imbalanced-learn, PCA,
+    selection, most classifiers. Missing values become the feature's mean over
+    the training rows (pooled over the real steps of a sequence, per channel of
+    an image). Columns, names and dtypes stay as they are; appended for each
+    block are ``<block>__present`` (1 or 0) and, for sequences,
+    ``<block>__length`` (number of real steps), from which fusion estimators
+    rebuild their masks, also after SMOTE has interpolated them.
+
+    A fusion estimator itself needs no filling: it reads NaN.
+
+    Parameters
+    ----------
+    strategy : {"mean", "zero"}, default="mean"
+        What stands where nothing was: the feature's training mean, or zero.
+    modalities : "auto", mapping or None, default="auto"
+        Where the blocks are; "auto" reads the column names. See
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+
+    Attributes
+    ----------
+    layout_ : BlockLayout
+        The blocks of the table seen in ``fit``.
+    fill_values_ : list of ndarray
+        For each block, what fills a missing value, of a shape that broadcasts
+        to the block's.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    sklearn.impute.SimpleImputer : Per column: fills padding as if it were data,
+        drops columns that are all NaN, and forgets what was missing.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> X = pd.DataFrame({"text__a": [1.0, 3.0], "face__smile": [0.5, np.nan]})
+    >>> FillBlocks().fit_transform(X).loc[1].tolist()
+    [3.0, 0.5, 1.0, 0.0]
+    """
+
+    _parameter_constraints: dict = {
+        "strategy": [StrOptions({"mean", "zero"})],
+        "modalities": [StrOptions({"auto"}), Mapping, None],
+    }
+
+    def __init__(self, strategy="mean", *, modalities="auto"):
+        self.strategy = strategy
+        self.modalities = modalities
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the blocks and their means.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray of shape (n_samples, n_features)
+            A numeric table with NaN where something is missing.
+        y : ignored
+            Present for scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = self._check(X, reset=True)
+        self.layout_ = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
+        self.fill_values_ = []
+        for block in self.layout_.read(X):
+            mean, _ = block.statistics()
+            self.fill_values_.append(mean if self.strategy == "mean" else np.zeros_like(mean))
+        return self
+
+    def transform(self, X):
+        """Fill a table and append what was missing.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        DataFrame or ndarray of shape (n_samples, n_features + n_indicators)
+            A DataFrame where one came in: dtypes differ from block to block.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        columns = {}
+        for block, data, fill in zip(
+            self.layout_.blocks, self.layout_.read(X), self.fill_values_, strict=True
+        ):
+            columns[block.start] = _filled(data, fill).reshape(len(X), block.width)
+            present, length = self._indicator_positions[block.name]
+            columns[present] = data.present[:, None].astype(np.float32)
+            if length is not None:
+                last = data.steps.shape[1] - np.argmax(data.steps[:, ::-1], axis=1)
+                length_of_row = np.where(data.steps.any(axis=1), last, 0)
+                columns[length] = length_of_row[:, None].astype(np.float32)
+        parts = [columns[start] for start in sorted(columns)]
+        if not isinstance(X, pd.DataFrame):
+            return np.hstack(parts)
+        frame = pd.concat([pd.DataFrame(part, index=X.index) for part in parts], axis=1)
+        frame.columns = self.get_feature_names_out()
+        return frame
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the column names with those of the indicators appended.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns; None takes those seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of str objects
+            Column names of the filled table.
+        """
+        check_is_fitted(self)
+        if input_features is None and not hasattr(self, "feature_names_in_"):
+            names = [name for block in self.layout_.blocks for name in block.column_names()]
+        else:
+            names = list(_check_feature_names_in(self, input_features))
+        for block in self.layout_.blocks:
+            if block.present_column is None:
+                names.append(f"{block.name}{SEPARATOR}{PRESENT}")
+                if block.kind == "sequence":
+                    names.append(f"{block.name}{SEPARATOR}{LENGTH}")
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check(self, X, *, reset):
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if len(X) == 0 and reset:
+                raise BlockError(
+                    "FillBlocks: found 0 samples; a minimum of 1 is required to learn from."
+                )
+            return X
+        return validate_data(
+            self, X, reset=reset, dtype="numeric", ensure_all_finite=False, estimator=self
+        )
+
+    @property
+    def _indicator_positions(self):
+        """Block name -> columns of presence and length in the output."""
+        positions, end = {}, self.layout_.n_columns
+        for block in self.layout_.blocks:
+            if block.present_column is not None:
+                positions[block.name] = block.present_column, block.length_column
+                continue
+            length = end + 1 if block.kind == "sequence" else None
+            positions[block.name] = end, length
+            end += 1 if length is None else 2
+        return positions
+
+
+def _filled(data, fill):
+    """A block's values without NaN; padding that a length declares is overwritten too."""
+    values = data.values
+    if values.dtype.kind != "f":
+        return values
+    missing = np.isnan(values)
+    if data.steps is not None:
+        missing |= ~data.steps[:, :, None]
+    if not missing.any():
+        return values
+    return np.where(missing, fill.astype(values.dtype), values)

@@ -1,0 +1,80 @@
+"""Encoders: one block in, one vector of the hidden width out."""
+
+import math
+
+import torch
+from torch import nn
+
+
+class MLPEncoder(nn.Module):
+    """Two dense layers over a block, whatever its shape.
+
+    A flat block goes in as it is and an image as its pixels; a sequence as the
+    mean and standard deviation of its real steps (statistics pooling).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one row: (F,), (T, F) or (C, H, W).
+    width : int
+        Hidden width D, also of the output.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+
+    References
+    ----------
+    Snyder et al. (2018), X-vectors: robust DNN embeddings for speaker
+    recognition, ICASSP (statistics pooling).
+    """
+
+    def __init__(self, shape, width, dropout):
+        super().__init__()
+        self.pool = StatisticsPooling() if len(shape) == 2 else _Flatten()
+        n_inputs = 2 * shape[-1] if len(shape) == 2 else math.prod(shape)
+        self.layers = nn.Sequential(
+            nn.Linear(n_inputs, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.ReLU(),
+        )
+
+    def forward(self, values, steps):
+        """Encode a batch.
+
+        Parameters
+        ----------
+        values : Tensor of shape (B, *shape)
+            Standardised values; anything where a step is not real.
+        steps : BoolTensor of shape (B, T), or None
+            Which steps of a sequence are real.
+
+        Returns
+        -------
+        Tensor of shape (B, D)
+            One vector per row.
+        """
+        return self.layers(self.pool(values, steps))
+
+
+class StatisticsPooling(nn.Module):
+    """Mean and standard deviation over the real steps of a sequence."""
+
+    def forward(self, values, steps):
+        """Pool a batch of shape (B, T, F) to (B, 2 F); zeros for a row without real steps."""
+        real = steps.unsqueeze(-1).to(values.dtype)  # (B, T, 1)
+        count = real.sum(1).clamp(min=1)  # (B, 1)
+        mean = (values * real).sum(1) / count  # (B, F)
+        deviation = (values - mean.unsqueeze(1)) * real
+        # the square root has no gradient at zero, where a sequence is constant
+        spread = ((deviation**2).sum(1) / count + 1e-8).sqrt()
+        return torch.cat([mean, spread], dim=1)
+
+
+class _Flatten(nn.Module):
+    def forward(self, values, steps):
+        return values.flatten(1)
+
+
+#: Names of the built-in encoders, as `encoders=` of the estimators takes them.
+ENCODERS = {"mlp": MLPEncoder}

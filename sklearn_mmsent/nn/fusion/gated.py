@@ -1,0 +1,43 @@
+"""The gated multimodal unit (GMU).
+
+Arevalo, Solorio, Montes-y-Gomez, Gonzalez (2017), Gated multimodal units for
+information fusion, arXiv:1702.01992: h_i = tanh(W_i x_i),
+z_i = sigmoid(V_i [x_1, ..., x_M]), h = sum_i z_i * h_i (their figure 2a, the
+form for any number of modalities).
+"""
+
+import torch
+from torch import nn
+
+
+class GatedFusion(nn.Module):
+    """Each block passes through gates that look at all blocks.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a fused unit is zeroed in training.
+    """
+
+    def __init__(self, n_blocks, width, dropout):
+        super().__init__()
+        self.values = nn.ModuleList(nn.Linear(width, width) for _ in range(n_blocks))
+        self.gate = nn.Linear(n_blocks * width, n_blocks * width)
+        self.dropout = nn.Dropout(dropout)
+
+    def gates(self, vectors, there):
+        """Return the gates z of shape (B, M, D), zero for the absent."""
+        gates = self.gate(vectors.flatten(1)).sigmoid().view_as(vectors)
+        return gates * there.unsqueeze(-1)
+
+    def forward(self, vectors, there):
+        """Fuse vectors of shape (B, M, D) to (B, D)."""
+        values = torch.stack(
+            [layer(vector) for layer, vector in zip(self.values, vectors.unbind(1), strict=True)],
+            dim=1,
+        ).tanh()
+        return self.dropout((self.gates(vectors, there) * values).sum(1))

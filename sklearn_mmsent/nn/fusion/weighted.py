@@ -1,0 +1,35 @@
+"""Learned weights: a convex combination of the block vectors.
+
+Kiela, Grave, Joulin, Mikolov (2018), Efficient large-scale multi-modal
+classification, AAAI (weighted fusion in the same space).
+"""
+
+import torch
+from torch import nn
+
+
+class WeightedFusion(nn.Module):
+    """One learned weight per block, renormalised over the blocks that are there.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a fused unit is zeroed in training.
+    """
+
+    def __init__(self, n_blocks, width, dropout):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(n_blocks))
+        self.dropout = nn.Dropout(dropout)
+
+    def weights(self, there):
+        """Return the weights of shape (B, M): zero for the absent, summing to one."""
+        return self.logits.masked_fill(~there, -torch.inf).softmax(dim=1)
+
+    def forward(self, vectors, there):
+        """Fuse vectors of shape (B, M, D) to (B, D)."""
+        return self.dropout((self.weights(there).unsqueeze(-1) * vectors).sum(1))

@@ -1,0 +1,133 @@
+"""FusionNetwork: standardise, encode each block, fuse, predict."""
+
+import torch
+from torch import nn
+
+
+class FusionNetwork(nn.Module):
+    """Encoders, a fusion and a head, with learned tokens for what is absent.
+
+    Parameters
+    ----------
+    encoders : list of Module
+        One per block; each maps values of shape (B, *shape) and a step mask to (B, D).
+    fusion : Module
+        Maps (B, M, D) and a presence mask (B, M) to (B, D).
+    head : Module
+        Maps (B, D) to the outputs (B, C).
+    standardizers : list of Standardize
+        One per block.
+    modality_of_block : list of int
+        Number of the modality that each block belongs to.
+    width : int
+        Hidden width D.
+    modality_dropout : float, default=0.0
+        Probability with which a modality of a row is hidden in training (ModDrop).
+
+    References
+    ----------
+    Neverova, Wolf, Taylor, Nebout (2016), ModDrop: adaptive multi-modal gesture
+    recognition, IEEE TPAMI 38(8).
+    """
+
+    def __init__(
+        self,
+        encoders,
+        fusion,
+        head,
+        *,
+        standardizers,
+        modality_of_block,
+        width,
+        modality_dropout=0.0,
+    ):
+        super().__init__()
+        self.standardizers = nn.ModuleList(standardizers)
+        self.encoders = nn.ModuleList(encoders)
+        self.absence = nn.Parameter(torch.zeros(len(encoders), width))
+        self.hide = ModalityDropout(modality_of_block, modality_dropout)
+        self.fusion = fusion
+        self.head = head
+
+    def forward(self, values, present, steps):
+        """Predict a batch.
+
+        Parameters
+        ----------
+        values : list of Tensor of shape (B, *shape)
+            One per block, in the block's own dtype, NaN where values are missing.
+        present : BoolTensor of shape (B, M)
+            Which blocks each row has.
+        steps : list of BoolTensor of shape (B, T), or None
+            One per block: which steps are real; None for flat blocks and images.
+
+        Returns
+        -------
+        Tensor of shape (B, C)
+            Logits, or intensities.
+        """
+        return self.head(self.fuse(values, present, steps))
+
+    def fuse(self, values, present, steps):
+        """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
+        present = self.hide(present)
+        vectors = torch.stack(
+            [
+                encoder(standardize(value, step), step)
+                for encoder, standardize, value, step in zip(
+                    self.encoders, self.standardizers, values, steps, strict=True
+                )
+            ],
+            dim=1,
+        )  # (B, M, D)
+        vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
+        there = present | ~present.any(dim=1, keepdim=True)
+        return self.fusion(vectors, there)
+
+
+class Standardize(nn.Module):
+    """Zero mean and unit scale; what is missing becomes the mean, that is, zero.
+
+    Parameters
+    ----------
+    mean, scale : Tensor
+        Of the training rows, of a shape that broadcasts to one row's.
+    """
+
+    def __init__(self, mean, scale):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("inverse_scale", 1.0 / scale)
+
+    def forward(self, values, steps):
+        """Standardise values of shape (B, *shape); unreal steps become zero."""
+        values = (values.to(self.mean.dtype) - self.mean) * self.inverse_scale
+        missing = values.isnan()
+        if steps is not None:
+            missing = missing | ~steps.unsqueeze(-1)
+        return values.masked_fill(missing, 0.0)
+
+
+class ModalityDropout(nn.Module):
+    """Hide whole modalities of rows at random in training, so that absence is learned.
+
+    Parameters
+    ----------
+    modality_of_block : list of int
+        Number of the modality that each block belongs to; its blocks vanish together.
+    p : float
+        Probability with which a modality of a row is hidden.
+    """
+
+    def __init__(self, modality_of_block, p):
+        super().__init__()
+        self.p = p
+        self.register_buffer("modality", torch.tensor(modality_of_block))
+
+    def forward(self, present):
+        """Return presence of shape (B, M) with the hidden blocks taken out."""
+        if not self.training or self.p == 0:
+            return present
+        n_modalities = int(self.modality.max()) + 1
+        kept = torch.rand(len(present), n_modalities, device=present.device) >= self.p
+        return present & kept[:, self.modality]
