@@ -23,3 +23,7 @@ class DataFormatError(MMSentError, ValueError):
 
 class MissingDependencyError(MMSentError, ImportError):
     """A package of an optional extra is needed and not installed."""
+
+
+class DivergenceError(MMSentError, ArithmeticError):
+    """Training has left the numbers: the loss is NaN or infinite."""

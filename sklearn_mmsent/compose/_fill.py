@@ -106,23 +106,10 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        columns = {}
-        for block, data, fill in zip(
-            self.layout_.blocks, self.layout_.read(X), self.fill_values_, strict=True
-        ):
-            columns[block.start] = _filled(data, fill).reshape(len(X), block.width)
-            present, length = self._indicator_positions[block.name]
-            columns[present] = data.present[:, None].astype(np.float32)
-            if length is not None:
-                last = data.steps.shape[1] - np.argmax(data.steps[:, ::-1], axis=1)
-                length_of_row = np.where(data.steps.any(axis=1), last, 0)
-                columns[length] = length_of_row[:, None].astype(np.float32)
-        parts = [columns[start] for start in sorted(columns)]
-        if not isinstance(X, pd.DataFrame):
-            return np.hstack(parts)
-        frame = pd.concat([pd.DataFrame(part, index=X.index) for part in parts], axis=1)
-        frame.columns = self.get_feature_names_out()
-        return frame
+        frame = fill_table(
+            self.layout_.blocks, self.layout_.read(X), self.fill_values_, self._column_names()
+        )
+        return frame.set_axis(X.index) if isinstance(X, pd.DataFrame) else frame.to_numpy()
 
     def get_feature_names_out(self, input_features=None):
         """Return the column names with those of the indicators appended.
@@ -138,16 +125,10 @@ class FillBlocks(TransformerMixin, BaseEstimator):
             Column names of the filled table.
         """
         check_is_fitted(self)
-        if input_features is None and not hasattr(self, "feature_names_in_"):
-            names = [name for block in self.layout_.blocks for name in block.column_names()]
-        else:
-            names = list(_check_feature_names_in(self, input_features))
-        for block in self.layout_.blocks:
-            if block.present_column is None:
-                names.append(f"{block.name}{SEPARATOR}{PRESENT}")
-                if block.kind == "sequence":
-                    names.append(f"{block.name}{SEPARATOR}{LENGTH}")
-        return np.asarray(names, dtype=object)
+        if input_features is not None or hasattr(self, "feature_names_in_"):
+            input_features = _check_feature_names_in(self, input_features)
+        names = self._column_names(input_features)
+        return np.asarray([*names, *indicator_names(self.layout_.blocks)], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -167,22 +148,60 @@ class FillBlocks(TransformerMixin, BaseEstimator):
             self, X, reset=reset, dtype="numeric", ensure_all_finite=False, estimator=self
         )
 
-    @property
-    def _indicator_positions(self):
-        """Block name -> columns of presence and length in the output."""
-        positions, end = {}, self.layout_.n_columns
-        for block in self.layout_.blocks:
-            if block.present_column is not None:
-                positions[block.name] = block.present_column, block.length_column
-                continue
-            length = end + 1 if block.kind == "sequence" else None
-            positions[block.name] = end, length
-            end += 1 if length is None else 2
-        return positions
+    def _column_names(self, names=None):
+        """Names of the blocks' columns, as the table gave them or made up from the shapes."""
+        names = getattr(self, "feature_names_in_", None) if names is None else names
+        blocks = self.layout_.blocks
+        if names is None:
+            return [name for block in blocks for name in block.column_names()]
+        return [name for block in blocks for name in names[block.columns]]
+
+
+def fill_table(blocks, values, fills, names):
+    """Lay blocks side by side without NaN, their indicators after them.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        The blocks.
+    values : sequence of BlockValues
+        Their rows.
+    fills : sequence of ndarray
+        For each block, what stands where nothing was.
+    names : sequence of str
+        Names of the blocks' columns.
+
+    Returns
+    -------
+    DataFrame of shape (n_samples, n_columns + n_indicators)
+        Each block in its own dtype, the indicators in float32.
+    """
+    parts, indicators = [], []
+    for block, data, fill in zip(blocks, values, fills, strict=True):
+        parts.append(_filled(data, fill).reshape(len(data.present), block.width))
+        indicators.append(data.present)
+        if data.steps is not None:
+            steps = data.steps
+            last = steps.shape[1] - np.argmax(steps[:, ::-1], axis=1)
+            indicators.append(np.where(steps.any(axis=1), last, 0))
+    parts.append(np.column_stack(indicators).astype(np.float32))
+    frame = pd.concat([pd.DataFrame(part) for part in parts], axis=1)
+    frame.columns = [*names, *indicator_names(blocks)]
+    return frame
+
+
+def indicator_names(blocks):
+    """Names of the columns that tell presence and lengths, in order."""
+    names = []
+    for block in blocks:
+        names.append(f"{block.name}{SEPARATOR}{PRESENT}")
+        if block.kind == "sequence":
+            names.append(f"{block.name}{SEPARATOR}{LENGTH}")
+    return names
 
 
 def _filled(data, fill):
-    """A block's values without NaN; padding that a length declares is overwritten too."""
+    """A block's values without NaN; what a length declares padding is overwritten too."""
     values = data.values
     if values.dtype.kind != "f":
         return values

@@ -72,16 +72,17 @@ class Pipeline(imblearn_pipeline.Pipeline):
 
     def _validate_steps(self):
         super()._validate_steps()
-        for name, step in self.steps[:-1]:
-            if step is None or step == "passthrough" or not hasattr(step, "transform"):
-                continue
-            if not hasattr(step, "set_output"):
+        for position, (name, step) in enumerate(self.steps, start=1):
+            if not hasattr(step, "transform"):
+                continue  # "passthrough", a sampler, or a final predictor
+            if hasattr(step, "set_output"):
+                step.set_output(transform=_CONTAINER)
+            elif position < len(self.steps):
                 raise TypeError(
                     f"step {name!r} ({type(step).__name__}) cannot hand on column names: it has no "
                     "set_output. Give it get_feature_names_out (see TransformerMixin), or use it "
                     "inside make_extractor(...) if it reads a raw column."
                 )
-            step.set_output(transform=_CONTAINER)
 
     def _warn_of_a_leak(self, params):
         final_name, final = self.steps[-1]

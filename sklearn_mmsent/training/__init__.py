@@ -1,0 +1,20 @@
+"""How networks are trained: blocks on the device, a skorch net, a leak-free internal split.
+
+Takes blocks and settings, gives back trained nets; knows no estimator.
+"""
+
+from sklearn_mmsent.training.dataset import BlockDataset
+from sklearn_mmsent.training.holdout import holdout_rows
+from sklearn_mmsent.training.net import FusionNet
+from sklearn_mmsent.training.plan import NetworkPlan
+from sklearn_mmsent.training.train import predict_network, resolve_device, train_network
+
+__all__ = [
+    "BlockDataset",
+    "FusionNet",
+    "NetworkPlan",
+    "holdout_rows",
+    "predict_network",
+    "resolve_device",
+    "train_network",
+]

@@ -1,0 +1,36 @@
+"""The contract between all parts: column names <-> slices <-> shapes <-> masks.
+
+A sample is one row of a numeric table; the row is cut into named *blocks*, one
+or more per modality. Blocks are found by column names:
+
+========================================  ==============================================
+column                                    meaning
+========================================  ==============================================
+``text__013``                             feature ``013`` of the modality ``text``
+``audio__egemaps__jitter``                feature ``jitter`` of the part ``egemaps``
+``audio__mfcc03@017``                     coefficient 3 at time step 17 of a sequence
+``image__pixel@2@40@51``                  channel 2, row 40, column 51 of an image
+``audio__present``, ``audio__length``     written by ``FillBlocks``: is the block there,
+                                          and how many of its steps are real
+========================================  ==============================================
+
+Indices vary slowest and features fastest, so a block is a contiguous slice of
+the table and its tensor a reshape of that slice. NaN means "not there": a whole
+block of NaN is a missing modality, a whole first-axis step of NaN is padding,
+and any other NaN is an ordinary missing value.
+"""
+
+from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
+from sklearn_mmsent.blocks.layout import BlockLayout
+from sklearn_mmsent.blocks.names import is_indicator
+from sklearn_mmsent.blocks.values import BlockValues
+
+__all__ = [
+    "LENGTH",
+    "PRESENT",
+    "SEPARATOR",
+    "Block",
+    "BlockLayout",
+    "BlockValues",
+    "is_indicator",
+]

@@ -1,0 +1,150 @@
+"""From column names to blocks, with errors that say which name breaks the pattern."""
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
+from sklearn_mmsent.exceptions import BlockError
+
+HOW_TO_NAME = (
+    "Name columns '<modality>__<feature>' or '<modality>__<part>__<feature>', with zero-padded "
+    "indices after '@' for inner axes ('audio__mfcc03@017'); make_extractor(...) does it for you"
+)
+
+
+def parse_names(names):
+    """Find the blocks of a list of column names.
+
+    Parameters
+    ----------
+    names : list of str
+        Column names in the package's pattern.
+
+    Returns
+    -------
+    tuple of Block
+        In column order.
+    """
+    _check_unique(names)
+    marked = {name[: -len(SEPARATOR + PRESENT)] for name in names if _is_present_column(name)}
+    indicators, columns = {}, []
+    for column, name in enumerate(names):
+        owner, _, last = name.rpartition(SEPARATOR)
+        if owner in marked and last in (PRESENT, LENGTH):
+            indicators.setdefault(owner, {})[f"{last}_column"] = column
+        else:
+            columns.append(_Column.parse(column, name))
+    blocks = []
+    for block_name, group in groupby(columns, key=lambda column: column.block):
+        group = list(group)
+        if any(block.name == block_name for block in blocks):
+            raise BlockError(
+                f"column {group[0].position} {group[0].name!r} continues the block "
+                f"{block_name!r}, which has ended before. Keep the columns of a block together."
+            )
+        blocks.append(_build_block(block_name, group, indicators.pop(block_name, {})))
+    if indicators:
+        raise BlockError(
+            f"column {next(iter(indicators)) + SEPARATOR + PRESENT!r} belongs to a block that "
+            "has no columns. Drop it together with the block."
+        )
+    return tuple(blocks)
+
+
+def is_indicator(name, names):
+    """Tell whether a column holds the presence or length of a block.
+
+    Parameters
+    ----------
+    name : str
+        A column name.
+    names : collection of str
+        All column names of the table.
+
+    Returns
+    -------
+    bool
+        True for ``<block>__present``, and for ``<block>__length`` beside it.
+    """
+    owner, _, last = str(name).rpartition(SEPARATOR)
+    return bool(owner) and (
+        last == PRESENT or (last == LENGTH and f"{owner}{SEPARATOR}{PRESENT}" in names)
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column name, taken apart."""
+
+    position: int
+    name: str
+    block: str
+    feature: str
+    index: tuple
+
+    _PATTERN = re.compile(r"(?P<base>[^@]+)(?P<index>(@\d+)*)")
+
+    @classmethod
+    def parse(cls, position, name):
+        match = cls._PATTERN.fullmatch(name)
+        if match is None:
+            raise BlockError(
+                f"column {position} {name!r}: what follows '@' must be indices in digits, one '@' "
+                f"for each. {HOW_TO_NAME}."
+            )
+        pieces = match["base"].split(SEPARATOR, 2)
+        if len(pieces) < 2 or not all(pieces):
+            raise BlockError(f"column {position} {name!r} names no modality. {HOW_TO_NAME}.")
+        index = tuple(int(i) for i in match["index"].split("@")[1:])
+        return cls(position, name, SEPARATOR.join(pieces[:-1]), pieces[-1], index)
+
+
+def _build_block(name, columns, indicators):
+    depth = len(columns[0].index)
+    for column in columns:
+        if len(column.index) != depth:
+            raise BlockError(
+                f"column {column.position} {column.name!r} has {len(column.index)} indices, but "
+                f"the block {name!r} began with {depth}. Give each shape a part of its own: "
+                f"'{name.partition(SEPARATOR)[0]}__<part>__{column.feature}...'."
+            )
+    features = tuple(c.feature for c in columns if c.index == columns[0].index)
+    extents = tuple(1 + max(c.index[axis] for c in columns) for axis in range(depth))
+    if depth > 3 or (depth > 1 and len(features) > 1):
+        raise BlockError(
+            f"column {columns[0].position} {columns[0].name!r}: a block is flat (no index), a "
+            "sequence (one index: time) or an image (one feature with three indices: channel, row, "
+            f"column); this one has {depth} indices and {len(features)} features."
+        )
+    expected = ((feature, index) for index in np.ndindex(*extents) for feature in features)
+    for column, (feature, index) in zip(columns, expected, strict=False):
+        if (column.feature, column.index) != (feature, index):
+            wanted = f"{name}{SEPARATOR}{feature}" + "".join(f"@{i}" for i in index)
+            raise BlockError(
+                f"column {column.position} {column.name!r} stands where {wanted!r} was expected: "
+                "within a block, indices vary slowest, features fastest, and none is left out."
+            )
+    block = Block(name, columns[0].position, features, extents, **indicators)
+    if block.width != len(columns):
+        raise BlockError(
+            f"the block {name!r} ends at column {columns[-1].position} {columns[-1].name!r} after "
+            f"{len(columns)} columns, but its indices span {block.width}. Was a column dropped?"
+        )
+    return block
+
+
+def _is_present_column(name):
+    return name.endswith(SEPARATOR + PRESENT) and name != SEPARATOR + PRESENT
+
+
+def _check_unique(names):
+    first = {}
+    for column, name in enumerate(names):
+        if first.setdefault(name, column) != column:
+            raise BlockError(
+                f"column name {name!r} stands twice, at columns {first[name]} and {column}. "
+                "Give each column a name of its own."
+            )

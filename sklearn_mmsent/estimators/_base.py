@@ -1,0 +1,361 @@
+"""What classification and intensity share: from a table of blocks to a trained network."""
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.compose._fill import fill_table
+from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.nn import ENCODERS, FUSIONS
+from sklearn_mmsent.training import (
+    BlockDataset,
+    NetworkPlan,
+    holdout_rows,
+    predict_network,
+    resolve_device,
+    train_network,
+)
+
+
+class BaseFusion(BaseEstimator, metaclass=ABCMeta):
+    """Fit and predict with a fusion network; what is predicted is up to the child.
+
+    Think twice before adding anything to this class: it holds what *every*
+    fusion estimator needs. A child writes ``_encode_target`` (labels or
+    intensities to what the loss compares with), ``_row_weights``, ``_loss``
+    and its own predictions from ``_outputs``.
+    """
+
+    # with metadata routing on, `groups` reaches fit without having to be requested
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        "modalities": [StrOptions({"auto"}), Mapping, None],
+        "fusion": [StrOptions(set(FUSIONS)), type],
+        "encoders": [StrOptions({"auto", *ENCODERS}), type, Mapping],
+        "hidden_size": [Interval(Integral, 2, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "sampler": [HasMethods(["fit_resample"]), None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "verbose": ["verbose"],
+    }
+
+    # -- what a child writes -----------------------------------------------------------------
+
+    @abstractmethod
+    def _check_target(self, y):
+        """Check y and learn what it looks like; return it as a 1-D array."""
+
+    @abstractmethod
+    def _encode_target(self, y):
+        """Turn checked targets into the array that the loss compares with."""
+
+    @abstractmethod
+    def _loss(self):
+        """Return the loss function: outputs, targets, weights -> scalar tensor."""
+
+    @abstractmethod
+    def _n_outputs(self):
+        """Return how many outputs the network has."""
+
+    def _row_weights(self, y, sample_weight):
+        """Return the weight of each row in the loss."""
+        return np.ones(len(y)) if sample_weight is None else sample_weight
+
+    def _strata(self, y):
+        """Return class numbers to stratify the internal split by, or None."""
+
+    # -- scikit-learn's interface ------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Numeric table; its columns' names tell the blocks, NaN what is missing.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Speaker, video, film ... of each row; a group is never on both
+            sides of the internal validation split.
+        X_val : DataFrame or array-like or None, default=None
+            Rows to validate on instead of a part of `X`.
+        y_val : array-like or None, default=None
+            Their targets.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        BlockError
+            If the table does not fit the block contract.
+        ValueError
+            If the targets or the metadata do not fit the table.
+        """
+        X = self._check_table(X, reset=True)
+        y = self._check_y(y, X)
+        sample_weight = self._check_weights(sample_weight, X)
+        groups = self._check_groups(groups, X)
+        self._check_validation(X_val, y_val)
+        layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
+        self.layout_ = layout
+        blocks = layout.read(X)
+        seed = _seed(self.random_state)
+
+        if X_val is not None:
+            valid = layout.read(self._check_table(X_val, reset=False))
+            y_valid = self._check_y(y_val, X_val, learn=False)
+            weights_valid = None
+        else:
+            held = self._hold_out(blocks, y, groups, seed)
+            valid, y_valid = [block.take(held) for block in blocks], y[held]
+            weights_valid = None if sample_weight is None else sample_weight[held]
+            blocks, y = [block.take(~held) for block in blocks], y[~held]
+            sample_weight = None if sample_weight is None else sample_weight[~held]
+        if self.sampler is not None:
+            blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
+
+        self._unseen = self._find_unseen(blocks)
+        device = resolve_device(self.device)
+        # class weights are those of the training rows on both sides
+        self._learn_weights(y)
+        train = BlockDataset(
+            blocks, self._encode_target(y), self._row_weights(y, sample_weight), device=device
+        )
+        validation = None
+        if len(y_valid):
+            validation = BlockDataset(
+                valid,
+                self._encode_target(y_valid),
+                self._row_weights(y_valid, weights_valid),
+                device=device,
+            )
+        self.net_ = train_network(
+            self._plan(blocks),
+            train,
+            validation,
+            loss=self._loss(),
+            seed=seed,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            patience=self.n_iter_no_change if validation and self.early_stopping else None,
+            device=device,
+            callbacks=self.callbacks,
+            verbose=int(self.verbose),
+            net_params=self.net_params,
+        )
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # -- checks ------------------------------------------------------------------------------
+
+    def _check_table(self, X, *, reset):
+        """Check names and shape; what is in the cells is checked where blocks are read."""
+        name = type(self).__name__
+        try:
+            if not isinstance(X, pd.DataFrame):
+                return validate_data(
+                    self, X, reset=reset, dtype="numeric", ensure_all_finite=False, order="C"
+                )
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        except ValueError as error:
+            if reset or "feature" not in str(error):
+                raise
+            raise BlockError(
+                f"{error}\n{name} needs the columns of its training table, in their order: pass "
+                "raw rows through the same fitted extractor, and reorder named columns with "
+                "X[estimator.feature_names_in_]."
+            ) from None
+        if len(X) == 0 or X.shape[1] == 0:
+            raise BlockError(
+                f"{name}: found {len(X)} sample(s) and {X.shape[1]} feature(s); a minimum of 1 of "
+                "each is required."
+            )
+        return X
+
+    def _check_y(self, y, X, *, learn=True):
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        return self._check_target(y) if learn else self._check_known_target(y)
+
+    def _check_weights(self, sample_weight, X):
+        if sample_weight is None:
+            return None
+        self._check_length("sample_weight", sample_weight, X)
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+    def _check_groups(self, groups, X):
+        if groups is None:
+            return None
+        self._check_length("groups", groups, X)
+        groups = column_or_1d(groups)
+        if pd.isna(groups).any():
+            row = int(np.argmax(pd.isna(groups)))
+            raise ValueError(
+                f"{type(self).__name__}: groups has no value at row {row}. "
+                "Give each row a group; a row on its own can have one of its own."
+            )
+        return groups
+
+    def _check_length(self, what, values, X):
+        n = len(values) if hasattr(values, "__len__") else None
+        if n is not None and n != len(X):
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}: {what} has {n} entries, but X has {len(X)} rows. Behind a sampler, "
+                f"metadata no longer matches the rows: pass the sampler as {name}(sampler=...), "
+                "which applies it inside, after the validation split."
+            )
+
+    def _check_validation(self, X_val, y_val):
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{type(self).__name__}: {given} is given without {missing}.")
+
+    # -- parts of fit ------------------------------------------------------------------------
+
+    def _hold_out(self, blocks, y, groups, seed):
+        n = len(y)
+        if not self.early_stopping:
+            return np.zeros(n, dtype=bool)
+        return holdout_rows(
+            blocks, self.validation_fraction, seed=seed, groups=groups, labels=self._strata(y)
+        )
+
+    def _resample(self, blocks, y, sample_weight, seed):
+        """Let the sampler work on a filled table of the training rows."""
+        sampler = clone(self.sampler)
+        if sampler.get_params().get("random_state", seed) is None:
+            sampler.set_params(random_state=seed)
+        layout = self.layout_
+        names = [name for block in layout.blocks for name in block.column_names()]
+        means = [block.statistics()[0] for block in blocks]
+        table = fill_table(layout.blocks, blocks, means, names)
+        X_new, y_new = sampler.fit_resample(table, y)
+        if sample_weight is not None:
+            if not hasattr(sampler, "sample_indices_"):
+                raise ValueError(
+                    f"{type(self).__name__}: the sampler {type(sampler).__name__} makes new rows, "
+                    "for which sample_weight has no entries. Use a sampler that chooses rows, or "
+                    "class_weight, or no sample_weight."
+                )
+            sample_weight = sample_weight[sampler.sample_indices_]
+        return BlockLayout.from_names(X_new.columns).read(X_new), np.asarray(y_new), sample_weight
+
+    def _learn_weights(self, y):
+        """Learn from the training targets what ``_row_weights`` needs."""
+
+    def _find_unseen(self, blocks):
+        """Blocks that no training row has: nothing can be learned about them."""
+        unseen = [
+            i for i, block in enumerate(blocks) if len(block.present) and not block.present.any()
+        ]
+        if unseen:
+            names = ", ".join(repr(self.layout_.blocks[i].name) for i in unseen)
+            warnings.warn(
+                f"{type(self).__name__}: no training row has the block {names}; it is taken as "
+                "missing in prediction, too.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return unseen
+
+    def _plan(self, blocks):
+        layout = self.layout_
+        return NetworkPlan(
+            shapes=tuple(block.shape for block in layout.blocks),
+            modality_of_block=tuple(
+                layout.modalities.index(block.modality) for block in layout.blocks
+            ),
+            statistics=tuple(block.statistics() for block in blocks),
+            encoders=tuple(self._encoder_of(block) for block in layout.blocks),
+            fusion=self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion],
+            n_outputs=self._n_outputs(),
+            width=self.hidden_size,
+            dropout=self.dropout,
+            modality_dropout=self.modality_dropout,
+        )
+
+    def _encoder_of(self, block):
+        choice = self.encoders
+        if isinstance(choice, Mapping):
+            names = {b.name for b in self.layout_.blocks} | set(self.layout_.modalities)
+            if unknown := set(choice) - names:
+                raise ValueError(
+                    f"{type(self).__name__}: encoders names {sorted(unknown)[0]!r}, which is not a "
+                    f"modality or block of the table; it has {', '.join(sorted(names))}."
+                )
+            choice = choice.get(block.name, choice.get(block.modality, "auto"))
+        if isinstance(choice, type):
+            return choice
+        if choice == "auto":
+            return ENCODERS["mlp"]
+        if choice not in ENCODERS:
+            raise ValueError(
+                f"{type(self).__name__}: unknown encoder {choice!r} for the block {block.name!r}; "
+                f"built in are {', '.join(sorted(ENCODERS))}; or pass a class."
+            )
+        return ENCODERS[choice]
+
+    # -- prediction --------------------------------------------------------------------------
+
+    def _outputs(self, X):
+        """Return the network's outputs of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        blocks = self.layout_.read(self._check_table(X, reset=False))
+        for i in self._unseen:
+            blocks[i].present[:] = False
+        dataset = BlockDataset(blocks, device=self.net_.device)
+        return predict_network(self.net_.module_, dataset)
+
+
+def _seed(random_state):
+    """Draw a seed; without a random_state from the operating system, not numpy's global state."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

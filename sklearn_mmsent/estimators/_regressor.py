@@ -1,0 +1,188 @@
+"""FusionRegressor."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.nn.losses import squared_error
+
+
+class FusionRegressor(RegressorMixin, BaseFusion):
+    """Predict sentiment intensity from several modalities with a fusion network.
+
+    The network of :class:`FusionClassifier` with one linear output, trained on
+    the squared error of standardised targets.
+
+    Parameters
+    ----------
+    fusion : {"concat", "weighted", "gated"} or class, default="concat"
+        How the block vectors are joined; see :class:`FusionClassifier`.
+    modalities : "auto", mapping or None, default="auto"
+        Where the blocks are. "auto" reads the column names; a mapping such as
+        ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None
+        takes the table as one block.
+    encoders : "auto", "mlp", class or mapping, default="auto"
+        How a block becomes a vector, for all, or by modality or block name.
+        "auto" chooses by the block's shape. A class is built as
+        ``encoder(shape, width, dropout)``.
+    hidden_size : int, default=64
+        Width of the hidden layers and of the block vectors.
+    dropout : float, default=0.2
+        Probability with which a hidden unit is zeroed in training.
+    modality_dropout : float, default=0.0
+        Probability with which a modality of a row is hidden in training.
+    sampler : sampler or None, default=None
+        An object with ``fit_resample`` that resamples the training rows after
+        the internal validation split.
+    lr : float, default=1e-3
+        Learning rate of AdamW.
+    weight_decay : float, default=1e-2
+        Weight decay of AdamW.
+    batch_size : int, default=32
+        Rows in a training batch.
+    max_epochs : int, default=100
+        Passes over the training rows, at most.
+    early_stopping : bool, default=True
+        Whether to hold out rows, stop when their loss no longer falls, and
+        restore the best weights. Groups and identical rows stay on one side.
+    validation_fraction : float, default=0.1
+        Share of the rows held out.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation loss after which training stops.
+    device : str, default="auto"
+        A torch device; "auto" takes a GPU if there is one.
+    random_state : int, RandomState or None, default=None
+        Decides initial weights, order of rows, dropout and the internal split.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training.
+    net_params : dict or None, default=None
+        Further parameters of the :class:`skorch.NeuralNet` inside.
+    verbose : int or bool, default=0
+        Whether to print a line per epoch.
+
+    Attributes
+    ----------
+    layout_ : BlockLayout
+        The blocks of the training table.
+    net_ : FusionNet
+        The trained skorch net; ``net_.history`` holds the losses per epoch,
+        ``net_.module_`` the network.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    FusionClassifier : Predicts classes, with probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import FusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(300, 2)), columns=["text__tone", "voice__pitch"])
+    >>> y = X["text__tone"] + X["voice__pitch"]
+    >>> FusionRegressor(random_state=0).fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: dict = {**BaseFusion._parameter_constraints}
+
+    def __init__(
+        self,
+        fusion="concat",
+        *,
+        modalities="auto",
+        encoders="auto",
+        hidden_size=64,
+        dropout=0.2,
+        modality_dropout=0.0,
+        sampler=None,
+        lr=1e-3,
+        weight_decay=1e-2,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        device="auto",
+        random_state=None,
+        callbacks=None,
+        net_params=None,
+        verbose=0,
+    ):
+        self.fusion = fusion
+        self.modalities = modalities
+        self.encoders = encoders
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.sampler = sampler
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+
+    def predict(self, X):
+        """Predict the intensity.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Intensities in the units of the training targets, not clipped.
+        """
+        return self._outputs(X)[:, 0] * self._target_scale + self._target_mean
+
+    # -- what makes it a regressor -----------------------------------------------------------
+
+    def _check_target(self, y):
+        y = self._check_known_target(y)
+        if len(y) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two rows to learn from; got 1 sample."
+            )
+        self._target_mean = float(y.mean())
+        self._target_scale = float(y.std()) or 1.0
+        return y
+
+    def _check_known_target(self, y):
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{type(self).__name__} predicts numbers, and y cannot be read as such: {error}. "
+                "For classes, use FusionClassifier."
+            ) from error
+        unusable = ~np.isfinite(y)
+        if unusable.any():
+            row = int(np.argmax(unusable))
+            what = "NaN" if np.isnan(y[row]) else "infinity or a value too large for float64"
+            raise ValueError(
+                f"{type(self).__name__}: Input y contains {what}: row {row} is {y[row]} (and "
+                f"{int(unusable.sum()) - 1} others). Drop rows without a target."
+            )
+        return y
+
+    def _encode_target(self, y):
+        standardised = (y - self._target_mean) / self._target_scale
+        return standardised.astype(np.float32)[:, None]
+
+    def _loss(self):
+        return squared_error
+
+    def _n_outputs(self):
+        return 1

@@ -1,0 +1,83 @@
+"""The internal validation split: groups and identical rows stay on one side."""
+
+import hashlib
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
+    """Choose the rows on which training is validated.
+
+    Rows of one group, and rows that are identical in every block, are never
+    on both sides, nor are chains of the two. With labels, each class gives its
+    share as far as that allows, and always keeps rows to train on.
+
+    Parameters
+    ----------
+    blocks : list of BlockValues
+        The rows.
+    fraction : float
+        Share of rows to hold out, between 0 and 1.
+    seed : int
+        Decides which rows.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Speaker, video, film ... of each row.
+    labels : ndarray of int of shape (n_samples,) or None, default=None
+        Class numbers to stratify by.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+        True for the rows held out; all False if no row can be spared.
+    """
+    units = _units(_fingerprints(blocks), groups)
+    n = len(units)
+    labels = np.zeros(n, dtype=np.intp) if labels is None else labels
+    n_classes = labels.max() + 1
+    counts = np.zeros((units.max() + 1, n_classes), dtype=np.intp)  # rows of each unit and class
+    np.add.at(counts, (units, labels), 1)
+
+    total = counts.sum(axis=0)
+    wanted = np.rint(fraction * total).astype(np.intp)
+    if wanted.sum() == 0:
+        wanted[np.argmax(total)] = 1  # a small set is still validated if it can be
+    held = np.zeros(n_classes, dtype=np.intp)
+    chosen = np.zeros(len(counts), dtype=bool)
+    for unit in np.random.default_rng(seed).permutation(len(counts)):
+        after = held + counts[unit]
+        nearer = np.abs(after - wanted).sum() < np.abs(held - wanted).sum()
+        if nearer and (after < total)[counts[unit] > 0].all():
+            chosen[unit], held = True, after
+    return chosen[units]
+
+
+def _fingerprints(blocks):
+    """One digest per row over all its blocks."""
+    n = len(blocks[0].present)
+    rows = [np.ascontiguousarray(block.values).reshape(n, -1) for block in blocks]
+    digests = []
+    for i in range(n):
+        digest = hashlib.blake2b(digest_size=16)
+        for block_rows in rows:
+            digest.update(block_rows[i].data)
+        digests.append(digest.digest())
+    return digests
+
+
+def _units(fingerprints, groups):
+    """Number the connected components of "same group" and "same content"."""
+    n = len(fingerprints)
+    content = np.unique(np.asarray(fingerprints, dtype="S16"), return_inverse=True)[1]
+    if groups is None:
+        return content
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    # rows, contents and groups are nodes; each row touches its content and its group
+    rows = np.arange(n)
+    left = np.concatenate([rows, rows])
+    right = np.concatenate([n + content, n + content.max() + 1 + group])
+    size = right.max() + 1
+    graph = coo_array((np.ones(2 * n, dtype=np.int8), (left, right)), shape=(size, size))
+    components = connected_components(graph, directed=False)[1][:n]
+    return np.unique(components, return_inverse=True)[1]

@@ -1,0 +1,91 @@
+"""FusionNet: skorch's net, with blocks instead of samples and nothing in the way of a batch."""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PrintLog
+
+from sklearn_mmsent.exceptions import DivergenceError
+from sklearn_mmsent.training.dataset import Batches
+
+
+class StopTraining(Exception):
+    """Raised inside training when a callback asks to stop."""
+
+
+class FusionNet(NeuralNet):
+    """A skorch net that is fitted on a :class:`BlockDataset`.
+
+    History, callbacks and checkpoints are skorch's. What differs: batches are
+    cut on the device, losses are weighted means (an epoch's loss is weighted by
+    its batches' weights, and fetched from the device once per epoch), and a
+    callback's request to stop is told from the user's Ctrl-C, which skorch
+    would swallow.
+
+    Parameters
+    ----------
+    *args : tuple
+        As for :class:`skorch.NeuralNet`.
+    loss : callable
+        Maps outputs, targets and weights of a batch to its loss.
+    seed : int, default=0
+        Decides the order of the training rows.
+    **kwargs : dict
+        As for :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(self, *args, loss, seed=0, **kwargs):
+        self.loss = loss
+        self.seed = seed
+        super().__init__(*args, criterion=torch.nn.Identity, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of a dataset, shuffled for training."""
+        if not training:
+            return Batches(dataset, max(self.batch_size, 1024))
+        generator = torch.Generator().manual_seed(self.seed)
+        return Batches(dataset, self.batch_size, generator)
+
+    def infer(self, x, **fit_params):
+        """Run the module on the inputs of a batch, which are on the device already."""
+        return self.module_(*x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the weighted loss of a batch."""
+        return self.loss(y_pred, *y_true)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Train or validate for one epoch; record the weighted mean of the batches' losses."""
+        if iterator is None:
+            return
+        total = torch.zeros((), device=self.device, dtype=torch.float32)
+        total_weight = torch.zeros_like(total)
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            weight = batch[1][1].sum()
+            total += step["loss"].detach() * weight
+            total_weight += weight
+        loss = float(total / total_weight.clamp(min=1e-12))
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"training diverged: the {prefix} loss of epoch {len(self.history)} is {loss}. "
+                f"Lower lr (now {self.lr}), or look for extreme values in the features or targets."
+            )
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_batch_count", len(iterator))
+        best = min(self.history[:, f"{prefix}_loss"])
+        self.history.record(f"{prefix}_loss_best", loss <= best)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; their way to ask for a stop is a KeyboardInterrupt."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as request:
+            raise StopTraining from request

@@ -1,0 +1,164 @@
+"""Train one network, and predict with it."""
+
+import contextlib
+
+import torch
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+from skorch.utils import noop
+
+from sklearn_mmsent.training.dataset import Batches
+from sklearn_mmsent.training.net import FusionNet, StopTraining
+
+
+def train_network(
+    plan,
+    train,
+    valid=None,
+    *,
+    loss,
+    seed,
+    lr,
+    weight_decay,
+    batch_size,
+    max_epochs,
+    patience=None,
+    device="cpu",
+    callbacks=(),
+    verbose=0,
+    net_params=None,
+):
+    """Train a network and leave every global random number generator as it was.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+        What to build.
+    train : BlockDataset
+        Rows to learn from.
+    valid : BlockDataset or None, default=None
+        Rows to validate on after each epoch.
+    loss : callable
+        Maps outputs, targets and weights of a batch to its loss.
+    seed : int
+        Decides initial weights, order of rows and dropout.
+    lr, weight_decay : float
+        Of AdamW.
+    batch_size : int
+        Rows in a training batch.
+    max_epochs : int
+        Passes over the training rows, at most.
+    patience : int or None, default=None
+        Epochs without a better validation loss after which training stops and
+        the best weights come back; None trains to the end.
+    device : str, default="cpu"
+        Where to train.
+    callbacks : list of skorch callbacks, default=()
+        Called beside the built-in ones.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net.
+
+    Returns
+    -------
+    FusionNet
+        Its ``module_`` is in evaluation mode; on the CPU in float64, in which a
+        row's prediction does not depend on the rows beside it.
+    """
+    net_params = dict(net_params or {})
+    if "optimizer" not in net_params:
+        net_params |= {"optimizer": torch.optim.AdamW, "optimizer__fused": True}
+        net_params.setdefault("optimizer__weight_decay", weight_decay)
+    callbacks = list(callbacks or ())
+    if patience is not None:
+        stop = EarlyStopping(patience=patience, load_best=True, sink=noop)
+        callbacks.append(("early_stopping", stop))
+    net_params.setdefault("lr", lr)
+    net_params.setdefault("batch_size", batch_size)
+    net_params.setdefault("max_epochs", max_epochs)
+    net = FusionNet(
+        plan.build,
+        loss=loss,
+        seed=seed,
+        device=device,
+        train_split=None if valid is None else predefined_split(valid),
+        callbacks=callbacks,
+        verbose=verbose,
+        **net_params,
+    )
+    with seeded(seed, device):
+        net.initialize()
+        net.notify("on_train_begin", X=train, y=None)
+        with contextlib.suppress(StopTraining):
+            net.fit_loop(train)
+        net.notify("on_train_end", X=train, y=None)
+    net.train_split = None  # or the validation rows would live on in every pickle
+    if torch.device(device).type == "cpu":
+        net.module_.double()
+    net.module_.eval()
+    return net
+
+
+@torch.no_grad()
+def predict_network(module, dataset, batch_size=1024):
+    """Run a trained network over a dataset.
+
+    Parameters
+    ----------
+    module : FusionNetwork
+        In evaluation mode.
+    dataset : BlockDataset
+        Rows to predict, on the module's device.
+    batch_size : int, default=1024
+        Rows at once.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_outputs)
+        Logits, or intensities.
+    """
+    outputs = [module(*inputs) for inputs, _ in Batches(dataset, batch_size)]
+    return torch.cat(outputs).cpu().double().numpy()
+
+
+def resolve_device(device):
+    """Turn ``"auto"`` into the best device there is.
+
+    Parameters
+    ----------
+    device : str
+        "auto", or a name that torch knows.
+
+    Returns
+    -------
+    str
+        A torch device name.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the device is not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device!r} cannot be used: {reason}. Use 'auto' or 'cpu'."
+        ) from error
+    return device
+
+
+@contextlib.contextmanager
+def seeded(seed, device="cpu"):
+    """Seed the generators of the CPU and the device for a while, then put them back."""
+    cuda = torch.device(device).type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
