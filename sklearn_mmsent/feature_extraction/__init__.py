@@ -1,1 +1,34 @@
-"""Extractors: scikit-learn transformers from one column of raw cells to one block of numbers."""
+"""Extractors: scikit-learn transformers from one column of raw cells to one block of numbers.
+
+Names are resolved on first use, so that a package that one modality needs is not
+imported for another.
+"""
+
+import importlib
+
+# public name -> the module that defines it
+_EXPORTS = {
+    "BaseExtractor": "_base",
+    "Cached": "cache",
+    "ColorTexture": "image",
+    "LogMel": "audio",
+    "MFCC": "audio",
+    "Pixels": "image",
+    "TextEmbedder": "text",
+    "TfidfEmbedder": "text",
+    "is_missing": "_cells",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name):
+    try:
+        module = _EXPORTS[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__():
+    return __all__

@@ -12,7 +12,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import CellColumn, content_key, is_missing
+from sklearn_mmsent.feature_extraction._cells import (
+    CellColumn,
+    content_key,
+    file_content,
+    is_missing,
+)
 
 
 class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
@@ -29,6 +34,12 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     #: False for extractors whose numbers depend on the rows they were fitted on.
     _stateless = True
+
+    #: Installed distributions whose version may change a number; `Cached` keys results by them.
+    _libraries = ("numpy", "scipy", "torch", "scikit-image", "pillow", "soundfile")
+
+    #: Parameters that say how to work and not what comes out.
+    _neutral_parameters = ("on_error", "batch_size", "n_jobs")
 
     _parameter_constraints: dict = {
         "on_error": [StrOptions({"raise", "missing"})],
@@ -50,8 +61,23 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _feature_names(self):
         """Return the names of the output columns as a list of str."""
 
-    def _fit_cells(self, loaded, y):  # noqa: B027 - learning nothing is the usual case
+    def _fit_cells(self, loaded, y):
         """Learn from the loaded present cells of the training rows (a list), if need be."""
+
+    def _order(self, cells):
+        """Return the order, a list of positions, in which cells are best encoded."""
+        return list(range(len(cells)))
+
+    def _cell_content(self, cell):
+        """Return what a cell holds as hashable bytes, str and tuples, or None if unknown.
+
+        `Cached` finds results by it. A path stands for what the file holds.
+        """
+        return file_content(cell)
+
+    def _fingerprint(self):
+        """Return, as a str, what results depend on beside parameters and library versions."""
+        return ""
 
     # -- scikit-learn's interface ------------------------------------------------------------
 
@@ -104,31 +130,9 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self, "n_features_out_")
         column = self._read_column(X)
-        rows_of = {}  # equal cells are encoded once
-        for row, cell in enumerate(column.cells):
-            if not is_missing(cell):
-                rows_of.setdefault(content_key(cell), []).append(row)
-        distinct = list(rows_of.values())
-
-        features = np.full((len(column.cells), self.n_features_out_), np.nan, dtype=np.float32)
-        failed = {}
-        batches = list(gen_batches(len(distinct), self.batch_size))
-        n_jobs = self.n_jobs if len(batches) > 1 else 1
-        encoded = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(self._extract)([column.cells[rows[0]] for rows in distinct[batch]])
-            for batch in batches
-        )
-        for batch, (block, errors) in zip(batches, encoded, strict=True):
-            for rows, row_features in zip(distinct[batch], block, strict=True):
-                features[rows] = row_features
-            failed |= {distinct[batch][i][0]: (error, distinct[batch][i]) for i, error in errors}
-            if failed and self.on_error == "raise":
-                break  # the caller waits for the message, not for the remaining files
-        self._report(
-            column,
-            {row: error for error, rows in failed.values() for row in rows},
-        )
-        return features
+        distinct = column.group(content_key)
+        extracted = self._extract_all([column.cells[rows[0]] for rows in distinct])
+        return self._assemble(column, distinct, extracted)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the output columns.
@@ -154,8 +158,6 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.string = True
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
-        tags.requires_fit = not self._stateless
-        tags.no_validation = False
         return tags
 
     # -- the template's own parts ------------------------------------------------------------
@@ -168,6 +170,31 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             return self._load(cell)
         except (CellError, OSError) as error:
             return error
+
+    def _extract_all(self, cells):
+        """Load and encode cells; yield (positions, block, errors by position) batch by batch."""
+        order = self._order(cells)
+        batches = [order[batch] for batch in gen_batches(len(cells), self.batch_size)]
+        n_jobs = self.n_jobs if len(batches) > 1 else 1
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(self._extract)([cells[i] for i in batch]) for batch in batches
+        )
+        for batch, (block, errors) in zip(batches, results, strict=True):
+            yield batch, block, {batch[i]: error for i, error in errors}
+
+    def _assemble(self, column, distinct, extracted):
+        """Put the features of distinct cells into all their rows; report what failed."""
+        features = np.full((len(column.cells), self.n_features_out_), np.nan, dtype=np.float32)
+        failed = {}
+        for positions, block, errors in extracted:
+            for position, cell_features in zip(positions, block, strict=True):
+                features[distinct[position]] = cell_features
+            for position, error in errors.items():
+                failed |= dict.fromkeys(distinct[position], error)
+            if failed and self.on_error == "raise":
+                break  # the caller waits for the message, not for the remaining files
+        self._report(column, failed)
+        return features
 
     def _extract(self, cells):
         """Load and encode a batch; give back its block and the errors by position."""
@@ -194,7 +221,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             f"{name}: {len(failed)} of {len(column.cells)} cells could not be used and count as "
             f"missing; the first is {first}.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=5,  # over the wrappers of set_output, to whoever called transform
         )
 
 

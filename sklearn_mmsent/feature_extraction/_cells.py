@@ -1,6 +1,7 @@
 """Raw cells: which are missing, which are equal, and where they stand in the user's table."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,42 @@ def content_key(cell):
     return (type(cell).__name__, cell)
 
 
+def file_content(cell):
+    """Return what a cell holds: its own content, or for a path that of the file.
+
+    Parameters
+    ----------
+    cell : object
+        A present cell.
+
+    Returns
+    -------
+    tuple or None
+        Hashable; None for an object whose content is not known.
+
+    Raises
+    ------
+    OSError
+        If the file of a path cannot be read.
+    """
+    if isinstance(cell, str | Path):
+        if not os.path.isfile(cell):
+            return ("str", str(cell))
+        with open(cell, "rb") as file:
+            digest = hashlib.file_digest(file, "blake2b").digest()
+        return ("file", digest, Path(cell).suffix.lower())  # some readers go by the suffix
+    if isinstance(cell, tuple | list):
+        parts = [file_content(part) for part in cell]
+        return None if None in parts else (type(cell).__name__, *parts)
+    if isinstance(cell, np.ndarray) and cell.dtype.hasobject:
+        return None
+    if cell is None or isinstance(
+        cell, np.ndarray | np.generic | bytes | bytearray | memoryview | int | float
+    ):
+        return content_key(cell)
+    return None
+
+
 @dataclass(frozen=True)
 class CellColumn:
     """One column of raw cells with what an error message needs to find a row again."""
@@ -106,6 +143,12 @@ class CellColumn:
                     "For one cell that is an array, pass a list: [array]."
                 )
             cells = X.tolist() if X.dtype.kind != "O" else list(X)
+        elif len(getattr(X, "shape", (0,))) != 1 or isinstance(X, set | frozenset):
+            raise CellError(
+                f"{owner} expects one column of cells; got a {type(X).__name__}"
+                f"{f' of shape {X.shape}' if hasattr(X, 'shape') else ', which has no order'}. "
+                "Pass a list, a 1-D array or a pandas Series."
+            )
         elif hasattr(X, "__iter__"):
             cells = list(X)
         else:
@@ -114,6 +157,14 @@ class CellColumn:
                 f"got a {type(X).__name__}. Pass a list, an array or a pandas Series."
             )
         return cls(cells, labels, name)
+
+    def group(self, key):
+        """Return the rows of the present cells, grouped into lists of rows with equal keys."""
+        rows_of = {}
+        for row, cell in enumerate(self.cells):
+            if not is_missing(cell):
+                rows_of.setdefault(key(cell), []).append(row)
+        return list(rows_of.values())
 
     def where(self, row):
         """Say where a row stands, in the user's own terms."""
