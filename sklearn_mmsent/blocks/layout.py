@@ -220,12 +220,13 @@ class BlockLayout:
         Parameters
         ----------
         X : DataFrame, ndarray or nested list of shape (n_samples, n_columns)
-            A numeric table; it is not written into.
+            A numeric table.
 
         Returns
         -------
         list of BlockValues
-            One per block, each a C-ordered copy in the block's own dtype.
+            One per block, C-ordered and in the block's own dtype. They may share
+            memory with the table and must not be written into.
 
         Raises
         ------

@@ -13,7 +13,7 @@ class BlockValues:
     Parameters
     ----------
     values : ndarray of shape (n_samples, *block.shape)
-        C-ordered copy in the block's own dtype; NaN where the table has it.
+        C-ordered, in the block's own dtype; NaN where the table has it.
     present : ndarray of bool of shape (n_samples,)
         Whether the row has this block at all.
     steps : ndarray of bool of shape (n_samples, T), or None

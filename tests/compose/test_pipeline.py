@@ -1,0 +1,126 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FunctionTransformer
+from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
+
+from sklearn_mmsent import FillBlocks, FusionClassifier, Pipeline, make_pipeline
+from sklearn_mmsent.blocks import BlockLayout
+
+SCALERS = [
+    StandardScaler(),
+    MinMaxScaler(),
+    RobustScaler(),
+    QuantileTransformer(n_quantiles=10),
+    FunctionTransformer(np.tanh, feature_names_out="one-to-one"),
+]
+
+
+@pytest.mark.parametrize("scaler", SCALERS, ids=lambda s: type(s).__name__)
+def test_names_and_masks_pass_every_scaler(named_table, scaler):
+    X, y, layout = named_table(missing=0.3)
+    out = make_pipeline(FillBlocks(), scaler).fit(X, y).transform(X)
+    after = BlockLayout.from_names(out.columns)
+    assert [b.name for b in after.blocks] == [b.name for b in layout.blocks]
+    for before, now in zip(layout.read(X), after.read(out), strict=True):
+        np.testing.assert_array_equal(before.present, now.present)
+        if before.steps is not None:
+            np.testing.assert_array_equal(before.steps, now.steps)
+    plain = clone(scaler).fit_transform(FillBlocks().fit_transform(X))
+    np.testing.assert_allclose(
+        out[X.columns].to_numpy(), np.asarray(plain)[:, : X.shape[1]], rtol=1e-6
+    )
+
+
+def test_a_step_that_a_search_swaps_in_keeps_names(named_table):
+    X, y, _ = named_table(90, missing=0.2)
+
+    class Named(DummyClassifier):
+        def fit(self, X, y):
+            assert isinstance(X, pd.DataFrame)
+            assert "audio__length" in X
+            assert X["audio__length"].max() == 5
+            return super().fit(X, y)
+
+    pipe = make_pipeline(FillBlocks(), StandardScaler(), Named())
+    search = GridSearchCV(
+        pipe, {"standardscaler": [MinMaxScaler(), RobustScaler(), "passthrough"]}, cv=2
+    )
+    search.fit(X, y)
+    pipe.steps[1] = ("standardscaler", MinMaxScaler())
+    pipe.fit(X, y)
+
+
+def test_selection_keeps_the_indicators_of_what_it_keeps():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60)
+    X = pd.DataFrame({"a__x": y + rng.normal(size=60) / 9, "b__x": rng.normal(size=60)})
+    X[rng.random(X.shape) < 0.1] = np.nan
+    out = make_pipeline(FillBlocks(), SelectKBest(k=1)).fit(X, y).transform(X)
+    assert out.columns.tolist() == ["a__x", "a__present"]
+
+
+def test_a_step_without_names_is_refused():
+    pipe = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    with pytest.raises(TypeError, match=r"step 'tfidfvectorizer' .* cannot hand on column names"):
+        pipe.fit(["a b", "b c"], [0, 1])
+
+
+def test_samplers_act_in_fit_only(named_table):
+    X, y, _ = named_table(60)
+    rows = []
+
+    class Counting(DummyClassifier):
+        def fit(self, X, y):
+            rows.append(len(X))
+            return super().fit(X, y)
+
+    y = np.where(y == "neg", "neg", "other")
+    pipe = make_pipeline(FillBlocks(), RandomOverSampler(random_state=0), Counting()).fit(X, y)
+    assert rows == [2 * (y == "other").sum()]
+    assert len(pipe.predict(X)) == 60
+
+
+def test_early_stopping_behind_a_sampler_warns(named_table):
+    X, y, _ = named_table(60)
+    sampler = SMOTE(k_neighbors=2, random_state=0)
+    pipe = make_pipeline(FillBlocks(), sampler, FusionClassifier(max_epochs=1, random_state=0))
+    with pytest.warns(UserWarning, match=r"Pass the sampler as FusionClassifier\(sampler="):
+        pipe.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe.set_params(fusionclassifier__early_stopping=False).fit(X, y)
+        make_pipeline(FillBlocks(), FusionClassifier(max_epochs=1)).fit(X, y)
+        filled = FillBlocks().fit_transform(X)
+        pipe.set_params(fusionclassifier__early_stopping=True).fit(
+            X, y, fusionclassifier__X_val=filled, fusionclassifier__y_val=y
+        )
+
+
+def test_metadata_behind_a_sampler_is_refused(named_table):
+    X, y, _ = named_table(60)
+    pipe = make_pipeline(
+        FillBlocks(),
+        SMOTE(k_neighbors=2, random_state=0),
+        FusionClassifier(max_epochs=1, early_stopping=False),
+    )
+    y = np.where(y == "neg", "neg", "other")
+    with pytest.raises(ValueError, match=r"groups has 60 entries, but X has .*\(sampler=\.\.\.\)"):
+        pipe.fit(X, y, fusionclassifier__groups=np.arange(60))
+    with pytest.raises(ValueError, match=r"sample_weight has 60 entries"):
+        pipe.fit(X, y, fusionclassifier__sample_weight=np.ones(60))
+
+
+def test_make_pipeline_numbers_equal_classes():
+    pipe = make_pipeline(MinMaxScaler(), MinMaxScaler())
+    assert list(pipe.named_steps) == ["minmaxscaler-1", "minmaxscaler-2"]
+    assert isinstance(pipe, Pipeline)

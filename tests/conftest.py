@@ -1,0 +1,46 @@
+"""What several folders of tests share: named tables of several modalities."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_mmsent.blocks import BlockLayout
+
+
+def named_table(n_samples=120, shapes=None, *, missing=0.0, seed=0, dtype="float32"):
+    """A table in which every block tells the class a little, padding and missing blocks included.
+
+    Returns the table, string labels of three classes and the layout.
+    """
+    shapes = shapes or {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
+    rng = np.random.default_rng(seed)
+    layout = BlockLayout.from_shapes(shapes)
+    y = rng.integers(0, 3, n_samples)
+    X = rng.normal(size=(n_samples, layout.n_columns)) + 0.9 * (y[:, None] - 1)
+    for block in layout.blocks:
+        if block.kind == "sequence":
+            lengths = rng.integers(1, block.shape[0] + 1, n_samples)
+            width = block.shape[1]
+            for row, length in enumerate(lengths):
+                X[row, block.start + length * width : block.stop] = np.nan
+        X[rng.random(n_samples) < missing, block.columns] = np.nan
+    names = [name for block in layout.blocks for name in block.column_names()]
+    table = pd.DataFrame(X, columns=names).astype(dtype)
+    return table, np.array(["neg", "neu", "pos"])[y], layout
+
+
+@pytest.fixture(name="named_table")
+def _named_table():
+    return named_table
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real data; tests that need it are skipped where it is not."""
+    folder = os.environ.get("MMSENT_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("real data not found: set MMSENT_DATA to its folder")
+    return Path(folder)
