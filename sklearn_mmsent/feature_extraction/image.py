@@ -1,0 +1,362 @@
+"""Features of pictures that need no model and no download: pixels, colours, textures."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent.feature_extraction import _image_stats as stats
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._image_io import read_image, resize_image
+
+
+class _ImageExtractor(BaseExtractor):
+    """A picture read safely and brought to one size: what image extractors start from."""
+
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "size": [tuple, list],
+        "aspect": [StrOptions({"stretch", "pad", "crop"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _load(self, cell):
+        height, width = self.size
+        image = read_image(
+            cell,
+            max_pixels=self.max_pixels,
+            draft_size=2 * max(height, width),
+            owner=type(self).__name__,
+        )
+        return resize_image(image, (height, width), self.aspect)
+
+    def _check_size(self):
+        size = tuple(self.size)
+        if len(size) != 2 or not all(isinstance(n, Integral) and n > 0 for n in size):
+            raise ValueError(
+                f"The 'size' parameter of {type(self).__name__} must be two positive integers, "
+                f"(height, width) in pixels. Got {self.size!r} instead."
+            )
+        return size
+
+
+class Pixels(_ImageExtractor):
+    """Pixels of pictures, all brought to one size.
+
+    The block is an image, as a convolutional encoder wants it. For an ordinary classifier a
+    handful of descriptive numbers, `ColorTexture`, mostly serves better.
+
+    Parameters
+    ----------
+    size : tuple of two int, default=(48, 48)
+        Height and width in pixels that every picture is brought to. The table gets height
+        times width times channels columns.
+
+    color : {"rgb", "gray"}, default="rgb"
+        Three channels, or one (luma after Rec. 601).
+
+    aspect : {"stretch", "pad", "crop"}, default="stretch"
+        What happens to a picture of other proportions than `size`: ``"stretch"`` scales both
+        axes on their own, nothing is lost and shapes are distorted; ``"pad"`` keeps the
+        proportions and adds black bars; ``"crop"`` keeps the proportions and cuts off what
+        stands over, the same on both sides.
+
+    max_pixels : int, default=50_000_000
+        Largest width times height of a picture that is read at all. It is checked from the
+        header, before anything is decoded, so that a small file cannot fill the memory.
+        Pillow's own limit (``PIL.Image.MAX_IMAGE_PIXELS``, of which it refuses the double)
+        stays in force above it.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
+        once with the number.
+
+    batch_size : int, default=64
+        Pictures that are held in memory at a time, at their final size.
+
+    n_jobs : int or None, default=None
+        Processes that read batches at the same time; None means one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Number of columns.
+
+    See Also
+    --------
+    ColorTexture : A few hundred numbers on colour and texture, better for small data and for
+        classifiers that know nothing of neighbouring pixels.
+
+    Notes
+    -----
+    A cell is a path, the bytes of a picture file, a PIL image, or an array of shape (height,
+    width), (height, width, 3) or (height, width, 4) that holds uint8, uint16 or floats from 0
+    to 1. Files may be JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000, AVIF or ICO, whatever
+    they are named.
+
+    Pictures are turned as their EXIF orientation says. Palette, grey, CMYK and 16-bit pictures
+    become RGB of 8 bits per channel, transparent ones are laid over white, and of animated
+    ones the first frame counts. Sizes change with an antialiased bicubic filter; large JPEG
+    files are decoded at a reduced scale, never under twice the final size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mmsent import Pixels
+    >>> red = np.zeros((30, 40, 3), dtype=np.uint8)
+    >>> red[:, :, 0] = 255
+    >>> pixels = Pixels(size=(2, 2))
+    >>> pixels.fit_transform([red])
+    array([[1., 1., 1., 1., 0., 0., 0., 0., 0., 0., 0., 0.]], dtype=float32)
+    >>> print(*pixels.get_feature_names_out()[:5])
+    pixel@0@0@0 pixel@0@0@1 pixel@0@1@0 pixel@0@1@1 pixel@1@0@0
+    """
+
+    _parameter_constraints: dict = {
+        **_ImageExtractor._parameter_constraints,
+        "color": [StrOptions({"rgb", "gray"})],
+    }
+
+    def __init__(
+        self,
+        size=(48, 48),
+        *,
+        color="rgb",
+        aspect="stretch",
+        max_pixels=50_000_000,
+        on_error="raise",
+        batch_size=64,
+        n_jobs=None,
+    ):
+        self.size = size
+        self.color = color
+        self.aspect = aspect
+        self.max_pixels = max_pixels
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        image = super()._load(cell)
+        return np.asarray(image.convert("L") if self.color == "gray" else image)
+
+    def _encode(self, loaded):
+        images = np.stack(loaded)  # (B, height, width[, 3])
+        if self.color == "rgb":
+            images = np.moveaxis(images, -1, 1)  # (B, 3, height, width)
+        return images.reshape(len(loaded), -1) / np.float32(255)
+
+    def _feature_names(self):
+        height, width = self._check_size()
+        n_channels = 3 if self.color == "rgb" else 1
+        row_width, column_width = len(str(height - 1)), len(str(width - 1))
+        return [
+            f"pixel@{channel}@{row:0{row_width}}@{column:0{column_width}}"
+            for channel in range(n_channels)
+            for row in range(height)
+            for column in range(width)
+        ]
+
+
+class ColorTexture(_ImageExtractor):
+    """Numbers that describe a picture's colours and textures.
+
+    Measures that studies of affect in pictures [1]_ found to matter, each with a name that
+    says what it is. It needs no training and no download. `Pixels` keeps the picture itself.
+
+    Parameters
+    ----------
+    size : tuple of two int, default=(128, 128)
+        Height and width in pixels at which all is measured.
+
+    color_stats : bool, default=True
+        17 numbers: mean and standard deviation of red, green, blue, saturation and brightness
+        (the S and V of HSV); ``hue_cos`` and ``hue_sin``, the mean hue as a vector, weighted by
+        chroma; ``warmth`` [2]_; ``colourfulness`` [3]_ (its channels run from 0 to 1);
+        ``pleasure``, ``arousal``, ``dominance``, which are mixtures of mean luma and saturation
+        [4]_.
+
+    histograms : bool, default=True
+        Shares of the pixels in `n_bins` bins of hue, saturation and brightness each. In the
+        hue's histogram a pixel counts by its chroma, grey ones not at all.
+
+    hog : bool, default=True
+        Histogram of oriented gradients [5]_ in `hog_cells` x `hog_cells` cells of 9
+        orientations, normalised over the whole picture.
+
+    lbp : bool, default=True
+        Shares of the 10 uniform local binary patterns [6]_ of 8 neighbours at radius 1, and at
+        radius 2.
+
+    edges : bool, default=True
+        7 numbers: contrast (standard deviation, and the range from the 5th to the 95th
+        percentile, of luma), entropy of luma (bits), mean, standard deviation and density of
+        Sobel edges, sharpness (decimal logarithm of the variance of the Laplacian).
+
+    n_bins : int, default=12
+        Bins of each of the three colour histograms.
+
+    hog_cells : int, default=4
+        Cells of the oriented gradients along each axis.
+
+    aspect : {"stretch", "pad", "crop"}, default="stretch"
+        What happens to a picture of other proportions than `size`; see `Pixels`.
+
+    max_pixels : int, default=50_000_000
+        Largest width times height of a picture that is read at all; see `Pixels`.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
+        once with the number.
+
+    batch_size : int, default=64
+        Pictures that are held in memory at a time, at `size`.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Number of columns, 224 by default.
+
+    See Also
+    --------
+    Pixels : The picture itself, for encoders that learn what to look at.
+
+    Notes
+    -----
+    What a cell may be, and how it is read, stands in the notes of `Pixels`.
+
+    References
+    ----------
+    .. [1] J. Machajdik and A. Hanbury, "Affective image classification using features inspired
+       by psychology and art theory", ACM Multimedia, 2010.
+    .. [2] L.-C. Ou, M. R. Luo, A. Woodcock and A. Wright, "A study of colour emotion and colour
+       preference. Part I", Color Research & Application 29(3), 2004.
+    .. [3] D. Hasler and S. Suesstrunk, "Measuring colourfulness in natural images", Human Vision
+       and Electronic Imaging VIII, 2003.
+    .. [4] P. Valdez and A. Mehrabian, "Effects of color on emotions", Journal of Experimental
+       Psychology: General 123(4), 1994.
+    .. [5] N. Dalal and B. Triggs, "Histograms of oriented gradients for human detection", CVPR,
+       2005.
+    .. [6] T. Ojala, M. Pietikainen and T. Maenpaa, "Multiresolution gray-scale and rotation
+       invariant texture classification with local binary patterns", IEEE Transactions on
+       Pattern Analysis and Machine Intelligence 24(7), 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mmsent import ColorTexture
+    >>> red = np.zeros((30, 40, 3), dtype=np.uint8)
+    >>> red[:, :, 0] = 255
+    >>> blue = red[:, :, ::-1]
+    >>> table = ColorTexture().set_output(transform="pandas").fit_transform([red, blue])
+    >>> table[["red_mean", "warmth", "colourfulness"]].round(2)
+       red_mean  warmth  colourfulness
+    0       1.0    2.35           0.34
+    1       0.0   -1.39           0.30
+    """
+
+    _parameter_constraints: dict = {
+        **_ImageExtractor._parameter_constraints,
+        "color_stats": ["boolean"],
+        "histograms": ["boolean"],
+        "hog": ["boolean"],
+        "lbp": ["boolean"],
+        "edges": ["boolean"],
+        "n_bins": [Interval(Integral, 2, 256, closed="both")],
+        "hog_cells": [Interval(Integral, 1, None, closed="left")],
+    }
+    _hog_orientations = 9
+    _lbp_radii = (1, 2)
+
+    def __init__(
+        self,
+        size=(128, 128),
+        *,
+        color_stats=True,
+        histograms=True,
+        hog=True,
+        lbp=True,
+        edges=True,
+        n_bins=12,
+        hog_cells=4,
+        aspect="stretch",
+        max_pixels=50_000_000,
+        on_error="raise",
+        batch_size=64,
+        n_jobs=None,
+    ):
+        self.size = size
+        self.color_stats = color_stats
+        self.histograms = histograms
+        self.hog = hog
+        self.lbp = lbp
+        self.edges = edges
+        self.n_bins = n_bins
+        self.hog_cells = hog_cells
+        self.aspect = aspect
+        self.max_pixels = max_pixels
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        return np.asarray(super()._load(cell))
+
+    def _encode(self, loaded):
+        return np.stack([self._describe(image) for image in loaded])
+
+    def _describe(self, image):
+        rgb = image / 255
+        luma = stats.luma(rgb)
+        groups = []
+        if self.color_stats or self.histograms:
+            hsv = stats.hsv(rgb)
+        if self.color_stats:
+            groups.append(stats.color_stats(rgb, hsv))
+        if self.histograms:
+            groups.append(stats.color_histograms(hsv, self.n_bins))
+        if self.hog:
+            groups.append(stats.hog(luma, self.hog_cells, self._hog_orientations))
+        if self.lbp:
+            groups.append(stats.lbp_histograms(luma, self._lbp_radii))
+        if self.edges:
+            groups.append(stats.edge_stats(luma))
+        return np.concatenate(groups)
+
+    def _feature_names(self):
+        self._check_settings()
+        names = []
+        if self.color_stats:
+            names += stats.COLOR_NAMES
+        if self.histograms:
+            names += stats.histogram_names(self.n_bins)
+        if self.hog:
+            names += stats.hog_names(self.hog_cells, self._hog_orientations)
+        if self.lbp:
+            names += stats.lbp_names(self._lbp_radii)
+        if self.edges:
+            names += stats.EDGE_NAMES
+        return names
+
+    def _check_settings(self):
+        size = self._check_size()
+        if not (self.color_stats or self.histograms or self.hog or self.lbp or self.edges):
+            raise ValueError(
+                "ColorTexture has nothing to measure. Set at least one of color_stats, "
+                "histograms, hog, lbp and edges to True."
+            )
+        if self.hog and any(n % self.hog_cells for n in size):
+            raise ValueError(
+                f"ColorTexture cannot cut a picture of size={size} into hog_cells="
+                f"{self.hog_cells} equal cells along each axis. Choose sizes that are multiples "
+                "of hog_cells."
+            )
