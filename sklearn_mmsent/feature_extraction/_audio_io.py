@@ -1,0 +1,219 @@
+"""Reading sound safely: any cell to mono samples at one rate, or a CellError with the cause."""
+
+import io
+import re
+from math import gcd
+from numbers import Integral
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction._cells import describe
+from sklearn_mmsent.feature_extraction._files import is_file_cell, looks_like, open_cell
+
+_MIN_RATE, _MAX_RATE = 1_000, 1_000_000  # Hz; beyond them a header is broken
+_MAX_CHANNELS = 64
+_READ_FRAMES = 1 << 18
+_LOUDEST = 2.0**31  # floats above cannot even be integers that someone forgot to scale
+
+# libsndfile mends lengths in headers without a word, except in its log
+_MENDED = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
+)
+_UNKNOWN_LENGTH = 0x7FFF0000  # lengths from here on are what streaming encoders write
+_MP3_TOLERANCE = 0.9  # the length of an MP3 file is an estimate
+
+
+def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
+    """Read one cell as mono samples at a rate.
+
+    Parameters
+    ----------
+    cell : str, Path, bytes, ndarray or tuple
+        See `LogMel` for what each may hold.
+    sample_rate : int
+        Rate to bring the samples to, and the rate of arrays without one of their own, in Hz.
+    max_seconds : float
+        Longest sound that is read, in seconds.
+    owner : str
+        Who asks, for the message when soundfile is not installed.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        At least one sample, all of them finite.
+
+    Raises
+    ------
+    CellError
+        If the cell is no sound, is too long, truncated or holds numbers that are no samples.
+    """
+    if is_file_cell(cell):
+        soundfile = import_optional("soundfile", extra="audio", needed_by=owner)
+        with open_cell(cell) as file:
+            samples, rate = _read_file(soundfile, file, max_seconds)
+    elif isinstance(cell, tuple) and len(cell) == 2:
+        samples, rate = _from_pair(cell, max_seconds)
+    elif isinstance(cell, np.ndarray):
+        samples, rate = _from_array(cell, sample_rate, max_seconds), sample_rate
+    else:
+        raise CellError(
+            "expected a path, the bytes of a sound file, an array, or a tuple (array, rate in "
+            f"Hz); got {describe(cell)}"
+        )
+    _check_samples(samples)
+    return _resample(samples, rate, sample_rate)
+
+
+class _ForgivingBytes(io.BytesIO):
+    """Bytes in which libsndfile may seek before the start, as it does in broken files.
+
+    It calls back from C, where an exception could only be printed.
+    """
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
+
+
+def _read_file(soundfile, file, max_seconds):
+    source = _ForgivingBytes(file.getvalue()) if isinstance(file, io.BytesIO) else file.name
+    try:
+        sound = soundfile.SoundFile(source)
+    except (soundfile.SoundFileError, TypeError, ValueError) as error:
+        raise CellError(
+            f"libsndfile cannot read it ({_reason(error)}); {looks_like(file)}; expected WAV, "
+            "FLAC, Ogg, MP3 or AIFF sound"
+        ) from error
+    with sound:
+        rate = _check_rate(sound.samplerate)
+        _check_seconds(sound.frames / rate, max_seconds)
+        try:
+            samples = _read_frames(sound, int(max_seconds * rate) + 1)
+        except soundfile.SoundFileError as error:
+            raise CellError(
+                f"the sound is truncated or damaged, libsndfile cannot decode it ({_reason(error)})"
+            ) from error
+        _check_seconds(len(samples) / rate, max_seconds)  # of some formats the header is a guess
+        _check_complete(sound, len(samples))
+    return samples, rate
+
+
+def _reason(error):
+    message = getattr(error, "error_string", None) or str(error)
+    return message.strip().partition("\n")[0].rstrip(".")
+
+
+def _read_frames(sound, limit):
+    """Read what is there, piece by piece: a header may promise more than memory holds."""
+    pieces, n_read = [], 0
+    while n_read < limit:
+        piece = sound.read(min(_READ_FRAMES, limit - n_read), dtype="float32", always_2d=True)
+        if not len(piece):
+            break
+        pieces.append(_mono(piece))
+        n_read += len(piece)
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
+
+
+def _mono(samples):
+    """Average the channels of (n_samples, n_channels)."""
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+
+
+def _check_complete(sound, n_read):
+    promised = sound.frames
+    if sound.format == "MP3":
+        promised *= _MP3_TOLERANCE
+    for declared, there in _MENDED.findall(sound.extra_info):
+        if int(there) < int(declared) < _UNKNOWN_LENGTH:
+            promised = max(promised, n_read * int(declared) / max(int(there), 1))
+    if n_read < promised:
+        raise CellError(
+            f"the sound is truncated: its header promises {promised / sound.samplerate:.6g} s, "
+            f"the file holds {n_read / sound.samplerate:.6g} s"
+        )
+
+
+def _from_pair(cell, max_seconds):
+    samples, rate = cell
+    if isinstance(rate, np.ndarray) and isinstance(samples, Integral | float):
+        raise CellError("a tuple (rate, samples); expected (samples, rate in Hz), so swap the two")
+    if not isinstance(rate, Integral | float | np.floating) or int(rate) != rate:
+        raise CellError(
+            f"a tuple whose second part is {describe(rate)}; expected (samples, rate in Hz)"
+        )
+    rate = _check_rate(int(rate))
+    if not isinstance(samples, np.ndarray):
+        raise CellError(
+            f"a tuple whose first part is {describe(samples)}; expected (array of samples, rate "
+            "in Hz)"
+        )
+    return _from_array(samples, rate, max_seconds), rate
+
+
+def _from_array(samples, rate, max_seconds):
+    if samples.ndim not in (1, 2):
+        raise CellError(
+            f"an array of shape {samples.shape}; expected (n_samples,) or (n_samples, n_channels)"
+        )
+    if samples.ndim == 2 and samples.shape[1] > _MAX_CHANNELS:
+        raise CellError(
+            f"an array of shape {samples.shape}, which would be {samples.shape[1]} channels; "
+            "expected (n_samples, n_channels), so pass array.T"
+        )
+    _check_seconds(len(samples) / rate, max_seconds)
+    kind, n_bits = samples.dtype.kind, samples.dtype.itemsize * 8
+    if kind == "f":
+        scaled = samples
+    elif kind == "i" and n_bits <= 32:
+        scaled = samples / 2.0 ** (n_bits - 1)
+    elif kind == "u" and n_bits == 8:
+        scaled = (samples - 128.0) / 128.0
+    else:
+        raise CellError(
+            f"samples of dtype {samples.dtype}; expected floats (full scale -1 to 1), int16, "
+            "int32, int8 or uint8"
+        )
+    with np.errstate(over="ignore"):  # infinite samples are refused later, by name
+        scaled = scaled.astype(np.float32)
+    return _mono(scaled.reshape(len(scaled), -1)) if scaled.size else scaled.ravel()
+
+
+def _check_rate(rate):
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise CellError(f"a sample rate of {rate} Hz; expected {_MIN_RATE} to {_MAX_RATE} Hz")
+    return rate
+
+
+def _check_seconds(seconds, max_seconds):
+    if seconds > max_seconds:
+        raise CellError(
+            f"the sound lasts {seconds:.6g} s by its length in samples, more than max_seconds="
+            f"{max_seconds:g}; cut it, or raise max_seconds"
+        )
+
+
+def _check_samples(samples):
+    if not samples.size:
+        raise CellError("the sound has no samples (0 s)")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise CellError(
+            f"{(~finite).sum()} of {samples.size} samples are NaN or infinite, the first at "
+            f"{int(np.argmin(finite))}"
+        )
+    loudest = np.abs(samples).max()
+    if loudest > _LOUDEST:
+        raise CellError(f"samples reach {loudest:g}; expected full scale -1 to 1")
+
+
+def _resample(samples, rate, target):
+    if rate != target:
+        common = gcd(rate, target)
+        samples = resample_poly(samples, target // common, rate // common)
+    return np.ascontiguousarray(samples, dtype=np.float32)
