@@ -1,0 +1,267 @@
+"""The field's pickled feature files as a numeric table that follows the block contract."""
+
+import os
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from sklearn_mmsent.datasets._unpickler import load_pickle
+from sklearn_mmsent.exceptions import DataFormatError
+
+_MODALITIES = ("text", "audio", "vision")
+_TARGETS = {"text": "T", "audio": "A", "vision": "V"}
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "modalities": [list, tuple, None],
+        "splits": [list, tuple, None],
+        "dtype": [StrOptions({"float32", "float64"})],
+    },
+    prefer_skip_nested_validation=True,
+)
+def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
+    """Read a pickled feature file of the field, such as those of MOSI, MOSEI and SIMS.
+
+    The file is read by an unpickler that admits numpy arrays and builtin containers,
+    strings and numbers only: nothing in it is ever executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A pickled dict ``{"train": ..., "valid": ..., "test": ...}`` as MMSA uses it.
+    modalities : list of {"text", "audio", "vision"}, default=None
+        Modalities to read; None reads all that the file has.
+    splits : list of str, default=None
+        Parts to read, in this order; None reads all in the order of the file.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of the features.
+
+    Returns
+    -------
+    Bunch
+        ``X`` : DataFrame of shape (n_samples, n_features) with a block per modality: columns
+        ``audio__f07@012`` hold feature 7 of step 12, or ``audio__f07`` where the file has
+        no steps. Steps beyond the real length of a row are NaN, so a row of length 0 lacks
+        the modality. Infinities, which some files hold, are NaN too.
+        ``y`` : ndarray of shape (n_samples,), ``regression_labels`` as float; None if absent.
+        ``targets`` : DataFrame with the columns "overall", and "text", "audio", "vision" as
+        far as the file labels them (SIMS); None if it labels none.
+        ``raw`` : DataFrame with the column "text" of the transcripts, None where empty; None
+        if the file holds none.
+        ``annotations`` : ndarray of str, the class names; None if absent.
+        ``groups`` : ndarray of str, the videos, which are the ids up to ``$_$``; None without
+        ids. ``ids``, ``split`` : ndarray of str. ``DESCR`` : str.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is no such pickle, asks for anything that is not admitted, lacks a
+        modality or part asked for, or its shapes do not fit together.
+    FileNotFoundError
+        If there is no such file.
+
+    See Also
+    --------
+    read_table : Reads raw texts and files, from which features can be made anew.
+
+    Notes
+    -----
+    Lengths come from ``<modality>_lengths``, those of the text also from the mask in
+    ``text_bert``. Without them all steps count as real. The token ids of ``text_bert``
+    are no features and left out: extract from ``raw["text"]`` instead.
+
+    References
+    ----------
+    .. [1] H. Mao et al., "M-SENA: An Integrated Platform for Multimodal Sentiment
+       Analysis", ACL 2022 (MMSA and its feature files).
+
+    Examples
+    --------
+    >>> import pickle
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn_mmsent import read_feature_file
+    >>> part = {
+    ...     "audio": np.ones((2, 3, 2)),
+    ...     "audio_lengths": [3, 1],
+    ...     "id": ["film$_$1", "film$_$2"],
+    ...     "regression_labels": np.array([1.6, -0.4]),
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(f"{folder}/features.pkl", "wb") as file:
+    ...         pickle.dump({"train": part}, file)
+    ...     data = read_feature_file(f"{folder}/features.pkl")
+    >>> data.X.columns[:3].tolist(), data.X.isna().sum(axis=1).tolist(), data.y.tolist()
+    (['audio__f0@0', 'audio__f1@0', 'audio__f0@1'], [0, 4], [1.6, -0.4])
+    """
+    name = os.path.basename(path)
+    content = load_pickle(path)
+    parts = _choose_parts(name, content, splits)
+    present = [m for m in _MODALITIES if any(m in part for part in parts.values())]
+    if modalities is None:
+        modalities = present
+    if (
+        not modalities
+        or not set(modalities) <= set(present)
+        or len(set(modalities)) < len(modalities)
+    ):
+        raise DataFormatError(
+            f"read_feature_file: {name!r} has features of {present}, asked for "
+            f"{list(modalities)}. Choose one or more of those that are there, each once."
+        )
+
+    counts = {split: _count_rows(part) for split, part in parts.items()}
+    reader = _Reader(name, parts, counts)
+    blocks = [_block(reader, modality, dtype) for modality in modalities]
+    X = pd.DataFrame(
+        np.concatenate([values for values, _ in blocks], axis=1),
+        columns=[column for _, columns in blocks for column in columns],
+    )
+    y = reader.labels("regression_labels")
+    single = {m: reader.labels(f"regression_labels_{letter}") for m, letter in _TARGETS.items()}
+    single = {m: labels for m, labels in single.items() if labels is not None}
+    texts = reader.strings("raw_text")
+    ids = reader.strings("id")
+    split = np.repeat(np.array(list(counts), dtype=object), list(counts.values()))
+    return Bunch(
+        X=X,
+        y=y,
+        targets=pd.DataFrame({"overall": y} | single) if single and y is not None else None,
+        raw=None if texts is None else pd.DataFrame({"text": _cells(texts)}),
+        annotations=reader.strings("annotations"),
+        groups=None if ids is None else np.array([i.split("$_$")[0] for i in ids], dtype=object),
+        ids=ids,
+        split=split,
+        DESCR=f"{name}: {len(X)} rows ({', '.join(f'{k} {n}' for k, n in counts.items())}), "
+        f"modalities {', '.join(modalities)}.",
+    )
+
+
+def _choose_parts(name, content, splits):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(k, str) and isinstance(v, dict) for k, v in content.items())
+    ):
+        raise DataFormatError(
+            f"read_feature_file: {name!r} should hold a dict of parts such as "
+            f"{{'train': {{...}}, 'test': {{...}}}}, holds a {type(content).__name__}."
+        )
+    chosen = list(content) if splits is None else list(splits)
+    unknown = [split for split in chosen if split not in content]
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
+        raise DataFormatError(
+            f"read_feature_file: {name!r} has the parts {list(content)}, asked for {chosen}. "
+            "Choose one or more of those that are there, each once."
+        )
+    return {split: content[split] for split in chosen}
+
+
+def _count_rows(part):
+    for key in (*_MODALITIES, "id", "regression_labels"):
+        if key in part and np.ndim(part[key]):
+            return len(part[key])
+    return 0
+
+
+class _Reader:
+    """Reads one key from all parts, with one row count each."""
+
+    def __init__(self, name, parts, counts):
+        self.name, self.parts, self.counts = name, parts, counts
+
+    def error(self, split, key, problem):
+        return DataFormatError(
+            f"read_feature_file: {key!r} of {split!r} in {self.name!r} {problem}"
+        )
+
+    def arrays(self, key, dtype, ndims):
+        """Give the key's array of each part, or None if no part has it."""
+        if not any(key in part for part in self.parts.values()):
+            return None
+        arrays = {}
+        for split, part in self.parts.items():
+            if key not in part:
+                raise self.error(split, key, "is absent, but other parts have it.")
+            try:
+                array = np.asarray(part[key], dtype=dtype)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise self.error(split, key, f"is not an array of {dtype}: {error}") from error
+            if array.ndim not in ndims or len(array) != self.counts[split]:
+                raise self.error(
+                    split,
+                    key,
+                    f"has the shape {array.shape}, expected {self.counts[split]} rows and "
+                    f"{' or '.join(map(str, ndims))} dimensions.",
+                )
+            arrays[split] = array
+        return arrays
+
+    def labels(self, key):
+        arrays = self.arrays(key, np.float64, (1, 2))
+        if arrays is None:
+            return None
+        for split, array in arrays.items():
+            if array.ndim == 2 and array.shape[1] != 1:
+                raise self.error(split, key, f"has the shape {array.shape}, expected one column.")
+        return np.concatenate([array.ravel() for array in arrays.values()])
+
+    def strings(self, key):
+        arrays = self.arrays(key, object, (1, 2))
+        if arrays is None:
+            return None
+        for split, array in arrays.items():
+            if array.size != len(array):
+                raise self.error(split, key, f"has the shape {array.shape}, expected one column.")
+        cells = np.concatenate([array.ravel() for array in arrays.values()])
+        return np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
+
+    def lengths(self, modality):
+        """Give the real length of each row, or None if the file does not tell."""
+        arrays = self.arrays(f"{modality}_lengths", np.int64, (1,))
+        if arrays is not None:
+            return np.concatenate(list(arrays.values()))
+        if modality == "text":
+            tokens = self.arrays("text_bert", np.float64, (3,))
+            if tokens is not None and all(array.shape[1] == 3 for array in tokens.values()):
+                return np.concatenate([array[:, 1].sum(axis=1) for array in tokens.values()])
+        return None
+
+
+def _block(reader, modality, dtype):
+    """Give a modality's numbers, (n_samples, steps * features), and their column names."""
+    arrays = reader.arrays(modality, dtype, (2, 3))
+    shapes = {split: array.shape[1:] for split, array in arrays.items()}
+    if len(set(shapes.values())) > 1 or 0 in next(iter(shapes.values())):
+        raise DataFormatError(
+            f"read_feature_file: {modality!r} in {reader.name!r} has rows of the shapes {shapes}, "
+            "expected one shape for all parts, and not an empty one."
+        )
+    values = np.concatenate(list(arrays.values()))
+    values[~np.isfinite(values)] = np.nan
+    n_features = values.shape[-1]
+    features = [f"{modality}__f{k:0{len(str(n_features - 1))}}" for k in range(n_features)]
+    if values.ndim == 2:
+        return values, features
+
+    n_steps = values.shape[1]
+    lengths = reader.lengths(modality)
+    if lengths is not None:
+        wrong = np.flatnonzero((lengths < 0) | (lengths > n_steps))
+        if len(wrong):
+            raise DataFormatError(
+                f"read_feature_file: row {wrong[0]} of {modality!r} in {reader.name!r} has the "
+                f"length {lengths[wrong[0]]:g}, expected 0 to {n_steps} steps."
+            )
+        values[np.arange(n_steps) >= lengths[:, None]] = np.nan
+    width = len(str(n_steps - 1))
+    names = [f"{feature}@{step:0{width}}" for step in range(n_steps) for feature in features]
+    return values.reshape(len(values), -1), names
+
+
+def _cells(texts):
+    return pd.Series([text if text.strip() else None for text in texts], dtype=object)
