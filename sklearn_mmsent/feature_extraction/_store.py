@@ -1,0 +1,159 @@
+"""A bounded table of float32 rows on disk that many processes may use at once."""
+
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_mmsent.exceptions import DataFormatError
+
+_SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, used INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
+CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+COMMIT;
+"""
+_PATIENCE = 60  # seconds that one process waits for another's writing
+_MANY = 500  # keys in one query
+
+
+class FeatureStore:
+    """Rows of float32 by key, in one SQLite file inside a folder.
+
+    A connection lives for one call only, so that the store can be pickled and forked. What a
+    call writes is there wholly or not at all, also if the process is killed in the middle.
+    Keys and times of use stand apart from the values, so that a hit rewrites no value.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is not there. On a local disk: SQLite's write-ahead log needs one.
+    """
+
+    def __init__(self, folder):
+        self.path = Path(folder).expanduser() / "features-v1.sqlite3"
+
+    def get(self, keys):
+        """Look up rows and note that they were used.
+
+        Parameters
+        ----------
+        keys : list of bytes
+
+        Returns
+        -------
+        dict of bytes to ndarray
+            The rows that are there.
+        """
+        found = {}
+        with self._open() as db:
+            for start in range(0, len(keys), _MANY):
+                some = keys[start : start + _MANY]
+                marks = ",".join("?" * len(some))
+                hits = db.execute(
+                    f"SELECT key, value FROM entries JOIN rows USING (id) WHERE key IN ({marks})",
+                    some,
+                ).fetchall()
+                if hits:
+                    db.execute(
+                        f"UPDATE entries SET used = ? WHERE key IN ({marks})",
+                        [time.time_ns(), *some],
+                    )
+                found |= {key: np.frombuffer(value, dtype="<f4") for key, value in hits}
+        return found
+
+    def put(self, rows, max_bytes):
+        """Store rows, and drop those used longest ago where the store grows too large.
+
+        Parameters
+        ----------
+        rows : dict of bytes to ndarray of float32
+            A key that another process stored in the meantime keeps its row.
+
+        max_bytes : int
+            Size that the store must not exceed.
+        """
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            now = time.time_ns()
+            for key, row in rows.items():
+                new = db.execute(
+                    "INSERT OR IGNORE INTO entries (key, used) VALUES (?, ?)", (key, now)
+                )
+                if new.rowcount:
+                    value = np.ascontiguousarray(row, dtype="<f4").tobytes()
+                    db.execute("INSERT INTO rows (id, value) VALUES (?, ?)", (new.lastrowid, value))
+            self._evict(db, max_bytes)
+            db.execute("COMMIT")
+            db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def clear(self):
+        """Drop all rows."""
+        with self._open() as db:
+            db.executescript("BEGIN IMMEDIATE; DELETE FROM rows; DELETE FROM entries; COMMIT;")
+            db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def size(self):
+        """Return the bytes that the rows and their index take up on disk."""
+        with self._open() as db:
+            return self._size(db)
+
+    def __len__(self):
+        with self._open() as db:
+            return db.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
+
+    @contextmanager
+    def _open(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as db:
+                self._prepare(db)
+                yield db
+        except sqlite3.Error as error:
+            raise DataFormatError(
+                f"Cached: the feature store {str(self.path)!r} cannot be used ({error}). Choose "
+                "another location on a local disk that has room, or delete this file."
+            ) from error
+
+    @staticmethod
+    def _prepare(db):
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                # SQLite does not always wait for its turn in this one
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = NORMAL")
+                if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0:
+                    db.executescript(_SCHEMA)
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                time.sleep(0.02)
+
+    @staticmethod
+    def _size(db):
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (free,) = db.execute("PRAGMA freelist_count").fetchone()
+        (page_size,) = db.execute("PRAGMA page_size").fetchone()
+        return (pages - free) * page_size
+
+    def _evict(self, db, max_bytes):
+        while (excess := self._size(db) - max_bytes) > 0:
+            (n,) = db.execute("SELECT COUNT(*) FROM entries").fetchone()
+            if n == 0:
+                return
+            n_drop = max(1, int(n * excess / (excess + max_bytes)))
+            old = db.execute(
+                "SELECT id FROM entries ORDER BY used, id LIMIT ?", (n_drop,)
+            ).fetchall()
+            db.executemany("DELETE FROM rows WHERE id = ?", old)
+            db.executemany("DELETE FROM entries WHERE id = ?", old)
