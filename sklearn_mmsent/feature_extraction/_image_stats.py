@@ -49,8 +49,16 @@ def luma(rgb):
 
 def hsv(rgb):
     """Hue (in turns), saturation and brightness."""
-    color = import_optional("skimage.color", extra="image", needed_by="ColorTexture")
-    return color.rgb2hsv(rgb)
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    high = np.maximum(np.maximum(red, green), blue)
+    chroma = high - np.minimum(np.minimum(red, green), blue)
+    divisor = np.where(chroma > 0, chroma, 1)  # grey has hue 0
+    sixths = np.where(
+        high == red,
+        (green - blue) / divisor % 6,
+        np.where(high == green, (blue - red) / divisor + 2, (red - green) / divisor + 4),
+    )
+    return np.stack([sixths / 6, chroma / np.where(high > 0, high, 1), high], axis=-1)
 
 
 def color_stats(rgb, hsv):
@@ -69,7 +77,7 @@ def color_stats(rgb, hsv):
             saturation.std(),
             brightness.mean(),
             brightness.std(),
-            _warmth(color.rgb2lab(rgb)),
+            _warmth(color.rgb2lab(rgb.astype(np.float32))),
             _colourfulness(rgb),
             # Valdez & Mehrabian (1994), on mean brightness and saturation
             0.69 * mean_luma + 0.22 * mean_saturation,
@@ -83,7 +91,7 @@ def _warmth(lab):
     """Mean of the warm-cool scale of Ou et al. (2004), from cool (below 0) to warm."""
     a, b = lab[..., 1], lab[..., 2]
     angle = np.arctan2(b, a) - np.deg2rad(50)
-    return float((-0.5 + 0.02 * np.hypot(a, b) ** 1.07 * np.cos(angle)).mean())
+    return float((-0.5 + 0.02 * np.hypot(a, b) ** 1.07 * np.cos(angle)).mean(dtype=np.float64))
 
 
 def _colourfulness(rgb):

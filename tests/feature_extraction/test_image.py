@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import skimage.color
 from PIL import Image
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction._image_stats import hsv
 from sklearn_mmsent.feature_extraction.image import ColorTexture, Pixels
 
 GROUPS = ("color_stats", "histograms", "hog", "lbp", "edges")
@@ -338,6 +340,11 @@ def texture(cell, **options):
     return ColorTexture(**options).set_output(transform="pandas").fit_transform([cell]).iloc[0]
 
 
+def test_hsv_equals_skimage():
+    rgb = np.random.default_rng(0).integers(0, 4, (64, 64, 3)) / 3  # many ties and greys
+    np.testing.assert_allclose(hsv(rgb), skimage.color.rgb2hsv(rgb), atol=1e-12)
+
+
 def test_colours_mean_what_they_say():
     def plain(*rgb):
         return texture(np.full((8, 8, 3), rgb, dtype=np.uint8))
@@ -375,7 +382,6 @@ def test_textures_mean_what_they_say(photo):
     stripes = np.zeros((128, 128), np.uint8)
     stripes[:, (np.arange(128) // 8) % 2 == 0] = 255
     upright, lying = texture(stripes), texture(stripes.T)
-    # skimage's first orientation is that of edges along rows turned by 90 degrees
     assert upright["hog_r1_c1_o0"] != pytest.approx(lying["hog_r1_c1_o0"], abs=0.05)
     assert upright.filter(like="lbp_r1").sum() == pytest.approx(1)
 
