@@ -1,11 +1,13 @@
 """What several folders of tests share: named tables of several modalities."""
 
 import os
+import random
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sklearn_mmsent.blocks import BlockLayout
 
@@ -35,6 +37,18 @@ def named_table(n_samples=120, shapes=None, *, missing=0.0, seed=0, dtype="float
 @pytest.fixture(name="named_table")
 def _named_table():
     return named_table
+
+
+@pytest.fixture
+def global_states():
+    """Take a snapshot of every global random number generator."""
+
+    def snapshot():
+        numpy_state = np.random.get_state()  # noqa: NPY002 - the legacy state is the one to guard
+        torch_state = torch.random.get_rng_state().numpy().tobytes()
+        return random.getstate(), numpy_state[1].tobytes(), numpy_state[2], torch_state
+
+    return snapshot
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ and any other NaN is an ordinary missing value.
 
 from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
 from sklearn_mmsent.blocks.layout import BlockLayout
-from sklearn_mmsent.blocks.names import is_indicator
+from sklearn_mmsent.blocks.names import check_unique, is_indicator
 from sklearn_mmsent.blocks.values import BlockValues
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "Block",
     "BlockLayout",
     "BlockValues",
+    "check_unique",
     "is_indicator",
 ]

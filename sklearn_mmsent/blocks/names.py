@@ -28,7 +28,7 @@ def parse_names(names):
     tuple of Block
         In column order.
     """
-    _check_unique(names)
+    check_unique(names)
     marked = {name[: -len(SEPARATOR + PRESENT)] for name in names if _is_present_column(name)}
     indicators, columns = {}, []
     for column, name in enumerate(names):
@@ -140,7 +140,19 @@ def _is_present_column(name):
     return name.endswith(SEPARATOR + PRESENT) and name != SEPARATOR + PRESENT
 
 
-def _check_unique(names):
+def check_unique(names):
+    """Refuse names that stand twice.
+
+    Parameters
+    ----------
+    names : iterable
+        Column names.
+
+    Raises
+    ------
+    BlockError
+        Names the column and both places.
+    """
     first = {}
     for column, name in enumerate(names):
         if first.setdefault(name, column) != column:

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR, BlockLayout
+from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR, BlockLayout, check_unique
 from sklearn_mmsent.exceptions import BlockError
 
 
@@ -138,6 +138,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
 
     def _check(self, X, *, reset):
         if isinstance(X, pd.DataFrame):
+            check_unique(X.columns)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) == 0 and reset:
                 raise BlockError(

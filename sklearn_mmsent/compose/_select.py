@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks import BlockLayout, check_unique
 
 
 class SelectModalities(TransformerMixin, BaseEstimator):
@@ -63,6 +63,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
         BlockError
             If a modality has no column in the table.
         """
+        check_unique(getattr(X, "columns", ()))
         validate_data(self, X, skip_check_array=True)
         layout = BlockLayout.of(X, owner=type(self).__name__)
         self.columns_ = layout.select(self.modalities)

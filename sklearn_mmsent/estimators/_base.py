@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks import BlockLayout, check_unique
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
@@ -196,6 +196,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                 return validate_data(
                     self, X, reset=reset, dtype="numeric", ensure_all_finite=False, order="C"
                 )
+            check_unique(X.columns)
             validate_data(self, X, reset=reset, skip_check_array=True)
         except ValueError as error:
             if reset or "feature" not in str(error):

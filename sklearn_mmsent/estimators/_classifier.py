@@ -214,28 +214,33 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     # -- what makes it a classifier ----------------------------------------------------------
 
     def _check_target(self, y):
-        self._refuse_missing_labels(y)
+        self._refuse_unusable_labels(y)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes to tell apart; y has one class "
-                f"only: {self.classes_[0]!r}."
+                f"only: {self.classes_.tolist()[0]!r}."
             )
         return y
 
     def _check_known_target(self, y):
-        self._refuse_missing_labels(y)
+        self._refuse_unusable_labels(y)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             row = int(np.argmax(unknown))
             raise ValueError(
-                f"{type(self).__name__}: y_val has the label {y[row]!r} at row {row}, which y does "
-                f"not have; it has {', '.join(map(repr, self.classes_.tolist()))}."
+                f"{type(self).__name__}: y_val has the label {y.tolist()[row]!r} at row {row}, which "
+                f"y does not have; it has {', '.join(map(repr, self.classes_.tolist()))}."
             )
         return y
 
-    def _refuse_missing_labels(self, y):
+    def _refuse_unusable_labels(self, y):
+        if y.dtype.kind == "f" and np.isinf(y).any():
+            raise ValueError(
+                f"{type(self).__name__}: Input y contains infinity or a value too large for a "
+                f"label, at row {int(np.argmax(np.isinf(y)))}. Label the row, or drop it."
+            )
         missing = pd.isna(y)
         if missing.any():
             row = int(np.argmax(missing))

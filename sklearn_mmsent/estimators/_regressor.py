@@ -170,7 +170,7 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         unusable = ~np.isfinite(y)
         if unusable.any():
             row = int(np.argmax(unusable))
-            what = "NaN" if np.isnan(y[row]) else "infinity or a value too large for float64"
+            what = "NaN" if np.isnan(y[row]) else "infinity or a value too large for a target"
             raise ValueError(
                 f"{type(self).__name__}: Input y contains {what}: row {row} is {y[row]} (and "
                 f"{int(unusable.sum()) - 1} others). Drop rows without a target."

@@ -1,0 +1,78 @@
+"""Each fusion against its paper's equations, written out row by row in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_mmsent.nn import FUSIONS
+
+B, D = 5, 4
+
+
+def build(name, n_blocks):
+    torch.manual_seed(0)
+    fusion = FUSIONS[name](n_blocks, D, 0.0).double().eval()
+    vectors = torch.randn(B, n_blocks, D, dtype=torch.float64)
+    there = torch.rand(B, n_blocks) < 0.6
+    there |= ~there.any(1, keepdim=True)
+    return fusion, vectors, there
+
+
+def weights_of(layer):
+    return layer.weight.detach().numpy(), layer.bias.detach().numpy()
+
+
+def concat(fusion, row, there):
+    W, b = weights_of(fusion.project[0])
+    return np.maximum(W @ np.concatenate(row) + b, 0)
+
+
+def weighted(fusion, row, there):
+    logits = fusion.logits.detach().numpy()
+    share = np.array([np.exp(w) if t else 0.0 for w, t in zip(logits, there, strict=True)])
+    share /= share.sum()
+    return sum(s * x for s, x in zip(share, row, strict=True))
+
+
+def gated(fusion, row, there):
+    W_gate, b_gate = weights_of(fusion.gate)
+    z = 1 / (1 + np.exp(-(W_gate @ np.concatenate(row) + b_gate)))
+    h = np.zeros(D)
+    for i, x in enumerate(row):
+        W, b = weights_of(fusion.values[i])
+        if there[i]:
+            h += z[i * D : (i + 1) * D] * np.tanh(W @ x + b)
+    return h
+
+
+REFERENCES = {"concat": concat, "weighted": weighted, "gated": gated}
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 4])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_equals_its_equations(name, n_blocks):
+    fusion, vectors, there = build(name, n_blocks)
+    if name == "weighted":
+        fusion.logits.data.normal_()
+    fused = fusion(vectors, there).detach().numpy()
+    for row in range(B):
+        expected = REFERENCES[name](fusion, vectors[row].numpy(), there[row].numpy())
+        np.testing.assert_allclose(fused[row], expected, atol=1e-12)
+
+
+def test_weights_are_a_convex_combination_of_what_is_there():
+    fusion, _, there = build("weighted", 4)
+    weights = fusion.weights(there)
+    assert torch.allclose(weights.sum(1), torch.ones(B, dtype=torch.float64))
+    assert (weights[~there] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["weighted", "gated"])
+def test_the_absent_do_not_count(name):
+    fusion, vectors, there = build(name, 3)
+    if name == "gated":  # its gates look at the tokens that stand for the absent, not at zero
+        gates = fusion.gates(vectors, there)
+        assert (gates[~there] == 0).all()
+        return
+    changed = torch.where(there.unsqueeze(-1), vectors, torch.full_like(vectors, 99.0))
+    assert torch.equal(fusion(vectors, there), fusion(changed, there))

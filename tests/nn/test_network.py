@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import torch
+
+from sklearn_mmsent.nn import FUSIONS, FusionNetwork, MLPEncoder, PredictionHead
+from sklearn_mmsent.nn.encoders import StatisticsPooling
+from sklearn_mmsent.nn.network import ModalityDropout, Standardize
+
+SHAPES = [(3,), (4, 2), (1, 2, 2)]
+
+
+def network(fusion="gated", modality_dropout=0.0):
+    torch.manual_seed(0)
+    net = FusionNetwork(
+        [MLPEncoder(shape, 8, 0.0) for shape in SHAPES],
+        FUSIONS[fusion](3, 8, 0.0),
+        PredictionHead(8, 2, 0.0),
+        standardizers=[Standardize(torch.zeros(s[-1:]), torch.ones(s[-1:])) for s in SHAPES],
+        modality_of_block=[0, 1, 2],
+        width=8,
+        modality_dropout=modality_dropout,
+    )
+    torch.nn.init.normal_(net.absence)
+    return net.double().eval()
+
+
+def batch(n=6):
+    values = [torch.randn(n, *shape, dtype=torch.float64) for shape in SHAPES]
+    steps = [None, torch.arange(4) < torch.randint(1, 5, (n, 1)), None]
+    return values, torch.rand(n, 3) < 0.6, steps
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_what_stands_in_missing_places_changes_nothing(fusion):
+    net, (values, present, steps) = network(fusion), batch()
+    outputs = net(values, present, steps)
+    for filler in (torch.nan, 1e6):
+        changed = [
+            torch.where(present[:, i].view(-1, *[1] * (v.ndim - 1)), v, torch.full_like(v, filler))
+            for i, v in enumerate(values)
+        ]
+        changed[1] = changed[1].masked_fill(~steps[1].unsqueeze(-1), filler)
+        torch.testing.assert_close(net(changed, present, steps), outputs)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_rows_do_not_look_at_each_other(fusion):
+    net, (values, present, steps) = network(fusion), batch()
+    order = torch.randperm(6)
+    shuffled = net(
+        [v[order] for v in values], present[order], [s if s is None else s[order] for s in steps]
+    )
+    torch.testing.assert_close(shuffled, net(values, present, steps)[order])
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_row_of_nothing_has_an_answer_and_a_gradient(fusion):
+    net, (values, present, steps) = network(fusion).train(), batch()
+    outputs = net(values, torch.zeros_like(present), steps)
+    assert outputs.isfinite().all()
+    assert torch.allclose(outputs, outputs[:1].expand_as(outputs))
+    outputs.sum().backward()
+    assert net.absence.grad.abs().sum() > 0
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_every_parameter_learns_on_full_rows():
+    for fusion in FUSIONS:
+        net, (values, present, steps) = network(fusion).train(), batch(50)
+        net(values, present, steps).pow(2).sum().backward()
+        still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+        assert still == [], fusion
+
+
+def test_statistics_pooling_is_numpys():
+    x = torch.randn(1, 5, 3, dtype=torch.float64)
+    steps = torch.tensor([[True, True, True, False, False]])
+    pooled = StatisticsPooling()(x, steps)[0].numpy()
+    real = x[0, :3].numpy()
+    np.testing.assert_allclose(pooled[:3], real.mean(0))
+    np.testing.assert_allclose(pooled[3:], real.std(0), atol=1e-6)
+    empty = StatisticsPooling()(x, torch.zeros_like(steps))
+    assert empty[:, :3].eq(0).all()
+
+
+def test_standardize_makes_missing_the_mean_and_takes_integers():
+    standardize = Standardize(torch.tensor([1.0, 10.0]), torch.tensor([2.0, 5.0]))
+    out = standardize(torch.tensor([[5.0, torch.nan]]), None)
+    assert out.tolist() == [[2.0, 0.0]]
+    assert standardize(torch.tensor([[5, 20]], dtype=torch.uint8), None).tolist() == [[2.0, 2.0]]
+
+
+def test_modality_dropout_hides_parts_together_and_only_in_training():
+    hide = ModalityDropout([0, 0, 1], 0.3).train()
+    present = torch.ones(4000, 3, dtype=torch.bool)
+    torch.manual_seed(0)
+    hidden = hide(present)
+    assert torch.equal(hidden[:, 0], hidden[:, 1])
+    assert abs(hidden[:, 0].float().mean() - 0.7) < 0.03
+    assert abs(hidden[:, 2].float().mean() - 0.7) < 0.03
+    assert torch.equal(hide.eval()(present), present)

@@ -1,0 +1,212 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
+
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.exceptions import DivergenceError
+from sklearn_mmsent.nn import ENCODERS, FUSIONS
+from sklearn_mmsent.nn.losses import cross_entropy, squared_error
+from sklearn_mmsent.training import (
+    BlockDataset,
+    NetworkPlan,
+    predict_network,
+    resolve_device,
+    train_network,
+)
+from sklearn_mmsent.training.dataset import Batches
+
+
+def setup(n=90, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    X = rng.normal(size=(n, 4)) + y[:, None]
+    blocks = BlockLayout.from_shapes({"a": 2, "b": 2}).read(X)
+    plan = NetworkPlan(
+        shapes=((2,), (2,)),
+        modality_of_block=(0, 1),
+        statistics=tuple(b.statistics() for b in blocks),
+        encoders=(ENCODERS["mlp"],) * 2,
+        fusion=FUSIONS["concat"],
+        n_outputs=2,
+        width=8,
+        dropout=0.1,
+        modality_dropout=0.0,
+    )
+    return plan, blocks, y
+
+
+SETTINGS = {
+    "loss": cross_entropy,
+    "seed": 3,
+    "lr": 1e-2,
+    "weight_decay": 0.0,
+    "batch_size": 16,
+    "max_epochs": 5,
+}
+
+
+def test_equals_a_bare_torch_loop():
+    plan, blocks, y = setup()
+    plan = NetworkPlan(**{**vars(plan), "dropout": 0.0})
+    data = BlockDataset(blocks, y)
+    net = train_network(plan, data, **SETTINGS)
+    torch.manual_seed(SETTINGS["seed"])
+    module = plan.build()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2, weight_decay=0.0)
+    order = torch.Generator().manual_seed(SETTINGS["seed"])
+    for _ in range(5):
+        for rows in torch.randperm(len(y), generator=order).split(16):
+            inputs, (targets, _) = data[rows]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(*inputs), targets).backward()
+            optimizer.step()
+    expected = module.double().eval()(*data[torch.arange(len(y))][0]).detach()
+    np.testing.assert_allclose(predict_network(net.module_, data), expected, atol=1e-5)
+
+
+def test_same_seed_same_bits_other_seed_other_and_global_state_untouched():
+    plan, blocks, y = setup()
+    data = BlockDataset(blocks, y)
+    torch.manual_seed(11)
+    before = torch.random.get_rng_state()
+    first = predict_network(train_network(plan, data, **SETTINGS).module_, data)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.rand(7)
+    again = predict_network(train_network(plan, data, **SETTINGS).module_, data)
+    other = predict_network(train_network(plan, data, **{**SETTINGS, "seed": 4}).module_, data)
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_best_weights_come_back():
+    plan, blocks, y = setup()
+    train = BlockDataset(blocks, y)
+    valid = BlockDataset(blocks, 1 - y)  # wrong on purpose: each epoch makes it worse
+    settings = {**SETTINGS, "max_epochs": 50}
+    net = train_network(plan, train, valid, patience=3, **settings)
+    losses = net.history[:, "valid_loss"]
+    assert len(losses) < 50
+    outputs = torch.as_tensor(predict_network(net.module_, valid))
+    now = float(torch.nn.functional.cross_entropy(outputs, torch.as_tensor(1 - y)))
+    assert now == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_history_holds_weighted_means():
+    plan, blocks, y = setup()
+    weights = np.random.default_rng(0).random(len(y))
+    valid = BlockDataset(blocks, y, weights)
+    net = train_network(plan, BlockDataset(blocks, y), valid, **SETTINGS)
+    outputs = torch.as_tensor(predict_network(net.module_, valid))
+    losses = torch.nn.functional.cross_entropy(outputs, torch.as_tensor(y), reduction="none")
+    expected = np.average(losses.numpy(), weights=weights)
+    assert net.history[-1, "valid_loss"] == pytest.approx(expected, rel=1e-4)
+    assert net.history[-1, "train_batch_count"] == 6
+
+
+def test_zero_weight_rows_are_not_learned_from():
+    plan, blocks, y = setup()
+    wrong = y.copy()
+    wrong[45:] = 1 - wrong[45:]
+    weights = np.r_[np.ones(45), np.zeros(45)]
+    settings = {**SETTINGS, "max_epochs": 30}
+    net = train_network(plan, BlockDataset(blocks, wrong, weights), **settings)
+    predicted = predict_network(net.module_, BlockDataset(blocks)).argmax(1)
+    assert (predicted == y).mean() > 0.7
+
+
+def test_skorch_callbacks_work(tmp_path):
+    plan, blocks, y = setup()
+    seen = []
+
+    class Spy(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(net.history[-1, "train_loss"])
+
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            assert all(p.grad is not None for _, p in named_parameters)
+
+    checkpoint = Checkpoint(dirname=tmp_path, monitor="train_loss_best")
+    data = BlockDataset(blocks, y)
+    net = train_network(plan, data, callbacks=[Spy(), checkpoint], **SETTINGS)
+    assert len(seen) == 5
+    assert (tmp_path / "params.pt").exists()
+    # a user's own stopper speaks skorch's language: KeyboardInterrupt
+    stopper = EarlyStopping(monitor="train_loss", patience=1, threshold=10, sink=lambda *_: None)
+    assert len(train_network(plan, data, callbacks=[stopper], **SETTINGS).history) == 2
+    assert net.history[-1, "epoch"] == 5
+
+
+def test_ctrl_c_is_not_swallowed():
+    plan, blocks, y = setup()
+
+    def interrupted(outputs, targets, weights):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(plan, BlockDataset(blocks, y), **{**SETTINGS, "loss": interrupted})
+
+
+def test_divergence_is_told():
+    plan, blocks, y = setup()
+    targets = y.astype(np.float32)[:, None].repeat(2, axis=1)
+    settings = {**SETTINGS, "loss": squared_error, "lr": 1e30}
+    with pytest.raises(DivergenceError, match=r"loss of epoch \d is .*Lower lr \(now 1e\+30\)"):
+        train_network(plan, BlockDataset(blocks, targets), **settings)
+
+
+def test_net_params_reach_skorch():
+    plan, blocks, y = setup()
+    net = train_network(
+        plan,
+        BlockDataset(blocks, y),
+        net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "max_epochs": 2},
+        **SETTINGS,
+    )
+    assert isinstance(net.optimizer_, torch.optim.SGD)
+    assert len(net.history) == 2
+
+
+def test_a_pickle_holds_no_rows():
+    plan, blocks, y = setup(2000)
+    data = BlockDataset(blocks, y)
+    net = train_network(plan, data, data, patience=2, **SETTINGS)
+    small = setup(50)
+    reference = train_network(small[0], BlockDataset(small[1], small[2]), **SETTINGS)
+    assert len(pickle.dumps(net)) < 2 * len(pickle.dumps(reference))
+
+
+def test_batches_cover_each_row_once():
+    _, blocks, _ = setup(50)
+    data = BlockDataset(blocks, np.arange(50))
+    batches = Batches(data, 16, torch.Generator().manual_seed(0))
+    epochs = [torch.cat([targets for _, (targets, _) in batches]) for _ in range(2)]
+    assert len(batches) == 4
+    assert not torch.equal(*epochs)
+    assert all(torch.equal(epoch.sort()[0], torch.arange(50)) for epoch in epochs)
+
+
+def test_read_only_memory_is_fine():
+    _, blocks, _ = setup(5)
+    blocks[0].values.flags.writeable = False
+    assert len(BlockDataset(blocks)) == 5
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") in {"cpu", "cuda"}
+    with pytest.raises(ValueError, match="device='abacus' cannot be used"):
+        resolve_device("abacus")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: no CUDA device here")
+def test_a_gpu_gives_nearly_the_same():
+    plan, blocks, y = setup()
+    plan = NetworkPlan(**{**vars(plan), "dropout": 0.0})
+    on_cpu = train_network(plan, BlockDataset(blocks, y), **SETTINGS)
+    data = BlockDataset(blocks, y, device="cuda")
+    on_gpu = train_network(plan, data, device="cuda", **SETTINGS)
+    expected = predict_network(on_cpu.module_, BlockDataset(blocks))
+    np.testing.assert_allclose(predict_network(on_gpu.module_, data), expected, atol=1e-3)
