@@ -7,7 +7,6 @@ from numbers import Integral
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -174,7 +173,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _extract_all(self, cells):
         """Load and encode cells; yield (positions, block, errors by position) batch by batch."""
         order = self._order(cells)
-        batches = [order[batch] for batch in gen_batches(len(cells), self.batch_size)]
+        starts = range(0, len(cells), self.batch_size)  # gen_batches refuses zero cells
+        batches = [order[start : start + self.batch_size] for start in starts]
         n_jobs = self.n_jobs if len(batches) > 1 else 1
         results = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(self._extract)([cells[i] for i in batch]) for batch in batches
