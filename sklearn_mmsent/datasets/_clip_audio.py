@@ -52,7 +52,8 @@ def synthesise(rng, shown, voice, noise):
     ndarray of shape (n_times,), float32
         Sound pressure in [-1, 1] at 16 kHz.
     """
-    mood = float(np.clip(shown / 3, -1.0, 1.0))
+    # saturates, as faces and voices do: mild moods show clearly, strong ones little more
+    mood = float(np.tanh(shown / 1.5))
     pace = voice.pace * (1 + 0.3 * mood) * np.exp(rng.normal(0, 0.05 + 0.05 * noise))
     n_syllables = int(rng.integers(4, 6))
     n_times = int(n_syllables / pace * SAMPLE_RATE)

@@ -58,7 +58,8 @@ def draw_face(rng, shown, looks, noise):
     """
     drawing = import_optional("PIL.ImageDraw", extra="image", needed_by="make_clips")
     pillow = import_optional("PIL.Image", extra="image", needed_by="make_clips")
-    mood = np.clip(shown / 3, -1.0, 1.0)
+    # saturates, as faces and voices do: mild moods show clearly, strong ones little more
+    mood = np.tanh(shown / 1.5)
     image = pillow.fromarray(_room(looks.room, mood))
     canvas = drawing.Draw(image)
 
@@ -90,7 +91,7 @@ def draw_face(rng, shown, looks, noise):
 
 def _room(wall, mood):
     """Paint the wall: lit warm or cold by the mood, brighter towards the top."""
-    light = wall + np.array([55, 10, -55]) * mood
+    light = wall + np.array([65, 10, -65]) * mood
     shade = np.linspace(1.12, 0.88, _DRAWN)[:, None, None]
     column = np.clip(light * shade, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(column, (_DRAWN, _DRAWN, 3)))

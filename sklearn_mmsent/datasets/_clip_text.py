@@ -41,21 +41,12 @@ _SUBJECTS = {
     ),
 }
 
-# (mild, strong) words for each sign of what is said
 _ADJECTIVES = {
-    1: (
-        ("nice", "good", "pleasant", "lovely"),
-        ("wonderful", "brilliant", "superb", "excellent"),
-    ),
-    -1: (
-        ("bad", "dull", "weak", "boring"),
-        ("terrible", "awful", "dreadful", "horrible"),
-    ),
-    0: (
-        ("ordinary", "usual", "average", "typical"),
-        ("ordinary", "usual", "average", "typical"),
-    ),
+    1: ("good", "lovely", "wonderful", "brilliant"),
+    -1: ("bad", "dull", "awful", "terrible"),
+    0: ("ordinary", "usual", "average", "typical"),
 }
+# mild and strong in turn; the neutral ones have no degrees
 _VERBS = {
     1: (("i liked", "i enjoyed"), ("i loved", "i really enjoyed")),
     -1: (("i disliked", "i regret"), ("i hated", "i really regret")),
@@ -139,14 +130,14 @@ def write_sentence(rng, shown, habits, noise):
     subject = _pick(rng, _SUBJECTS[topic])
 
     clauses = [_clause(rng, sign, strong, subject, negation_rate=0.5 * noise)]
-    if rng.random() < 0.8:
+    if rng.random() < 0.9:
         clauses.append(_pick(rng, _ENDINGS[sign]))
-    if rng.random() < 0.7:
+    if rng.random() < 0.5:
         clauses.insert(int(rng.integers(len(clauses) + 1)), _pick(rng, _ASIDES))
     if rng.random() < 0.3 * noise:
         other = int(rng.integers(-1, 2))
-        clauses.append(f"my friend found it {_pick(rng, _ADJECTIVES[other][0])}")
-    if rng.random() < 0.6:
+        clauses.append(f"my friend found it {_pick(rng, _ADJECTIVES[other])}")
+    if rng.random() < 0.5:
         clauses[0] = f"{habits.opener} {clauses[0]}"
     if rng.random() < 0.3:
         clauses.append(habits.closer)
@@ -159,10 +150,10 @@ def _clause(rng, sign, strong, subject, negation_rate):
         return f"{_pick(rng, _VERBS[sign][strong])} {subject} {time}"
     verb = "was" if time or rng.random() < 0.5 else "is"
     if sign and not strong and rng.random() < negation_rate:
-        adjective = _pick(rng, _ADJECTIVES[-sign][0])
+        adjective = _pick(rng, _ADJECTIVES[-sign])
         return f"{subject} {verb} {_pick(rng, _NEGATORS)} {adjective} {time}"
     degree = _pick(rng, _PLAIN if sign == 0 else (_STRONG if strong else _MILD))
-    return f"{subject} {verb} {degree} {_pick(rng, _ADJECTIVES[sign][strong])} {time}"
+    return f"{subject} {verb} {degree} {_pick(rng, _ADJECTIVES[sign])} {time}"
 
 
 def _swap(rng, word, noise):
