@@ -1,0 +1,187 @@
+"""Real data sets by folder: one loader each, all of the same form.
+
+A loader gives a Bunch with ``name``, ``X`` (raw cells and, where a set holds only features,
+numeric columns that follow the block contract), ``y``, ``groups``, ``split``, ``task``
+("classification" or "intensity") and ``convention`` (of ``intensity_scores``, or None).
+The data themselves are not part of this project: pass their folder, or set MMSENT_DATA.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from sklearn_mmsent import read_table
+from sklearn_mmsent.exceptions import DataFormatError
+
+_PARTS = ("train", "valid", "test")
+
+
+def data_folder(argument=None):
+    """Give the folder of the data: the argument, or the environment variable MMSENT_DATA."""
+    folder = argument or os.environ.get("MMSENT_DATA")
+    if not folder:
+        raise FileNotFoundError(
+            "No folder of real data: pass --data FOLDER or set the variable MMSENT_DATA."
+        )
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder of real data, {str(folder)!r}, does not exist.")
+    return folder
+
+
+def load(name, folder):
+    """Load a data set by name out of the folder of all."""
+    if name not in LOADERS:
+        raise ValueError(f"No data set is named {name!r}, choose one of {', '.join(LOADERS)}.")
+    data = LOADERS[name](Path(folder))
+    data.name = name
+    data.split = np.where(data.split == "valid", "val", data.split)  # one name for one part
+    return data
+
+
+def mvsa_single(folder, *, split="split"):
+    """Load tweets with photos; `split` chooses between the project's and published splits."""
+    data = read_table(
+        folder / "mvsa_single" / "labels.csv",
+        target="label",
+        columns=["text"],
+        files=["image"],
+        groups="dup_group",
+        split=split,
+    )
+    return _rows(_as_task(data, "classification"), [part is not None for part in data.split])
+
+
+def ravdess(folder, *, channel):
+    """Load acted emotions of one channel, "speech" or "song", with the spoken sentence."""
+    data = read_table(
+        folder / "ravdess" / "labels.csv",
+        target="emotion",
+        columns=["transcript", "channel"],
+        files=["path"],
+        groups="speaker",
+        split="split",
+    )
+    data = _rows(_as_task(data, "classification"), data.X["channel"] == channel)
+    data.X = data.X.drop(columns="channel").rename(columns={"transcript": "text", "path": "audio"})
+    return data
+
+
+def imdb_poster_review(folder):
+    """Load film reviews with posters; the film is the group."""
+    data = read_table(
+        folder / "imdb_poster_review" / "labels.csv",
+        target="label",
+        columns=["text"],
+        files=["image"],
+        groups="imdb_id",
+        split="split",
+    )
+    return _as_task(data, "classification")
+
+
+def mosi(folder):
+    """Load MOSI utterances: the transcript as text, 73 acoustic numbers as a block."""
+    arrays = _Arrays(folder / "mosi" / "mosi_utt.npz")
+    text = [cell if cell.strip() else None for cell in arrays.parts("text_raw").tolist()]
+    X = pd.concat(
+        [pd.DataFrame({"text": pd.Series(text, dtype=object)}), arrays.block("audio", "audio")],
+        axis=1,
+    )
+    return Bunch(
+        X=X,
+        y=arrays.parts("label").astype(float),
+        groups=arrays.parts("video"),
+        split=arrays.split(),
+        task="intensity",
+        convention="mosi",
+    )
+
+
+def hazumi(folder):
+    """Load exchanges of a dialogue: word counts, voice, face, motion and biosignals.
+
+    The target is the mean of five raters on a scale of 1 to 7, for which the field's
+    intensity classes are not defined.
+    """
+    arrays = _Arrays(folder / "hazumi" / "hazumi_1911.npz")
+    blocks = {
+        "text__bow": "text_bow",
+        "text__aux": "text_aux",
+        "audio": "audio",
+        "vision": "vision",
+        "motion": "motion",
+        "bio": "bio",
+    }
+    return Bunch(
+        X=pd.concat([arrays.block(prefix, key) for prefix, key in blocks.items()], axis=1),
+        y=arrays.parts("label").astype(float),
+        groups=arrays.parts("person"),
+        split=arrays.split(),
+        task="intensity",
+        convention=None,
+    )
+
+
+LOADERS = {
+    "mvsa_single": mvsa_single,
+    "mvsa_single_qmf": lambda folder: mvsa_single(folder, split="split_qmf"),
+    "mvsa_single_clmlf": lambda folder: mvsa_single(folder, split="split_clmlf"),
+    "ravdess_speech": lambda folder: ravdess(folder, channel="speech"),
+    "ravdess_song": lambda folder: ravdess(folder, channel="song"),
+    "mosi": mosi,
+    "hazumi": hazumi,
+    "imdb_poster_review": imdb_poster_review,
+}
+
+
+class _Arrays:
+    """The arrays of an npz file whose keys begin with the part, none of them pickled."""
+
+    def __init__(self, path):
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {str(path)!r}.")
+        self.path = path
+        with np.load(path, allow_pickle=False) as file:
+            try:
+                self.arrays = {key: file[key] for key in file.files}
+            except ValueError as error:  # an array of objects would have to be unpickled
+                raise DataFormatError(f"{path.name!r} is not safe to read: {error}") from error
+
+    def parts(self, key):
+        return np.concatenate([self.arrays[f"{part}_{key}"] for part in _PARTS])
+
+    def split(self):
+        counts = [len(self.arrays[f"{part}_label"]) for part in _PARTS]
+        return np.repeat(np.array(_PARTS, dtype=object), counts)
+
+    def block(self, prefix, key):
+        """Give a flat block as a table; infinite numbers are missing."""
+        values = self.parts(key).astype(np.float32)
+        values[~np.isfinite(values)] = np.nan
+        width = len(str(values.shape[1] - 1))
+        columns = [f"{prefix}__{k:0{width}}" for k in range(values.shape[1])]
+        if f"names_{key}" in self.arrays:
+            # "@", "__" and brackets mean something in column names
+            names = [re.sub(r"[\W_]+", "_", n) for n in self.arrays[f"names_{key}"].tolist()]
+            columns = [f"{c}_{name}" for c, name in zip(columns, names, strict=True)]
+        return pd.DataFrame(values, columns=columns)
+
+
+def _as_task(data, task):
+    return Bunch(
+        X=data.X, y=data.y, groups=data.groups, split=data.split, task=task, convention=None
+    )
+
+
+def _rows(data, chosen):
+    """Keep the chosen rows of all parts of a Bunch."""
+    rows = np.flatnonzero(chosen)
+    data.X = data.X.iloc[rows].reset_index(drop=True)
+    for key in ("y", "groups", "split"):
+        data[key] = data[key][rows]
+    return data
