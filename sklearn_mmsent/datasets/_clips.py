@@ -143,7 +143,7 @@ def make_clips(
     A linear model of all modalities can reach the best score of the first two, for what
     they show adds up, but on "conflicting" with equal classes it stays near chance: the
     relation of two modalities is not a sum. Networks that join modalities learn it: of two
-    classes (exclusive or) from some 600 clips, of three (nine cells) from a few thousand.
+    classes (exclusive or) from some 600 clips, of three (nine cells) from some 2000.
 
     Examples
     --------
