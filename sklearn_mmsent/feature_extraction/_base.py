@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from contextlib import closing
 from numbers import Integral
 
 import numpy as np
@@ -176,23 +177,38 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         starts = range(0, len(cells), self.batch_size)  # gen_batches refuses zero cells
         batches = [order[start : start + self.batch_size] for start in starts]
         n_jobs = self.n_jobs if len(batches) > 1 else 1
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(self._extract)([cells[i] for i in batch]) for batch in batches
-        )
-        for batch, (block, errors) in zip(batches, results, strict=True):
-            yield batch, block, {batch[i]: error for i, error in errors}
+        stopped = False
+
+        def tasks():
+            for batch in batches:
+                if stopped:
+                    return
+                yield delayed(self._extract)([cells[i] for i in batch])
+
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks())
+        try:
+            for batch in batches:
+                block, errors = next(results)
+                yield batch, block, {batch[i]: error for i, error in errors}
+        finally:
+            # whoever stops early waits for the batches under way: joblib's own way is to kill
+            # the workers, which takes longer and warns
+            stopped = True
+            for _ in results:
+                pass
 
     def _assemble(self, column, distinct, extracted):
         """Put the features of distinct cells into all their rows; report what failed."""
         features = np.full((len(column.cells), self.n_features_out_), np.nan, dtype=np.float32)
         failed = {}
-        for positions, block, errors in extracted:
-            for position, cell_features in zip(positions, block, strict=True):
-                features[distinct[position]] = cell_features
-            for position, error in errors.items():
-                failed |= dict.fromkeys(distinct[position], error)
-            if failed and self.on_error == "raise":
-                break  # the caller waits for the message, not for the remaining files
+        with closing(extracted):
+            for positions, block, errors in extracted:
+                for position, cell_features in zip(positions, block, strict=True):
+                    features[distinct[position]] = cell_features
+                for position, error in errors.items():
+                    failed |= dict.fromkeys(distinct[position], error)
+                if failed and self.on_error == "raise":
+                    break  # the caller waits for the message, not for the remaining files
         self._report(column, failed)
         return features
 
