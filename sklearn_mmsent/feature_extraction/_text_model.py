@@ -146,10 +146,12 @@ class TextModel:
         self._using = threading.Lock()
 
     def _check_length(self, max_length):
-        config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
-        tokenizer_limit = getattr(self._model.tokenizer, "model_max_length", None)
-        limits = [getattr(config, "max_position_embeddings", None), tokenizer_limit]
-        limit = min((limit for limit in limits if limit), default=None)
+        backbone = getattr(self._model[0], "auto_model", None)
+        limit = getattr(getattr(backbone, "config", None), "max_position_embeddings", None)
+        # RoBERTa and its kin count positions from behind the padding token's
+        padding = getattr(getattr(backbone, "embeddings", None), "padding_idx", None)
+        if limit is not None and padding is not None:
+            limit -= padding + 1
         if limit is not None and max_length > limit:
             raise ValueError(
                 f"The 'max_length' parameter of {_OWNER} must be at most {limit} tokens, which is "

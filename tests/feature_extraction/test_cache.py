@@ -274,20 +274,7 @@ def check_store(path):
     return entries
 
 
-def test_two_processes_may_write_and_a_third_be_killed(tmp_path):
-    victim, *writers = (start_writer(tmp_path, pause) for pause in (0.05, 0.001, 0.001))
-    with victim.stdout:
-        victim.stdout.readline()
-        time.sleep(0.2)
-        victim.send_signal(signal.SIGKILL)
-        victim.wait()
-    for writer in writers:
-        writer.communicate()
-        assert writer.returncode == 0
-    assert check_store(tmp_path / "store") == 200
-
-
-def test_a_killed_writer_leaves_what_it_had_finished(tmp_path):
+def test_a_writer_is_killed_and_two_finish_its_work_at_once(tmp_path):
     victim = start_writer(tmp_path, 0.02)
     store = Cached(Bytes(), tmp_path / "store")
     with victim.stdout:
@@ -297,10 +284,11 @@ def test_a_killed_writer_leaves_what_it_had_finished(tmp_path):
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     assert 20 <= check_store(tmp_path / "store") < 200
-    writer = start_writer(tmp_path, 0)
-    writer.communicate()
-    assert writer.returncode == 0
-    assert len(store) == 200
+    writers = [start_writer(tmp_path, 0.001) for _ in range(2)]
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    assert check_store(tmp_path / "store") == 200
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path):
