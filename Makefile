@@ -16,7 +16,7 @@ $(BIN)/python:
 # torch first and alone: its pinned build must be chosen before another package asks for a range
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) torch
-	$(PIP) --editable '.[image,audio,plot]'
+	$(PIP) --editable '.[image,audio,report]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

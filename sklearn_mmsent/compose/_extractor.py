@@ -14,6 +14,7 @@ from sklearn_mmsent.blocks import SEPARATOR
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
+from sklearn_mmsent.feature_extraction.cache import Cached
 
 
 class MultimodalExtractor(ColumnTransformer):
@@ -317,5 +318,5 @@ def _reading_cells(transformer, column):
         if isinstance(transformer, FeatureUnion)
         else [transformer]
     )
-    own = all(isinstance(part, BaseExtractor | PresentCells) for part in parts)
+    own = all(isinstance(part, BaseExtractor | Cached | PresentCells) for part in parts)
     return transformer if own else PresentCells(transformer)

@@ -1,0 +1,271 @@
+"""The whole way in one run: raw clips, modalities and fusions compared, a pipeline saved and used.
+
+Run it with ``python -m sklearn_mmsent.demo`` (``--help`` tells what it takes).
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import RandomOverSampler
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from sklearn_mmsent import (
+    MFCC,
+    Cached,
+    ColorTexture,
+    FillBlocks,
+    FusionClassifier,
+    TfidfEmbedder,
+    classification_scores,
+    make_clips,
+    make_extractor,
+    make_pipeline,
+    read_table,
+)
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.model_selection._comparison import (
+    evaluate_models,
+    seed_everywhere,
+    summarize,
+    to_markdown,
+)
+from sklearn_mmsent.nn import FUSIONS
+
+METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro"]
+N_NEW_ROWS = 3
+
+
+def main(arguments=None):
+    """Run the demo.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default=None
+        Command line; None takes the process's own.
+    """
+    options = _parse(arguments)
+    start = time.perf_counter()
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        data, new = _own_table(options) if options.data else _generated(options, Path(scratch))
+        columns = [name for name in ("text", "image", "audio") if name in data.X]
+        print(
+            f"{len(data.X)} rows of {', '.join(columns)}; "
+            f"{', '.join(f'{n} {label}' for label, n in pd.Series(data.y).value_counts().items())}; "
+            f"{data.X.isna().mean().mean():.0%} of the cells missing"
+        )
+        cache = Path(scratch) / "features.sqlite"
+        models = build_models(columns, cache)
+        splits = _splits(data, options.folds)
+        results = []
+        fits = evaluate_models(
+            models,
+            data.X,
+            data.y,
+            splits,
+            score=classification_scores,
+            groups=data.groups,
+            seeds=[options.seed],
+            n_jobs=options.jobs,
+        )
+        for result in tqdm(fits, total=len(models) * len(splits), desc="fits", unit="fit"):
+            results.append(result)
+        results.sort(key=lambda result: (result["fold"], list(models).index(result["model"])))
+
+        summary = summarize(results, METRICS)
+        print(f"\n{to_markdown(summary, METRICS)}\n")
+        best = summary.loc[list(FUSIONS), "f1_macro"].idxmax()
+        _write(output, summary, results, data.y, best)
+        _save_and_use(output / "pipeline.joblib", models[best], data, new, options.seed)
+    print(f"\nTable, pictures and the {best} pipeline are in {output.resolve()}")
+    print(f"Done in {time.perf_counter() - start:.0f} s")
+
+
+def build_models(columns, cache):
+    """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
+
+    Parameters
+    ----------
+    columns : list of str
+        Raw columns that are there: of "text", "image", "audio".
+    cache : path-like
+        Where features that do not depend on the training rows are kept.
+
+    Returns
+    -------
+    dict of str to estimator
+        Pipelines from raw rows to labels.
+    """
+    extractors = {
+        "text": TfidfEmbedder(n_components=64),
+        "image": Cached(ColorTexture(), cache),
+        "audio": Cached(MFCC(), cache),
+    }
+
+    def extract(names):
+        return make_extractor(**{name: extractors[name] for name in names})
+
+    def fuse(names, fusion):
+        # inside the estimator, the sampler acts after the split for early stopping
+        return make_pipeline(extract(names), FusionClassifier(fusion, sampler=RandomOverSampler()))
+
+    models = {"constant": DummyClassifier()}
+    models |= {f"{name} alone": fuse([name], "concat") for name in columns}
+    models["logistic regression, all"] = make_pipeline(
+        extract(columns),
+        FillBlocks(),
+        RandomOverSampler(),
+        StandardScaler(),
+        LogisticRegression(max_iter=1000),
+    )
+    return models | {fusion: fuse(columns, fusion) for fusion in FUSIONS}
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(prog="python -m sklearn_mmsent.demo", description=__doc__)
+    own = parser.add_argument_group("your own data instead of generated clips")
+    own.add_argument("--data", metavar="TABLE", help="csv, tsv or parquet file")
+    own.add_argument("--target", default="label", help="column of labels (default: label)")
+    for name in ("text", "image", "audio"):
+        own.add_argument(f"--{name}", metavar="COLUMN", help=f"column of {name}s, if there is one")
+    own.add_argument("--groups", metavar="COLUMN", help="column of speakers, films, ...")
+    parser.add_argument("--rows", type=int, default=600, help="clips to generate (default: 600)")
+    parser.add_argument(
+        "--interaction",
+        default="complementary",
+        choices=["agreeing", "complementary", "conflicting"],
+        help="where the sentiment of the clips shows (default: complementary)",
+    )
+    parser.add_argument("--folds", type=int, default=5, help="of the cross-validation (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything (default: 0)")
+    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
+    parser.add_argument("--output", default="demo_output", help="folder (default: demo_output)")
+    options = parser.parse_args(arguments)
+    if options.data and not (options.text or options.image or options.audio):
+        parser.error("--data needs at least one of --text, --image, --audio with a column's name")
+    return options
+
+
+def _generated(options, scratch):
+    settings = {"interaction": options.interaction, "noise": 0.2, "missing_rate": 0.05}
+    print(f"Generating {options.rows} clips ({options.interaction}) ...")
+    data = make_clips(
+        scratch / "clips",
+        options.rows,
+        class_weights={"negative": 3, "neutral": 2, "positive": 5},
+        random_state=options.seed,
+        **settings,
+    )
+    new = make_clips(
+        scratch / "new", N_NEW_ROWS, n_groups=N_NEW_ROWS, random_state=options.seed + 1, **settings
+    )
+    return data, new.X.assign(truth=new.y)
+
+
+def _own_table(options):
+    chosen = {n: getattr(options, n) for n in ("text", "image", "audio") if getattr(options, n)}
+    data = read_table(
+        options.data,
+        target=options.target,
+        columns=[c for n, c in chosen.items() if n == "text"],
+        files=[c for n, c in chosen.items() if n != "text"],
+        groups=options.groups,
+    )
+    data.X = data.X[list(chosen.values())].set_axis(list(chosen), axis=1)
+    aside = np.random.default_rng(options.seed).choice(len(data.X), N_NEW_ROWS, replace=False)
+    kept = ~np.isin(np.arange(len(data.X)), aside)
+    new = data.X.iloc[aside].assign(truth=data.y[aside])
+    data.X, data.y = data.X[kept].reset_index(drop=True), data.y[kept]
+    data.groups = None if data.groups is None else data.groups[kept]
+    return data, new
+
+
+def _splits(data, n_folds):
+    splitter = StratifiedKFold if data.groups is None else StratifiedGroupKFold
+    return list(splitter(n_folds, shuffle=True, random_state=0).split(data.X, data.y, data.groups))
+
+
+def _write(output, summary, results, y, best):
+    (output / "scores.md").write_text(to_markdown(summary, METRICS) + "\n", encoding="utf-8")
+    columns = ["model", "fold", "seed", *METRICS, "fit_seconds", "predict_seconds"]
+    pd.DataFrame(results)[columns].to_csv(output / "scores.csv", index=False)
+    import_optional("matplotlib", extra="report", needed_by="the demo")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.45 * len(summary) + 1.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    places = np.arange(len(summary))[::-1]
+    for place, (name, row) in zip(places, summary.iterrows(), strict=True):
+        axes.errorbar(
+            row["f1_macro"],
+            place,
+            xerr=row["f1_macro_half_interval"],
+            fmt="o",
+            color="tab:blue" if name in FUSIONS else "tab:gray",
+            capsize=3,
+        )
+    axes.set(
+        yticks=places,
+        yticklabels=summary.index,
+        xlabel="macro-F1 over the folds, with the 95 % interval of its mean",
+        xlim=(0, 1),
+        title="Fusions (blue) and what they have to beat",
+    )
+    axes.grid(axis="x", alpha=0.3)
+    figure.savefig(output / "scores.png", dpi=150)
+
+    out_of_fold = np.empty(len(y), dtype=object)
+    for result in results:
+        if result["model"] == best:
+            out_of_fold[result["rows"]] = result["predicted"]
+    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    ConfusionMatrixDisplay.from_predictions(
+        y,
+        out_of_fold.astype(y.dtype),
+        normalize="true",
+        ax=axes,
+        cmap="Blues",
+        values_format=".2f",
+        colorbar=False,
+    )
+    axes.set_title(f"Fusion '{best}', out of fold:\nshare of each true class")
+    figure.savefig(output / "confusion.png", dpi=150)
+
+
+def _save_and_use(path, model, data, new, seed):
+    seed_everywhere(model, seed).fit(data.X, data.y)
+    joblib.dump(model, path)
+    loaded = joblib.load(path)
+    print(f"Saved {path.name} ({path.stat().st_size / 2**20:.1f} MiB), loaded it, new rows:")
+    for _, row in new.iterrows():
+        cells = row.drop("truth").to_dict()
+        probabilities = loaded.predict_proba(cells)[0]
+        shares = ", ".join(
+            f"{label} {p:.2f}" for label, p in zip(loaded.classes_, probabilities, strict=True)
+        )
+        shown = ", ".join(
+            f"{name}: {'-' if pd.isna(cell) else Path(cell).name if name != 'text' else cell!r}"
+            for name, cell in cells.items()
+        )
+        print(
+            f"  {shown[:110]}\n    -> {loaded.predict(cells)[0]} ({shares}); true: {row['truth']}"
+        )
+
+
+if __name__ == "__main__":
+    main()
