@@ -140,14 +140,14 @@ def to_markdown(summary, metrics, *, digits=3):
     -------
     str
         The table, its best mean in each column in bold (the lowest where the
-        metric is an error: ``mae``).
+        metric is an error: ``mae``); undefined scores are a dash.
     """
     lines = ["| model | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
     best = {m: summary[m].min() if m == "mae" else summary[m].max() for m in metrics}
     for name, row in summary.iterrows():
         cells = []
         for metric in metrics:
-            cell = f"{row[metric]:.{digits}f}"
+            cell = "-" if np.isnan(row[metric]) else f"{row[metric]:.{digits}f}"
             cell = f"**{cell}**" if row[metric] == best[metric] else cell
             std = row[f"{metric}_std"]
             cells.append(cell if np.isnan(std) else f"{cell} ± {std:.{digits}f}")

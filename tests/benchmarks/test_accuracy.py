@@ -1,0 +1,180 @@
+"""The accuracy benchmark, from a folder in the layout of the real data to its page."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TINY = ["--text-model", "tfidf", "--jobs", "1"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny networks on several threads wait for each other most of the time."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture
+def accuracy(monkeypatch):
+    """The script as a module, with its neighbours importable as when it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for name in ("_data", "_report"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    spec = importlib.util.spec_from_file_location("accuracy", BENCHMARKS / "accuracy.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "accuracy", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty tweets with photos, and as many utterances with acoustic numbers."""
+    rng = np.random.default_rng(0)
+    _write_tweets(tmp_path / "data" / "mvsa_single", rng)
+    _write_utterances(tmp_path / "data" / "mosi", rng)
+    return tmp_path / "data"
+
+
+def _write_tweets(folder, rng, n=30):
+    (folder / "images").mkdir(parents=True)
+    labels = np.array(["negative", "neutral", "positive"])[np.arange(n) % 3]
+    shade = {"negative": 40, "neutral": 120, "positive": 200}
+    for i, label in enumerate(labels):
+        pixels = rng.integers(0, 40, (8, 8, 3)) + shade[label]
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / f"{i}.jpg")
+    split = np.repeat(["train", "val", "test"], [18, 6, 6])
+    pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "image": [f"images/{i}.jpg" for i in range(n)],
+            "text": [f"{label} words number {i}" for i, label in enumerate(labels)],
+            "label": labels,
+            "split": split,
+            "split_qmf": np.where(np.arange(n) % 10 == 9, "", split),
+            "split_clmlf": split,
+            "dup_group": np.arange(n) // 2,
+        }
+    ).to_csv(folder / "labels.csv", index=False)
+
+
+def _write_utterances(folder, rng, n=10):
+    folder.mkdir(parents=True)
+    arrays = {}
+    for part in ("train", "valid", "test"):
+        label = rng.uniform(-3, 3, n)
+        arrays |= {
+            f"{part}_id": np.array([f"{part}{i}" for i in range(n)]),
+            f"{part}_video": np.array([f"{part}{i // 2}" for i in range(n)]),
+            f"{part}_label": label.astype(np.float32),
+            f"{part}_text_raw": np.array(["FINE FILM" if y > 0 else "A BORE" for y in label]),
+            f"{part}_audio": rng.normal(size=(n, 4)).astype(np.float32) + label[:, None],
+        }
+    np.savez(folder / "mosi_utt.npz", **arrays)
+
+
+def test_from_files_to_a_page_that_keeps_other_sections(accuracy, folder, tmp_path, capsys):
+    output = tmp_path / "scores"
+    common = ["--data", str(folder), "--output", str(output), *TINY]
+    accuracy.main([*common, "--only", "mvsa_single:split_qmf", "--seeds", "2"])
+    accuracy.main([*common, "--only", "mosi", "--seeds", "1"])
+    first = pd.read_csv(output / "accuracy.csv")
+    accuracy.main([*common, "--only", "mosi", "--seeds", "1"])
+    again = pd.read_csv(output / "accuracy.csv")
+    untimed = [c for c in first if not c.endswith("seconds")]
+    pd.testing.assert_frame_equal(first[untimed], again[untimed])
+
+    assert first.groupby("data", sort=False).size().to_dict() == {
+        "mvsa_single:split_qmf": 1 + 6 * 2,  # only the constant does not depend on the seed
+        "mosi": 1 + 1 + 5,
+    }
+    tweets = first[first["data"] == "mvsa_single:split_qmf"]
+    assert (tweets["fit_rows"] + tweets["test_rows"] == 27).all()
+    assert tweets["accuracy"].between(0, 1).all()
+    assert tweets["mae"].isna().all()
+    assert first.loc[first["model"] == "linear, all", "corr"].notna().sum() == 1
+
+    page = (output / "accuracy.md").read_text()
+    assert page.index("## mvsa_single:split_qmf") < page.index("## mosi")
+    assert "| gated fusion |" in page
+    assert "27 rows in" in page
+    assert "--only mosi --seeds 1" in page
+    assert "| nan |" not in page
+    assert str(folder) not in page + (output / "accuracy.csv").read_text()
+    assert "Tables and the scores of each fit are in" in capsys.readouterr().out
+
+
+def test_folds_of_speakers(accuracy):
+    from sklearn.utils import Bunch
+
+    data = Bunch(X=np.zeros(24), groups=np.arange(24) // 2, split=np.repeat("test", 24))
+    splits = accuracy.make_splits(accuracy.BENCHMARKS[3], data, "test")
+    assert len(splits) == 6
+    for fitted, scored in splits:
+        assert not set(data.groups[fitted]) & set(data.groups[scored])
+    assert sorted(np.concatenate([scored for _, scored in splits])) == list(range(24))
+
+
+def test_validation_never_sees_the_test_part(accuracy, folder, tmp_path, capsys):
+    data = accuracy._data.load("mosi", folder)
+    ((fitted, scored),) = accuracy.make_splits(accuracy.BENCHMARKS[5], data, "val")
+    assert set(data.split[fitted]) == {"train"}
+    assert set(data.split[scored]) == {"val"}
+    output = tmp_path / "scores"
+    arguments = ["--part", "val", "--seeds", "1", "--output", str(output), *TINY]
+    accuracy.main(["--data", str(folder), "--only", "mosi", *arguments])
+    assert "| weighted fusion |" in capsys.readouterr().out
+    assert not output.exists()
+
+
+def test_quick_writes_nothing(accuracy, folder, tmp_path, capsys):
+    output = tmp_path / "scores"
+    accuracy.main(
+        ["--data", str(folder), "--only", "mosi", "--quick", "--output", str(output), *TINY]
+    )
+    assert "| weighted fusion |" in capsys.readouterr().out
+    assert not output.exists()
+
+
+def test_a_name_before_the_colon_means_all_its_splits(accuracy, folder):
+    options = accuracy._parse(["--data", str(folder), "--only", "ravdess", "mosi"])
+    assert [b.name for b in options.only] == ["ravdess:speech", "ravdess:song", "mosi"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "imagenet"], "invalid choice: 'imagenet'"),
+        (["--data", "/no/such/folder"], "does not exist"),
+        (["--seeds", "0"], "at least 1"),
+    ],
+)
+def test_a_wrong_command_line_is_told(accuracy, folder, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        accuracy.main(["--data", str(folder), *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_texts_fall_back_to_tfidf_with_a_note(accuracy, monkeypatch, capsys):
+    monkeypatch.setattr(accuracy, "find_spec", lambda name: None)
+    assert accuracy.find_text_model(None) == ("tf-idf", None)
+    assert "sentence_transformers is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_real_data(accuracy, real_data, tmp_path, capsys):
+    accuracy.main(["--data", str(real_data), "--quick", "--cache", str(tmp_path), "--jobs", "1"])
+    out = capsys.readouterr().out
+    for benchmark in accuracy.BENCHMARKS:
+        assert f"\n{benchmark.name}: " in out
