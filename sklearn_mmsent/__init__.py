@@ -13,13 +13,19 @@ _EXPORTS = {
     # exceptions
     "BlockError": "exceptions",
     "CellError": "exceptions",
+    "DataFormatError": "exceptions",
+    "DivergenceError": "exceptions",
+    "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
     # blocks
     "Block": "blocks",
     "BlockLayout": "blocks",
     # compose
     "FillBlocks": "compose",
+    "MultimodalExtractor": "compose",
     "Pipeline": "compose",
+    "PresentCells": "compose",
+    "SelectModalities": "compose",
     "make_extractor": "compose",
     "make_pipeline": "compose",
     # feature_extraction
@@ -44,7 +50,7 @@ _EXPORTS = {
     "read_table": "datasets",
 }
 
-__all__ = ["__version__", *sorted(_EXPORTS)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_EXPORTS)]
 
 
 def __getattr__(name):

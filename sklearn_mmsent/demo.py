@@ -60,9 +60,10 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as scratch:
         data, new = _own_table(options) if options.data else _generated(options, Path(scratch))
         columns = [name for name in ("text", "image", "audio") if name in data.X]
+        counts = pd.Series(data.y).value_counts()
         print(
             f"{len(data.X)} rows of {', '.join(columns)}; "
-            f"{', '.join(f'{n} {label}' for label, n in pd.Series(data.y).value_counts().items())}; "
+            f"{', '.join(f'{n} {label}' for label, n in counts.items())}; "
             f"{data.X.isna().mean().mean():.0%} of the cells missing"
         )
         cache = Path(scratch) / "features.sqlite"

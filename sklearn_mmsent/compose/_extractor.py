@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks import SEPARATOR
@@ -159,9 +160,12 @@ class PresentCells(TransformerMixin, BaseEstimator):
     [[2.0], [nan]]
     """
 
+    _parameter_constraints: dict = {"transformer": [HasMethods(["fit", "transform"])]}
+
     def __init__(self, transformer):
         self.transformer = transformer
 
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Fit the transformer on the cells that are there.
 
@@ -247,8 +251,8 @@ def make_extractor(*, n_jobs=None, **modalities):
         Number of modalities extracted in parallel; None means 1.
     **modalities : (column, transformer) tuple or transformer
         One keyword per modality. The tuple says which raw column the
-        transformer reads (a name; a list of names for a transformer of
-        numeric tables); a transformer alone reads the column named like the
+        transformer reads (its name, or position in an array; a list of them
+        for a transformer of numeric tables); a transformer alone reads the column named like the
         modality. A dict of transformers gives the modality one part for each.
         Transformers from elsewhere see only the cells that are there (see
         ``PresentCells``).
@@ -296,10 +300,10 @@ def _transformer_and_column(modality, value):
         raise ValueError(f"modality names must not contain {SEPARATOR!r}; got {modality!r}.")
     if not isinstance(value, tuple):
         value = modality, value
-    if len(value) != 2 or not isinstance(value[0], str | list):
+    if len(value) != 2 or not isinstance(value[0], str | int | list):
         raise ValueError(
             f"make_extractor: {modality}= must be a transformer or a (column, transformer) tuple, "
-            f"the column a name or a list of names; got {value!r}."
+            f"the column a name, a position or a list of them; got {value!r}."
         )
     column, transformer = value
     if isinstance(transformer, Mapping):

@@ -47,13 +47,13 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     sampler : imbalanced-learn sampler or None, default=None
         Resamples the training rows after the internal validation split, which
         keeps blends of validation rows out of training.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate of AdamW.
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     batch_size : int, default=32
         Rows in a training batch.
-    max_epochs : int, default=100
+    max_epochs : int, default=200
         Passes over the training rows, at most.
     early_stopping : bool, default=True
         Whether to hold out rows, stop when their loss no longer falls, and
@@ -61,7 +61,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         A table too small to spare a row is trained on to the end.
     validation_fraction : float, default=0.1
         Share of the rows held out.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=20
         Epochs without a better validation loss after which training stops.
     device : str, default="auto"
         A torch device; "auto" takes a GPU if there is one.
@@ -131,13 +131,13 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         modality_dropout=0.0,
         class_weight=None,
         sampler=None,
-        lr=1e-3,
+        lr=3e-3,
         weight_decay=1e-2,
         batch_size=32,
-        max_epochs=100,
+        max_epochs=200,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=20,
         device="auto",
         random_state=None,
         callbacks=None,
@@ -230,8 +230,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         if unknown.any():
             row = int(np.argmax(unknown))
             raise ValueError(
-                f"{type(self).__name__}: y_val has the label {y.tolist()[row]!r} at row {row}, which "
-                f"y does not have; it has {', '.join(map(repr, self.classes_.tolist()))}."
+                f"{type(self).__name__}: y_val has the label {y.tolist()[row]!r} at row "
+                f"{row}, which y does not have; it has {', '.join(map(repr, self.classes_.tolist()))}."
             )
         return y
 

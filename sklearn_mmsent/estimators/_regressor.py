@@ -34,20 +34,20 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     sampler : sampler or None, default=None
         An object with ``fit_resample`` that resamples the training rows after
         the internal validation split.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate of AdamW.
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     batch_size : int, default=32
         Rows in a training batch.
-    max_epochs : int, default=100
+    max_epochs : int, default=200
         Passes over the training rows, at most.
     early_stopping : bool, default=True
         Whether to hold out rows, stop when their loss no longer falls, and
         restore the best weights. Groups and identical rows stay on one side.
     validation_fraction : float, default=0.1
         Share of the rows held out.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=20
         Epochs without a better validation loss after which training stops.
     device : str, default="auto"
         A torch device; "auto" takes a GPU if there is one.
@@ -99,13 +99,13 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         dropout=0.2,
         modality_dropout=0.0,
         sampler=None,
-        lr=1e-3,
+        lr=3e-3,
         weight_decay=1e-2,
         batch_size=32,
-        max_epochs=100,
+        max_epochs=200,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=20,
         device="auto",
         random_state=None,
         callbacks=None,

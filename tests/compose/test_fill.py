@@ -31,9 +31,7 @@ def test_what_is_there_stays_bit_for_bit(named_table):
 
 
 def test_fills_with_the_training_mean_pooled_over_real_steps():
-    X = pd.DataFrame(
-        [[1.0, 3.0, 4.0], [5.0, np.nan, np.nan]], columns=["s__x@0", "s__x@1", "f__x"]
-    )
+    X = pd.DataFrame([[1.0, 3.0, 4.0], [5.0, np.nan, np.nan]], columns=["s__x@0", "s__x@1", "f__x"])
     filled = FillBlocks().fit_transform(X)
     assert filled.iloc[1].tolist() == [5.0, 3.0, 4.0, 1.0, 1.0, 0.0]
     assert filled.columns[3:].tolist() == ["s__present", "s__length", "f__present"]

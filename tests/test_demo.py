@@ -1,0 +1,62 @@
+"""The demo, small, on generated clips and on a table of one's own."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_mmsent import demo, make_clips
+from sklearn_mmsent.nn import FUSIONS
+
+
+def run(tmp_path, *arguments):
+    output = tmp_path / "out"
+    demo.main([*arguments, "--folds", "2", "--jobs", "1", "--output", str(output)])
+    return output
+
+
+def test_on_generated_clips(tmp_path, capsys):
+    output = run(tmp_path, "--rows", "90")
+    printed = capsys.readouterr().out
+    scores = pd.read_csv(output / "scores.csv")
+    assert set(scores["model"]) == {
+        "constant",
+        "text alone",
+        "image alone",
+        "audio alone",
+        "logistic regression, all",
+        *FUSIONS,
+    }
+    assert scores.groupby("model").size().eq(2).all()
+    assert scores[demo.METRICS].apply(lambda column: column.between(0, 1)).all(axis=None)
+    table = (output / "scores.md").read_text()
+    assert table.strip() in printed
+    assert printed.count("true: ") == 3
+    for picture in ("scores.png", "confusion.png"):
+        assert (output / picture).read_bytes().startswith(b"\x89PNG")
+    pipeline = joblib.load(output / "pipeline.joblib")
+    assert pipeline.predict({"text": "what a joy"})[0] in pipeline.classes_
+
+
+def test_on_a_table_of_ones_own(tmp_path, capsys):
+    clips = make_clips(tmp_path / "clips", 60, modalities=("text", "image"), random_state=0)
+    table = pd.DataFrame({"caption": clips.X["text"], "photo": clips.X["image"], "mood": clips.y})
+    table["photo"] = [f"images/{path.rpartition('/')[2]}" for path in table["photo"]]
+    table.to_csv(tmp_path / "clips" / "posts.csv", index=False)
+    own = ["--data", str(tmp_path / "clips" / "posts.csv"), "--target", "mood"]
+    output = run(tmp_path, *own, "--text", "caption", "--image", "photo")
+    assert "57 rows of text, image" in capsys.readouterr().out
+    assert "audio alone" not in set(pd.read_csv(output / "scores.csv")["model"])
+
+
+def test_a_table_without_a_modality_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        demo.main(["--data", "posts.csv"])
+    assert "needs at least one of --text, --image, --audio" in capsys.readouterr().err
+
+
+def test_the_same_seed_gives_the_same_table(tmp_path):
+    tables = [
+        pd.read_csv(run(tmp_path / name, "--rows", "60") / "scores.csv") for name in ("a", "b")
+    ]
+    np.testing.assert_array_equal(*(table[demo.METRICS].to_numpy() for table in tables))
