@@ -35,11 +35,11 @@ def formants(frames, *, sample_rate):
         In Hz; 0 for a formant that was not found.
     """
     n_samples = frames.shape[1]
-    frames = np.diff(frames, axis=1, prepend=frames[:, :1]) + (1 - _PRE_EMPHASIS) * np.roll(
-        frames, 1, axis=1
-    )
-    n_fft = 2 << (n_samples - 1).bit_length()
-    spectrum = rfft(frames * np.hamming(n_samples).astype(np.float32), n_fft)
+    n_fft = 1 << (n_samples + _ORDER).bit_length()
+    emphasised = np.zeros((len(frames), n_fft), dtype=np.float32)
+    emphasised[:, 1:n_samples] = frames[:, 1:] - _PRE_EMPHASIS * frames[:, :-1]
+    emphasised[:, :n_samples] *= np.hamming(n_samples).astype(np.float32)
+    spectrum = rfft(emphasised, overwrite_x=True)
     highest = min(_HIGHEST_HZ, sample_rate / 2)
     n_bins = int(highest * n_fft / sample_rate) + 1
     power = (spectrum.real**2 + spectrum.imag**2)[:, :n_bins].astype(float)

@@ -3,30 +3,33 @@
 Shapes: T frames of a clip, R pieces of voiced sound, W samples of a window, L lags.
 
 Periods are found one after another: each is the shift at which the wave best matches itself
-[1]_. Voiced stretches are cut into pieces, so that the pieces advance side by side.
+[1]_. Voiced stretches of all clips are cut into pieces that advance side by side, those of
+similar pitch together. A piece's company does not change its numbers.
 
 .. [1] Y. Medan, E. Yair, D. Chazan, "Super resolution pitch determination of speech signals",
    IEEE Transactions on Signal Processing 39(1), 1991.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 _PIECE_FRAMES = 8
-_SEARCH = 0.2  # shifts tried around the period of the pitch, as a share of it
+_SEARCH = 0.15  # shifts tried around the period of the pitch, as a share of it
 _MIN_MATCH = 0.3  # correlation below which two stretches are no neighbouring periods
 _TINY = 1e-12
 
 
-def jitter_and_shimmer(samples, f0, *, sample_rate, n_samples, hop_length):
-    """Local jitter and local shimmer of the voiced frames.
+def jitter_and_shimmer(clips, pitches, *, sample_rate, n_samples, hop_length):
+    """Local jitter and local shimmer of the voiced frames of many clips.
 
     Parameters
     ----------
-    samples : ndarray of shape (n,)
-        One clip.
-    f0 : ndarray of shape (T,)
-        Pitch in Hz, 0 where unvoiced.
+    clips : list of ndarray of shape (n,)
+        Samples of each.
+    pitches : list of ndarray of shape (T,)
+        Pitch of each in Hz, 0 where unvoiced.
     sample_rate : int
         In Hz.
     n_samples, hop_length : int
@@ -34,108 +37,145 @@ def jitter_and_shimmer(samples, f0, *, sample_rate, n_samples, hop_length):
 
     Returns
     -------
-    jitter : ndarray of shape (T,)
-        Mean difference of neighbouring periods' lengths over the mean length.
-    shimmer : ndarray of shape (T,)
-        Mean ratio of neighbouring periods' heights, in dB. Both are 0 where a frame is
-        unvoiced or has no two neighbouring periods.
+    list of ndarray of shape (T, 2)
+        Of each clip: mean difference of neighbouring periods' lengths over the mean length, and
+        mean ratio of their heights in dB. Both are 0 where a frame is unvoiced or has no two
+        neighbouring periods.
     """
-    jitter, shimmer = np.zeros(len(f0)), np.zeros(len(f0))
-    voiced = np.flatnonzero(f0)
-    if not len(voiced):
-        return jitter, shimmer
-    place, length, height = _follow(samples, f0, sample_rate, n_samples, hop_length)
+    n_hops = n_samples // hop_length
+    line = _Line.of(clips, pitches, n_hops, n_samples, hop_length)
+    sums = np.zeros((4, len(line.f0) + n_hops))
+    for place, length, height in _follow_all(line, sample_rate):
+        sums += _pairs(place // hop_length, length, height, sums.shape[1])
+    lengths, changes, counts, decibels = sliding_window_view(sums, n_hops, axis=1).sum(axis=2)
+    voiced = line.f0 > 0
+    jitter = np.where(
+        voiced & (lengths[:-1] > 0), changes[:-1] / np.maximum(lengths[:-1], _TINY), 0
+    )
+    shimmer = np.where(voiced & (counts[:-1] > 0), decibels[:-1] / np.maximum(counts[:-1], 1), 0)
+    both = np.column_stack([jitter, shimmer])
+    return [
+        both[first : first + len(f0)] for first, f0 in zip(line.first_frames, pitches, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """All clips one after another, between silences that no window spans."""
+
+    samples: np.ndarray  # float32, the loudest of each clip is 1
+    f0: np.ndarray  # of all frames; a frame begins at its number times the hop
+    first_frames: list
+    hop_length: int
+    centre: int  # from the begin of a frame to the middle of its hop
+
+    @classmethod
+    def of(cls, clips, pitches, n_hops, n_samples, hop_length):
+        gap = 2 * n_hops  # frames
+        samples, f0, first_frames = [], [], []
+        n_frames = 0
+        for clip, pitch in zip(clips, pitches, strict=True):
+            n_clip = max(len(pitch), -(-len(clip) // hop_length))
+            first_frames.append(n_frames + gap)
+            n_frames += 2 * gap + n_clip
+            f0.append(np.pad(pitch, (gap, gap + n_clip - len(pitch))))
+            scaled = clip / max(np.abs(clip).max(), _TINY)
+            after = (gap + n_clip) * hop_length - len(clip)
+            samples.append(np.pad(scaled, (gap * hop_length, after)))
+        samples = np.concatenate(samples).astype(np.float32)
+        centre = (n_samples - hop_length) // 2
+        return cls(samples, np.concatenate(f0), first_frames, hop_length, centre)
+
+
+def _pairs(frame, length, height, n_frames):
+    """Sum lengths, their changes, the count and the decibels of neighbouring periods by frame."""
     before, after = slice(None, -1), slice(1, None)
-    paired = np.isfinite(length[before]) & np.isfinite(length[after])
-    change = np.abs(length[after] - length[before])[paired]
-    mean = 0.5 * (length[after] + length[before])[paired]
     with np.errstate(divide="ignore", invalid="ignore"):
-        decibels = 20 * np.abs(np.log10(height[after] / height[before]))[paired]
-    ratio_known = np.isfinite(decibels)
-    bins = np.minimum(place[before][paired] // hop_length, len(f0) + n_samples // hop_length)
-
-    def per_frame(values):
-        """Sum over the hops that a frame spans."""
-        n_hops = n_samples // hop_length
-        sums = np.bincount(bins, values, minlength=len(f0) + n_hops)
-        return sliding_window_view(sums, n_hops).sum(axis=1)[: len(f0)]
-
-    lengths = per_frame(mean)
-    known = voiced[lengths[voiced] > 0]
-    jitter[known] = per_frame(change)[known] / lengths[known]
-    counts = per_frame(ratio_known.astype(float))
-    known = voiced[counts[voiced] > 0]
-    shimmer[known] = per_frame(np.where(ratio_known, decibels, 0))[known] / counts[known]
-    return jitter, shimmer
+        decibels = 20 * np.abs(np.log10(height[after] / height[before]))
+    paired = np.isfinite(length[before] + length[after] + decibels)
+    mean = 0.5 * (length[after] + length[before])[paired]
+    change = np.abs(length[after] - length[before])[paired]
+    values = (mean, change, np.ones(len(mean)), decibels[paired])
+    return [np.bincount(frame[before][paired], v, minlength=n_frames)[:n_frames] for v in values]
 
 
-def _follow(samples, f0, sample_rate, n_samples, hop_length):
-    """Walk through all pieces at once; give (steps, R) places, lengths and heights of periods.
+def _follow_all(line, sample_rate):
+    """Walk through all pieces; yield (steps, R) places, lengths and heights of periods."""
+    first, last = _pieces(line.f0)
+    if not len(first):
+        return
+    lowest = np.minimum.reduceat(line.f0, np.column_stack([first, last + 1]).ravel())[::2]
+    size = np.ceil(2 * np.log2(sample_rate / lowest)).astype(int)  # of periods, half octaves
+    for each in np.unique(size):
+        rows = size == each
+        yield _follow(line, first[rows], last[rows], sample_rate, int(np.ceil(2 ** (each / 2))))
+
+
+def _follow(line, first, last, sample_rate, longest):
+    """Walk through pieces whose periods have at most `longest` samples, side by side.
 
     NaN stands for a step that found no period.
     """
-    longest = int(sample_rate / f0[f0 > 0].min() * (1 + _SEARCH)) + 2
-    margin = 3 * longest + n_samples
-    padded = np.concatenate([np.zeros(margin), samples, np.zeros(margin)])
-    first, last = _pieces(f0)
-    centre = n_samples // 2 - hop_length // 2
-    place = _start(padded, margin + first * hop_length + centre, sample_rate / f0[first])
-    stop = margin + (last + 1) * hop_length + centre
+    place = first * line.hop_length + line.centre
+    place = _start(line.samples, place, sample_rate / line.f0[first], longest)
+    stop = (last + 1) * line.hop_length + line.centre
     active = np.arange(len(first))
-    places, lengths, heights = [], [], []
+    steps = []
     while len(active):
         here = place[active]
-        frame = np.clip((here - margin - centre) // hop_length, first[active], last[active])
-        period = sample_rate / f0[frame]
-        shift, length, height = _match(padded, here, period)
-        for rows, values in ((places, here - margin), (lengths, length), (heights, height)):
-            row = np.full(len(first), np.nan if values.dtype.kind == "f" else 0)
-            row[active] = values
-            rows.append(row)
+        frame = (here - line.centre) // line.hop_length
+        frame = np.clip(frame, first[active], last[active])
+        shift, length, height = _match(line.samples, here, sample_rate / line.f0[frame], longest)
+        step = np.zeros((3, len(first)))
+        step[1] = np.nan
+        step[:, active] = here, length, height
+        steps.append(step)
         place[active] = here + shift
         active = active[place[active] < stop[active]]
-    return np.array(places).clip(0), np.array(lengths), np.array(heights)
+    place, length, height = np.stack(steps, axis=1)
+    return place.astype(int), length, height
 
 
 def _pieces(f0):
     """First and last frames of the pieces into which voiced stretches are cut."""
     edges = np.diff(np.concatenate([[0], (f0 > 0).astype(int), [0]]))
-    first, last = [], []
-    for start, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
-        cuts = np.arange(start, end, _PIECE_FRAMES)
-        first.append(cuts)
-        last.append(np.minimum(cuts + _PIECE_FRAMES, end) - 1)
-    return np.concatenate(first), np.concatenate(last)
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    cuts = [np.arange(start, end, _PIECE_FRAMES) for start, end in zip(starts, ends, strict=True)]
+    counts = [len(pieces) for pieces in cuts]
+    first = np.concatenate([*cuts, np.empty(0, dtype=int)])
+    return first, np.minimum(first + _PIECE_FRAMES, np.repeat(ends, counts)) - 1
 
 
-def _start(padded, place, period):
+def _start(samples, place, period, longest):
     """Move each place to the highest sample of the period that it begins."""
-    width = int(np.ceil(period.max()))
-    steps = np.arange(width)
-    window = np.where(steps < period[:, None], padded[place[:, None] + steps], -np.inf)
+    steps = np.arange(longest)
+    window = np.where(steps < period[:, None], samples[place[:, None] + steps], -np.inf)
     return place + window.argmax(axis=1)
 
 
-def _match(padded, place, period):
+def _match(samples, place, period, longest):
     """Find the shift at which the period around each place repeats.
 
     Gives the whole shift, its length between samples (NaN: no match) and the period's height.
     """
     half = np.ceil(period / 2).astype(int)
-    widest, reach = half.max(), int(np.ceil((period * _SEARCH).max())) + 1
+    widest, reach = longest // 2 + 1, int(longest * _SEARCH) + 2
     steps = np.arange(-widest, widest + 1)
     inside = np.abs(steps) <= half[:, None]  # (R, W)
-    window = padded[place[:, None] + steps] * inside
+    window = samples[place[:, None] + steps] * inside
     nominal = np.rint(period).astype(int)
     lags = np.arange(-reach, reach + 1)
-    ahead = padded[(place + nominal)[:, None] + np.arange(-widest - reach, widest + reach + 1)]
-    shifted = sliding_window_view(ahead, len(steps), axis=1)  # (R, L, W)
-    products = np.einsum("rw,rlw->rl", window, shifted)
-    squares = np.einsum("rw,rlw->rl", inside.astype(float), shifted**2)
-    match = products / np.sqrt(np.maximum(squares * (window**2).sum(1, keepdims=True), _TINY))
+    ahead = samples[(place + nominal)[:, None] + np.arange(-widest - reach, widest + reach + 1)]
+    products = np.einsum("rw,rlw->rl", window, sliding_window_view(ahead, len(steps), axis=1))
+    energy = np.zeros((len(place), ahead.shape[1] + 1))
+    np.cumsum(np.square(ahead, dtype=float), axis=1, out=energy[:, 1:])
+    rows = np.arange(len(place))
+    middle = (widest + np.arange(len(lags))) + rows[:, None] * energy.shape[1]  # (R, L), flat
+    squares = energy.ravel()[middle + half[:, None] + 1] - energy.ravel()[middle - half[:, None]]
+    own = np.square(window).sum(axis=1, keepdims=True)
+    match = products / np.sqrt(np.maximum(squares * own, _TINY))
     allowed = np.abs(lags) <= np.maximum(1, (period * _SEARCH)[:, None])
     best = np.where(allowed, match, -np.inf)[:, 1:-1].argmax(axis=1) + 1
-    rows = np.arange(len(place))
     left, middle, right = (match[rows, best + step] for step in (-1, 0, 1))
     curvature = np.minimum(left - 2 * middle + right, -_TINY)
     offset = np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)

@@ -55,6 +55,7 @@ def _subharmonics(n_fft, sample_rate, f0_min, f0_max):
     return weights
 
 
+@lru_cache(maxsize=8)
 def gaussian_window(n_samples):
     """A bell whose standard deviation is 0.4 of its half length."""
     half = (n_samples - 1) / 2
@@ -72,9 +73,14 @@ def _window_decay(n_samples, n_fft):
 def spectra(frames):
     """Magnitudes (T, K) of the windowed frames, the next power of two long."""
     n_samples = frames.shape[1]
-    frames = (frames - frames.mean(axis=1, keepdims=True)) * gaussian_window(n_samples)
-    spectrum = rfft(frames, fft_length(n_samples))
-    return np.sqrt(spectrum.real**2 + spectrum.imag**2)
+    padded = np.zeros((len(frames), fft_length(n_samples)), dtype=np.float32)
+    windowed = padded[:, :n_samples]
+    np.subtract(frames, frames.mean(axis=1, keepdims=True), out=windowed)
+    windowed *= gaussian_window(n_samples)
+    spectrum = rfft(padded, overwrite_x=True)
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    return np.sqrt(power, out=power)
 
 
 def fft_length(n_samples):

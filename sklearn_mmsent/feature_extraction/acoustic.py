@@ -184,7 +184,16 @@ class AcousticFunctionals(BaseExtractor):
         heard = [self._listen(samples) for samples in loaded]
         pitches, scores, correlations, energies = zip(*heard, strict=True)
         paths = _voice.track(pitches, scores, energies)
-        clips = zip(loaded, paths, pitches, correlations, strict=True)
+        f0 = [_along(*clip) for clip in zip(paths, pitches, strict=True)]  # 0 where unvoiced
+        correlations = [_along(*clip) for clip in zip(paths, correlations, strict=True)]
+        unsteadiness = jitter_and_shimmer(
+            loaded,
+            f0,
+            sample_rate=self.sample_rate,
+            n_samples=self._n_samples(_LONG),
+            hop_length=self._n_samples(_HOP),
+        )
+        clips = zip(loaded, f0, correlations, unsteadiness, strict=True)
         return np.array([self._summarize(*clip) for clip in clips])
 
     def _listen(self, samples):
@@ -212,18 +221,17 @@ class AcousticFunctionals(BaseExtractor):
     def _n_samples(self, seconds):
         return round(seconds * self.sample_rate)
 
-    def _summarize(self, samples, path, pitch, correlation):
-        """Turn a clip and its path through the pitch candidates into the row of features."""
-        f0 = _along(path, pitch)  # (T,), 0 where unvoiced
+    def _summarize(self, samples, f0, correlation, unsteadiness):
+        """Turn a clip and what is known of its periods, frame by frame, into its features."""
         voiced = f0 > 0
         semitones = np.where(voiced, 12 * np.log2(np.where(voiced, f0, 1) / _REFERENCE_HZ), 0)
         semitones = _functionals.smooth_nonzero(semitones)
         shape = self._shape(samples)
         loudness, shape = shape[:, 0], shape[:, 1:]
-        hnr = np.where(voiced, _voice.harmonics_to_noise(_along(path, correlation)), 0)
+        hnr = np.where(voiced, _voice.harmonics_to_noise(correlation), 0)
         described = [
             *shape.T[4:],
-            *self._voice(samples, f0, hnr),
+            *self._voice(samples, f0, unsteadiness, hnr),
             *shape[voiced].T,
         ]
         return [
@@ -245,15 +253,8 @@ class AcousticFunctionals(BaseExtractor):
         ]
         return _functionals.smooth(np.concatenate(parts))
 
-    def _voice(self, samples, f0, hnr):
+    def _voice(self, samples, f0, unsteadiness, hnr):
         """Give the values of each descriptor in `_VOICE` in the frames where it is defined."""
-        jitter, shimmer = jitter_and_shimmer(
-            samples,
-            f0,
-            sample_rate=self.sample_rate,
-            n_samples=self._n_samples(_LONG),
-            hop_length=self._n_samples(_HOP),
-        )
         tract = np.zeros((len(f0), 11))
         tract[:, 4::3] = _formants.FLOOR_DB
         frames = self._frames(samples, _LONG), self._frames(samples, _SHORT)
@@ -261,7 +262,7 @@ class AcousticFunctionals(BaseExtractor):
         for chunk in _chunks(len(voiced)):
             rows = voiced[chunk]
             tract[rows] = self._tract(frames[0][rows], frames[1][rows], f0[rows])
-        described = np.column_stack([jitter, shimmer, hnr, tract])
+        described = np.column_stack([unsteadiness, hnr, tract])
         smoothed = _functionals.smooth_nonzero(described)
         smoothed[:, 7::3] = _functionals.smooth(described[:, 7::3])
         return [values[values != 0] if len(voiced) else values[:0] for values in smoothed.T]
