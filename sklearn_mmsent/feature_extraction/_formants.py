@@ -11,8 +11,8 @@ A frame is predicted linearly from its past [1]_; the roots of the predictor are
 import numpy as np
 from scipy.fft import irfft, rfft
 
-_ORDER = 11
-_HIGHEST_HZ = 5500.0  # a vocal tract has some five formants below
+_ORDER = 9
+_HIGHEST_HZ = 5000.0  # a vocal tract has four or five formants below
 _PRE_EMPHASIS = 0.97
 _EDGE_HZ = 50.0  # roots nearer to the ends are the tilt of the spectrum and no resonance
 _NEAR = 0.2  # harmonics belong to a formant within this share of its frequency

@@ -70,20 +70,20 @@ def _window_decay(n_samples, n_fft):
     return decay / decay[0]
 
 
-def spectra(frames):
-    """Magnitudes (T, K) of the windowed frames, the next power of two long."""
+def _power(frames):
+    """Power spectra (T, K) of the windowed frames, the next power of two long."""
     n_samples = frames.shape[1]
-    padded = np.zeros((len(frames), fft_length(n_samples)), dtype=np.float32)
+    padded = np.zeros((len(frames), _fft_length(n_samples)), dtype=np.float32)
     windowed = padded[:, :n_samples]
     np.subtract(frames, frames.mean(axis=1, keepdims=True), out=windowed)
     windowed *= gaussian_window(n_samples)
     spectrum = rfft(padded, overwrite_x=True)
     power = np.square(spectrum.real)
     power += np.square(spectrum.imag)
-    return np.sqrt(power, out=power)
+    return power
 
 
-def fft_length(n_samples):
+def _fft_length(n_samples):
     """The next power of two."""
     return 1 << (n_samples - 1).bit_length()
 
@@ -110,11 +110,14 @@ def candidates(frames, *, sample_rate, f0_min, f0_max):
         Autocorrelation of the windowed frame at the pitch's period, 1 at lag 0.
     energy : ndarray of shape (T,)
         Of the windowed frames.
+    magnitude : ndarray of shape (T, K), float32
+        Spectra of the windowed frames.
     """
     n_samples = frames.shape[1]
-    n_fft = fft_length(n_samples)
-    magnitude = spectra(frames)  # (T, K)
-    autocorrelation = irfft(magnitude**2)[:, : n_fft // 2]
+    n_fft = _fft_length(n_samples)
+    power = _power(frames)
+    autocorrelation = irfft(power)[:, : n_fft // 2]
+    magnitude = np.sqrt(power, out=power)  # (T, K)
     energy = autocorrelation[:, 0].astype(float)
     sums = magnitude @ _subharmonics(n_fft, sample_rate, f0_min, f0_max)  # (T, C)
     pitch, height = _peaks(sums, f0_min)
@@ -127,7 +130,7 @@ def candidates(frames, *, sample_rate, f0_min, f0_max):
     standing_out = best / np.maximum(sums.mean(axis=1, keepdims=True), _TINY) - _PEAK_NEUTRAL
     score = strength + _HARMONIC_WEIGHT * (height / best - 1) + _PEAK_WEIGHT * standing_out
     score[(height <= 0) | (energy[:, None] <= _TINY)] = -np.inf
-    return pitch, score, correlation, energy
+    return pitch, score, correlation, energy, magnitude
 
 
 def _peaks(sums, f0_min):

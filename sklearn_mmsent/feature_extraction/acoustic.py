@@ -13,7 +13,8 @@ from sklearn_mmsent.feature_extraction._periods import jitter_and_shimmer
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds
 _REFERENCE_HZ = 27.5
-_CHUNK_FRAMES = 2048  # spectra that are held at a time
+_CHUNK_FRAMES = 2048  # computed at a time
+_GROUP_FRAMES = 1 << 14  # whose spectra are held, if clips are not longer by themselves
 
 _VOICE = (
     *("jitterLocal", "shimmerLocaldB", "HNRdBACF", "logRelF0-H1-H2", "logRelF0-H1-A3"),
@@ -181,8 +182,19 @@ class AcousticFunctionals(BaseExtractor):
         )
 
     def _encode(self, loaded):
+        return np.concatenate([self._describe(loaded[group]) for group in self._groups(loaded)])
+
+    def _groups(self, loaded):
+        """Cut a batch where the spectra of its clips would fill the memory."""
+        frames = np.cumsum([len(samples) for samples in loaded]) // self._n_samples(_HOP)
+        edges = np.flatnonzero(np.diff(frames // _GROUP_FRAMES)) + 1
+        starts, stops = [0, *edges.tolist()], [*edges.tolist(), len(loaded)]
+        return [slice(*edge) for edge in zip(starts, stops, strict=True)]
+
+    def _describe(self, loaded):
+        """Turn clips into rows of features."""
         heard = [self._listen(samples) for samples in loaded]
-        pitches, scores, correlations, energies = zip(*heard, strict=True)
+        pitches, scores, correlations, energies, magnitudes = zip(*heard, strict=True)
         paths = _voice.track(pitches, scores, energies)
         f0 = [_along(*clip) for clip in zip(paths, pitches, strict=True)]  # 0 where unvoiced
         correlations = [_along(*clip) for clip in zip(paths, correlations, strict=True)]
@@ -193,7 +205,7 @@ class AcousticFunctionals(BaseExtractor):
             n_samples=self._n_samples(_LONG),
             hop_length=self._n_samples(_HOP),
         )
-        clips = zip(loaded, f0, correlations, unsteadiness, strict=True)
+        clips = zip(loaded, f0, correlations, magnitudes, unsteadiness, strict=True)
         return np.array([self._summarize(*clip) for clip in clips])
 
     def _listen(self, samples):
@@ -221,7 +233,7 @@ class AcousticFunctionals(BaseExtractor):
     def _n_samples(self, seconds):
         return round(seconds * self.sample_rate)
 
-    def _summarize(self, samples, f0, correlation, unsteadiness):
+    def _summarize(self, samples, f0, correlation, magnitude, unsteadiness):
         """Turn a clip and what is known of its periods, frame by frame, into its features."""
         voiced = f0 > 0
         semitones = np.where(voiced, 12 * np.log2(np.where(voiced, f0, 1) / _REFERENCE_HZ), 0)
@@ -231,7 +243,7 @@ class AcousticFunctionals(BaseExtractor):
         hnr = np.where(voiced, _voice.harmonics_to_noise(correlation), 0)
         described = [
             *shape.T[4:],
-            *self._voice(samples, f0, unsteadiness, hnr),
+            *self._voice(samples, f0, magnitude, unsteadiness, hnr),
             *shape[voiced].T,
         ]
         return [
@@ -253,25 +265,24 @@ class AcousticFunctionals(BaseExtractor):
         ]
         return _functionals.smooth(np.concatenate(parts))
 
-    def _voice(self, samples, f0, unsteadiness, hnr):
+    def _voice(self, samples, f0, magnitude, unsteadiness, hnr):
         """Give the values of each descriptor in `_VOICE` in the frames where it is defined."""
         tract = np.zeros((len(f0), 11))
         tract[:, 4::3] = _formants.FLOOR_DB
-        frames = self._frames(samples, _LONG), self._frames(samples, _SHORT)
+        frames = self._frames(samples, _SHORT)
         voiced = np.flatnonzero(f0)
         for chunk in _chunks(len(voiced)):
             rows = voiced[chunk]
-            tract[rows] = self._tract(frames[0][rows], frames[1][rows], f0[rows])
+            tract[rows] = self._tract(frames[rows], magnitude[rows], f0[rows])
         described = np.column_stack([unsteadiness, hnr, tract])
         smoothed = _functionals.smooth_nonzero(described)
         smoothed[:, 7::3] = _functionals.smooth(described[:, 7::3])
         return [values[values != 0] if len(voiced) else values[:0] for values in smoothed.T]
 
-    def _tract(self, long, short, f0):
+    def _tract(self, frames, magnitude, f0):
         """Describe harmonics and formants of voiced frames, (frames, 11)."""
         rate = self.sample_rate
-        frequency, bandwidth = _formants.formants(short, sample_rate=rate)
-        magnitude = _voice.spectra(long)
+        frequency, bandwidth = _formants.formants(frames, sample_rate=rate)
         relations, amplitude = _formants.harmonics(magnitude, f0, frequency, sample_rate=rate)
         formants = np.stack([frequency, bandwidth, amplitude], axis=2)  # (frames, 3, 3)
         return np.column_stack([relations, formants.reshape(len(f0), 9)])
