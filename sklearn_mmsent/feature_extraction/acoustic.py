@@ -30,7 +30,7 @@ _TIMES = (
     *("MeanUnvoicedSegmentLength", "StddevUnvoicedSegmentLength"),
 )
 _SHAPES = _timbre.NAMES[1:]  # without loudness
-_FLUX_AND_CEPSTRUM, _BALANCE = _SHAPES[4:], _SHAPES[:4]
+_FLUX_AND_CEPSTRUM = _SHAPES[4:]
 
 
 def _variant(name, letters):
