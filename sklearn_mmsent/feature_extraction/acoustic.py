@@ -61,7 +61,7 @@ class AcousticFunctionals(BaseExtractor):
     ----------
     sample_rate : int, default=16000
         Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
-        At least 11000, so that formants fit in.
+        At least 11000, so that formants fit in, and at most 192000.
 
     f0_min : float, default=55.0
         Lowest pitch in Hz; at least 40, of which a window holds little more than two periods.
@@ -148,7 +148,7 @@ class AcousticFunctionals(BaseExtractor):
 
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
-        "sample_rate": [Interval(Integral, 11_000, 1_000_000, closed="both")],
+        "sample_rate": [Interval(Integral, 11_000, 192_000, closed="both")],
         "f0_min": [Interval(Real, 40, None, closed="left")],
         "f0_max": [Interval(Real, 0, None, closed="neither")],
         "max_seconds": [Interval(Real, 0, None, closed="neither")],
