@@ -66,8 +66,7 @@ def main(arguments=None):
             f"{', '.join(f'{n} {label}' for label, n in counts.items())}; "
             f"{data.X.isna().mean().mean():.0%} of the cells missing"
         )
-        cache = Path(scratch) / "features.sqlite"
-        models = build_models(columns, cache)
+        models = build_models(columns, Path(scratch) / "features")
         splits = _splits(data, options.folds)
         results = []
         fits = evaluate_models(
@@ -88,20 +87,22 @@ def main(arguments=None):
         print(f"\n{to_markdown(summary, METRICS)}\n")
         best = summary.loc[list(FUSIONS), "f1_macro"].idxmax()
         _write(output, summary, results, data.y, best)
-        _save_and_use(output / "pipeline.joblib", models[best], data, new, options.seed)
+        final = build_models(columns)[best]  # what is saved must not depend on a folder beside it
+        _save_and_use(output / "pipeline.joblib", final, data, new, options.seed)
     print(f"\nTable, pictures and the {best} pipeline are in {output.resolve()}")
     print(f"Done in {time.perf_counter() - start:.0f} s")
 
 
-def build_models(columns, cache):
+def build_models(columns, cache=None):
     """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
 
     Parameters
     ----------
     columns : list of str
         Raw columns that are there: of "text", "image", "audio".
-    cache : path-like
-        Where features that do not depend on the training rows are kept.
+    cache : path-like or None, default=None
+        Folder where features that do not depend on the training rows are kept;
+        None keeps none.
 
     Returns
     -------
@@ -110,9 +111,12 @@ def build_models(columns, cache):
     """
     extractors = {
         "text": TfidfEmbedder(n_components=64),
-        "image": Cached(ColorTexture(), cache),
-        "audio": Cached(MFCC(), cache),
+        "image": ColorTexture(size=(64, 64)),
+        "audio": MFCC(),
     }
+    if cache is not None:
+        for name in ("image", "audio"):
+            extractors[name] = Cached(extractors[name], cache)
 
     def extract(names):
         return make_extractor(**{name: extractors[name] for name in names})
