@@ -184,5 +184,7 @@ def describe(cell, max_chars=80):
         return f"{len(cell)} bytes"
     if isinstance(cell, str | Path):
         text = str(cell)
-        return repr(text if len(text) <= max_chars else text[: max_chars - 1] + "…")
+        if len(text) > max_chars:  # the end of a path tells more than its middle
+            text = f"{text[: max_chars // 2 - 1]}…{text[-max_chars // 2 :]}"
+        return repr(text)
     return f"{type(cell).__name__} {str(cell)[:max_chars]!r}"
