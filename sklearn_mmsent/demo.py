@@ -123,7 +123,10 @@ def build_models(columns, cache=None):
 
     def fuse(names, fusion):
         # inside the estimator, the sampler acts after the split for early stopping
-        return make_pipeline(extract(names), FusionClassifier(fusion, sampler=RandomOverSampler()))
+        return make_pipeline(
+            extract(names),
+            FusionClassifier(fusion, sampler=RandomOverSampler(), n_iter_no_change=30),
+        )
 
     models = {"constant": DummyClassifier()}
     models |= {f"{name} alone": fuse([name], "concat") for name in columns}
@@ -163,15 +166,18 @@ def _parse(arguments):
 
 
 def _generated(options, scratch):
-    settings = {"interaction": options.interaction, "noise": 0.2, "missing_rate": 0.05}
+    settings = {
+        "interaction": options.interaction,
+        "classes": ("negative", "neutral", "positive"),
+        "class_weights": {"negative": 3, "neutral": 2, "positive": 5},
+        "noise": 0.2,
+        "missing_rate": 0.05,
+    }
+    if options.interaction == "conflicting":
+        # a relation of two modalities takes many rows to learn: 600 do for two equal, clear classes
+        settings |= {"classes": ("negative", "positive"), "class_weights": None, "noise": 0.1}
     print(f"Generating {options.rows} clips ({options.interaction}) ...")
-    data = make_clips(
-        scratch / "clips",
-        options.rows,
-        class_weights={"negative": 3, "neutral": 2, "positive": 5},
-        random_state=options.seed,
-        **settings,
-    )
+    data = make_clips(scratch / "clips", options.rows, random_state=options.seed, **settings)
     new = make_clips(
         scratch / "new", N_NEW_ROWS, n_groups=N_NEW_ROWS, random_state=options.seed + 1, **settings
     )
