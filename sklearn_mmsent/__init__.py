@@ -23,6 +23,7 @@ _EXPORTS = {
     # compose
     "FillBlocks": "compose",
     "MultimodalExtractor": "compose",
+    "PerModality": "compose",
     "Pipeline": "compose",
     "PresentCells": "compose",
     "SelectModalities": "compose",

@@ -282,7 +282,7 @@ def make_extractor(*, n_jobs=None, **modalities):
     ... )
     >>> X = pd.DataFrame({"review": ["good fun", None, "good"], "head": [1.0, 2.0, 3.0]})
     >>> extract.fit_transform(X).columns.tolist()
-    ['text__lsa0', 'text__lsa1', 'motion__head']
+    ['text__lsa000', 'text__lsa001', 'motion__head']
     """
     if not modalities:
         raise ValueError(
