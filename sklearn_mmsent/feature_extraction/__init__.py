@@ -14,6 +14,7 @@ _EXPORTS = {
     "LogMel": "audio",
     "MFCC": "audio",
     "Pixels": "image",
+    "TextCleaner": "text_cleaning",
     "TextEmbedder": "text",
     "TfidfEmbedder": "text",
     "is_missing": "_cells",

@@ -14,25 +14,7 @@ from sklearn.utils.extmath import randomized_svd, svd_flip
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import _text_model
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-
-
-def _read_text(cell):
-    """Return a text that every encoder can take, or raise CellError."""
-    if not isinstance(cell, str):
-        raise CellError(
-            f"expected a text (str), got {type(cell).__name__}. Choose the column that holds "
-            "texts, or turn its cells into str"
-        )
-    try:
-        cell.encode()
-    except UnicodeEncodeError:  # halves of a character, as broken JSON brings them
-        return cell.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return str(cell)
-
-
-def _numbered(prefix, n):
-    n_digits = max(3, len(str(n - 1)))
-    return [f"{prefix}{i:0{n_digits}}" for i in range(n)]
+from sklearn_mmsent.feature_extraction._texts import numbered, read_text
 
 
 class TfidfEmbedder(BaseExtractor):
@@ -164,7 +146,7 @@ class TfidfEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        return _read_text(cell)
+        return read_text(cell)
 
     def _fit_cells(self, loaded, y):
         self.vectorizers_ = self._make_vectorizers()
@@ -197,7 +179,7 @@ class TfidfEmbedder(BaseExtractor):
         return features
 
     def _feature_names(self):
-        return _numbered("lsa", self.n_components)
+        return numbered("lsa", self.n_components)
 
     def _make_vectorizers(self):
         ranges = {"word_ngrams": self.word_ngrams, "char_ngrams": self.char_ngrams}
@@ -363,7 +345,7 @@ class TextEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        return _read_text(cell)
+        return read_text(cell)
 
     def _order(self, cells):
         # what is no text comes first, so that its error does not wait for the model
@@ -377,7 +359,7 @@ class TextEmbedder(BaseExtractor):
         return model.encode(loaded, self.normalize)
 
     def _feature_names(self):
-        return _numbered("emb", _text_model.width(self.model, self.device, self.max_length))
+        return numbered("emb", _text_model.width(self.model, self.device, self.max_length))
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path

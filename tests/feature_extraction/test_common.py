@@ -73,7 +73,8 @@ TABLE = {
 def public_extractors():
     for name in feature_extraction.__all__:
         cls = getattr(feature_extraction, name)
-        if inspect.isclass(cls) and cls is not BaseExtractor and hasattr(cls, "transform"):
+        known = inspect.isclass(cls) and issubclass(cls, BaseExtractor | Cached)
+        if known and cls is not BaseExtractor:
             yield name, cls
 
 
