@@ -255,9 +255,9 @@ def make_extractor(*, n_jobs=None, **modalities):
         transformer reads (its name, or position in an array; a list of them
         for a transformer of numeric tables); a transformer alone reads the column named like the
         modality. A scikit-learn pipeline may clean cells first, such as
-        ``make_pipeline(TextCleaner(), TfidfEmbedder())``. A dict of transformers gives the modality one part for each.
-        Transformers from elsewhere see only the cells that are there (see
-        ``PresentCells``).
+        ``make_pipeline(TextCleaner(), TfidfEmbedder())``. A dict of transformers gives the
+        modality one part for each. Transformers from elsewhere see only the cells that are there
+        (see ``PresentCells``).
 
     Returns
     -------

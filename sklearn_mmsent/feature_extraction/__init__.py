@@ -14,6 +14,7 @@ _EXPORTS = {
     "LogMel": "audio",
     "MFCC": "audio",
     "Pixels": "image",
+    "SentimentLexicon": "lexicon",
     "TextCleaner": "text_cleaning",
     "TextEmbedder": "text",
     "TfidfEmbedder": "text",

@@ -65,6 +65,7 @@ TABLE = {
     ),
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),
     "Pixels": ([{"size": (6, 5)}, {"size": (6, 5), "color": "gray"}], make_images),
+    "SentimentLexicon": ([{}, {"counts": True}], make_texts),
     "TextEmbedder": ([{"model": MODEL, "device": "cpu"}], make_texts),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
 }
