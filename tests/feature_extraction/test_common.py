@@ -68,6 +68,13 @@ TABLE = {
     "SentimentLexicon": ([{}, {"counts": True}], make_texts),
     "TextEmbedder": ([{"model": MODEL, "device": "cpu"}], make_texts),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
+    "Word2VecEmbedder": (
+        [
+            {"n_components": 4, "min_count": 1},
+            {"n_components": 4, "min_count": 1, "pooling": None, "max_steps": 3},
+        ],
+        make_texts,
+    ),
 }
 
 
@@ -164,7 +171,7 @@ def test_zero_rows_and_all_missing(extractor, cells):
     assert np.isnan(fitted.transform([None, None])).all()
 
 
-@pytest.mark.filterwarnings("ignore:TfidfEmbedder. no training cell holds a text")
+@pytest.mark.filterwarnings("ignore:(Tfidf|Word2Vec)Embedder. no training cell holds a text")
 @pytest.mark.parametrize("column", [[], [None, None]])
 def test_fitted_on_nothing(extractor, cells, column):
     features = extractor.fit(column).transform(cells)
