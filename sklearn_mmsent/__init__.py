@@ -39,6 +39,7 @@ _EXPORTS = {
     "TextCleaner": "feature_extraction",
     "TextEmbedder": "feature_extraction",
     "TfidfEmbedder": "feature_extraction",
+    "TokenIds": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
     # estimators
     "FusionClassifier": "estimators",

@@ -18,6 +18,7 @@ _EXPORTS = {
     "TextCleaner": "text_cleaning",
     "TextEmbedder": "text",
     "TfidfEmbedder": "text",
+    "TokenIds": "tokens",
     "Word2VecEmbedder": "word_vectors",
     "is_missing": "_cells",
 }

@@ -22,7 +22,7 @@ _loaded = OrderedDict()  # (source, fingerprint, device, max_length) -> TextMode
 _loading = threading.Lock()
 
 
-def find_folder(model):
+def find_folder(model, owner=_OWNER):
     """Return the folder of a local model, or of a hub model already downloaded, or None.
 
     Asks no network. Raises DataFormatError for what can only be a path and is no folder.
@@ -34,10 +34,10 @@ def find_folder(model):
     if folder.exists() or isinstance(model, Path) or name.startswith((".", "~", os.sep)):
         what = "is a file" if folder.exists() else "does not exist"
         raise DataFormatError(
-            f"{_OWNER}: the model folder {name!r} {what}. Give the folder that holds the model's "
+            f"{owner}: the model folder {name!r} {what}. Give the folder that holds the model's "
             "'modules.json', or the name of a model on the Hugging Face hub."
         )
-    hub = import_optional("huggingface_hub", extra="text", needed_by=_OWNER)
+    hub = import_optional("huggingface_hub", extra="text", needed_by=owner)
     home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers would look
     for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
         try:
@@ -51,13 +51,13 @@ def find_folder(model):
     return None
 
 
-def fingerprint(model):
+def fingerprint(model, owner=_OWNER):
     """Return what tells a changed model folder from the old one, cheaply.
 
     Names, sizes and modification times of all files, and for a downloaded hub model the
     commit. No weights are read.
     """
-    folder = find_folder(model)
+    folder = find_folder(model, owner)
     if folder is None:
         return ""
     if folder.parent.name == "snapshots":
@@ -126,7 +126,7 @@ class TextModel:
     def __init__(self, source, device, max_length):
         library = import_optional("sentence_transformers", extra="text", needed_by=_OWNER)
         try:
-            with _quiet():
+            with quiet():
                 self._model = library.SentenceTransformer(
                     source,
                     device=None if device == "auto" else device,
@@ -184,7 +184,7 @@ class TextModel:
 
 
 @contextmanager
-def _quiet():
+def quiet():
     """Hold back the libraries' bars, notes and deprecations while a model loads."""
     from transformers.utils.logging import set_tqdm_hook
 

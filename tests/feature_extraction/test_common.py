@@ -68,6 +68,7 @@ TABLE = {
     "SentimentLexicon": ([{}, {"counts": True}], make_texts),
     "TextEmbedder": ([{"model": MODEL, "device": "cpu"}], make_texts),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
+    "TokenIds": ([{"model": MODEL, "max_steps": 6}], make_texts),
     "Word2VecEmbedder": (
         [
             {"n_components": 4, "min_count": 1},
