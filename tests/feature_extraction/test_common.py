@@ -66,7 +66,13 @@ TABLE = {
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),
     "Pixels": ([{"size": (6, 5)}, {"size": (6, 5), "color": "gray"}], make_images),
     "SentimentLexicon": ([{}, {"counts": True}], make_texts),
-    "TextEmbedder": ([{"model": MODEL, "device": "cpu"}], make_texts),
+    "TextEmbedder": (
+        [
+            {"model": MODEL, "device": "cpu"},
+            {"model": MODEL, "device": "cpu", "pooling": None, "max_steps": 3, "layer": 2},
+        ],
+        make_texts,
+    ),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
     "TokenIds": ([{"model": MODEL, "max_steps": 6}], make_texts),
     "Word2VecEmbedder": (
