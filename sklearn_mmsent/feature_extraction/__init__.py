@@ -10,6 +10,7 @@ import importlib
 _EXPORTS = {
     "BaseExtractor": "_base",
     "Cached": "cache",
+    "CellTransformer": "_cell_transformer",
     "ColorTexture": "image",
     "LogMel": "audio",
     "MFCC": "audio",
