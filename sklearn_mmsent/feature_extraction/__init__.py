@@ -10,12 +10,17 @@ import importlib
 _EXPORTS = {
     "BaseExtractor": "_base",
     "Cached": "cache",
+    "CellTransformer": "_cell_transformer",
     "ColorTexture": "image",
     "LogMel": "audio",
     "MFCC": "audio",
     "Pixels": "image",
+    "SentimentLexicon": "lexicon",
+    "TextCleaner": "text_cleaning",
     "TextEmbedder": "text",
     "TfidfEmbedder": "text",
+    "TokenIds": "tokens",
+    "Word2VecEmbedder": "word_vectors",
     "is_missing": "_cells",
 }
 
