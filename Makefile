@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+# two workers of one thread each: torch's threads would only wait for each other
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 .PHONY: help install demo test test-all lint bench docs clean
@@ -32,10 +34,10 @@ demo: $(VENV)/.demo     ## generate clips, compare modalities and fusions, save 
 test: $(VENV)/.dev      ## lint, then the tests (offline, CPU, under ten minutes)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.dev  ## every test, the slow ones on real data too
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 bench: $(VENV)/.dev     ## accuracy on real data (set MMSENT_DATA to its folder)
 	$(BIN)/python benchmarks/accuracy.py

@@ -23,6 +23,7 @@ _EXPORTS = {
     # compose
     "FillBlocks": "compose",
     "MultimodalExtractor": "compose",
+    "PerModality": "compose",
     "Pipeline": "compose",
     "PresentCells": "compose",
     "SelectModalities": "compose",
@@ -35,8 +36,12 @@ _EXPORTS = {
     "LogMel": "feature_extraction",
     "MFCC": "feature_extraction",
     "Pixels": "feature_extraction",
+    "SentimentLexicon": "feature_extraction",
+    "TextCleaner": "feature_extraction",
     "TextEmbedder": "feature_extraction",
     "TfidfEmbedder": "feature_extraction",
+    "TokenIds": "feature_extraction",
+    "Word2VecEmbedder": "feature_extraction",
     # estimators
     "FusionClassifier": "estimators",
     "FusionRegressor": "estimators",

@@ -66,8 +66,7 @@ def main(arguments=None):
             f"{', '.join(f'{n} {label}' for label, n in counts.items())}; "
             f"{data.X.isna().mean().mean():.0%} of the cells missing"
         )
-        cache = Path(scratch) / "features.sqlite"
-        models = build_models(columns, cache)
+        models = build_models(columns, Path(scratch) / "features")
         splits = _splits(data, options.folds)
         results = []
         fits = evaluate_models(
@@ -88,20 +87,22 @@ def main(arguments=None):
         print(f"\n{to_markdown(summary, METRICS)}\n")
         best = summary.loc[list(FUSIONS), "f1_macro"].idxmax()
         _write(output, summary, results, data.y, best)
-        _save_and_use(output / "pipeline.joblib", models[best], data, new, options.seed)
+        final = build_models(columns)[best]  # what is saved must not depend on a folder beside it
+        _save_and_use(output / "pipeline.joblib", final, data, new, options.seed)
     print(f"\nTable, pictures and the {best} pipeline are in {output.resolve()}")
     print(f"Done in {time.perf_counter() - start:.0f} s")
 
 
-def build_models(columns, cache):
+def build_models(columns, cache=None):
     """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
 
     Parameters
     ----------
     columns : list of str
         Raw columns that are there: of "text", "image", "audio".
-    cache : path-like
-        Where features that do not depend on the training rows are kept.
+    cache : path-like or None, default=None
+        Folder where features that do not depend on the training rows are kept;
+        None keeps none.
 
     Returns
     -------
@@ -110,16 +111,22 @@ def build_models(columns, cache):
     """
     extractors = {
         "text": TfidfEmbedder(n_components=64),
-        "image": Cached(ColorTexture(), cache),
-        "audio": Cached(MFCC(), cache),
+        "image": ColorTexture(size=(64, 64)),
+        "audio": MFCC(),
     }
+    if cache is not None:
+        for name in ("image", "audio"):
+            extractors[name] = Cached(extractors[name], cache)
 
     def extract(names):
         return make_extractor(**{name: extractors[name] for name in names})
 
     def fuse(names, fusion):
         # inside the estimator, the sampler acts after the split for early stopping
-        return make_pipeline(extract(names), FusionClassifier(fusion, sampler=RandomOverSampler()))
+        return make_pipeline(
+            extract(names),
+            FusionClassifier(fusion, sampler=RandomOverSampler(), n_iter_no_change=30),
+        )
 
     models = {"constant": DummyClassifier()}
     models |= {f"{name} alone": fuse([name], "concat") for name in columns}
@@ -159,15 +166,18 @@ def _parse(arguments):
 
 
 def _generated(options, scratch):
-    settings = {"interaction": options.interaction, "noise": 0.2, "missing_rate": 0.05}
+    settings = {
+        "interaction": options.interaction,
+        "classes": ("negative", "neutral", "positive"),
+        "class_weights": {"negative": 3, "neutral": 2, "positive": 5},
+        "noise": 0.2,
+        "missing_rate": 0.05,
+    }
+    if options.interaction == "conflicting":
+        # a relation of two modalities takes many rows to learn: 600 do for two equal, clear classes
+        settings |= {"classes": ("negative", "positive"), "class_weights": None, "noise": 0.1}
     print(f"Generating {options.rows} clips ({options.interaction}) ...")
-    data = make_clips(
-        scratch / "clips",
-        options.rows,
-        class_weights={"negative": 3, "neutral": 2, "positive": 5},
-        random_state=options.seed,
-        **settings,
-    )
+    data = make_clips(scratch / "clips", options.rows, random_state=options.seed, **settings)
     new = make_clips(
         scratch / "new", N_NEW_ROWS, n_groups=N_NEW_ROWS, random_state=options.seed + 1, **settings
     )

@@ -9,7 +9,10 @@ import inspect
 
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -22,6 +25,7 @@ from sklearn_mmsent import (
     FusionClassifier,
     FusionRegressor,
     MultimodalExtractor,
+    PerModality,
     Pipeline,
     PresentCells,
     SelectModalities,
@@ -35,6 +39,7 @@ PARAMETERS = {
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionRegressor: {"modalities": None, "max_epochs": 5, "random_state": 0},
     MultimodalExtractor: {"transformers": [("text", TfidfEmbedder(), "text")]},
+    PerModality: {"transformer": StandardScaler()},
     Pipeline: {"steps": [("scale", StandardScaler()), ("predict", LogisticRegression())]},
     PresentCells: {"transformer": TfidfEmbedder()},
     SelectModalities: {"modalities": ["text"]},
@@ -46,7 +51,7 @@ PUBLIC = [
 ]
 # extractors and their like read raw cells, SelectModalities reads names: they have tests of
 # their own for what these checks feed with numbers
-NUMERIC = [FillBlocks, FusionClassifier, FusionRegressor]
+NUMERIC = [FillBlocks, FusionClassifier, FusionRegressor, PerModality]
 
 ANY_INPUT = [
     "check_no_attributes_set_in_init",
@@ -72,6 +77,10 @@ TRANSFORMERS = [
 ]
 
 
+# PerModality says of a table without names that it takes it as one block
+NAMELESS = pytest.mark.filterwarnings("ignore:PerModality. the table's columns name no:UserWarning")
+
+
 def build(cls):
     return cls(**PARAMETERS.get(cls, {}))
 
@@ -82,6 +91,7 @@ def test_checks_for_any_input(cls, check):
     getattr(estimator_checks, check)(cls.__name__, build(cls))
 
 
+@NAMELESS
 @pytest.mark.parametrize("check", NUMERIC_INPUT)
 @pytest.mark.parametrize("cls", NUMERIC)
 def test_checks_that_scikit_learn_keeps_to_itself(cls, check):
@@ -91,13 +101,22 @@ def test_checks_that_scikit_learn_keeps_to_itself(cls, check):
 # the checks fit with names and transform without, and the other way round; scikit-learn runs them
 # with warnings off
 @pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
+@NAMELESS
 @pytest.mark.parametrize("check", TRANSFORMERS)
-def test_checks_of_names_out(check):
-    getattr(estimator_checks, check)("FillBlocks", build(FillBlocks))
+@pytest.mark.parametrize("cls", [FillBlocks, PerModality])
+def test_checks_of_names_out(cls, check):
+    getattr(estimator_checks, check)(cls.__name__, build(cls))
 
 
-@parametrize_with_checks([FillBlocks(modalities=None)])
-def test_scikit_learns_checks_of_fill_blocks(estimator, check):
+@NAMELESS
+@parametrize_with_checks(
+    [
+        FillBlocks(modalities=None),
+        PerModality(StandardScaler()),
+        PerModality(make_pipeline(SimpleImputer(), PCA(1))),
+    ]
+)
+def test_scikit_learns_checks_of_transformers(estimator, check):
     check(estimator)
 
 

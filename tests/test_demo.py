@@ -34,7 +34,9 @@ def test_on_generated_clips(tmp_path, capsys):
     assert printed.count("true: ") == 3
     for picture in ("scores.png", "confusion.png"):
         assert (output / picture).read_bytes().startswith(b"\x89PNG")
+    assert not list(output.glob("features*"))
     pipeline = joblib.load(output / "pipeline.joblib")
+    assert "Cached" not in repr(pipeline)
     assert pipeline.predict({"text": "what a joy"})[0] in pipeline.classes_
 
 

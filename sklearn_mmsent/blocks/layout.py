@@ -295,15 +295,15 @@ def _columns(X, columns):
             raise BlockError(f"expected a table of numbers; got an array of dtype {X.dtype}.")
         return values
     frame = X.iloc[:, columns]
-    for name, dtype in frame.dtypes.items():
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)) or (
-            pd.api.types.is_complex_dtype(dtype)
-        ):
+    dtypes = set(frame.dtypes)  # a table has many columns and few dtypes
+    for dtype in dtypes:
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
+            name = frame.columns[list(frame.dtypes).index(dtype)]
             raise BlockError(
                 f"column {name!r} has dtype {dtype}; expected numbers. Raw texts and files become "
                 "numbers through make_extractor(...)."
             )
-    if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in frame.dtypes):
+    if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in dtypes):
         return frame.to_numpy(dtype=np.float64, na_value=np.nan)  # pd.NA has no integer
     return frame.to_numpy()
 

@@ -153,6 +153,8 @@ def check_unique(names):
     BlockError
         Names the column and both places.
     """
+    if getattr(names, "is_unique", False):
+        return  # a pandas Index knows at once
     first = {}
     for column, name in enumerate(names):
         if first.setdefault(name, column) != column:

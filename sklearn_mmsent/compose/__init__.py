@@ -2,12 +2,14 @@
 
 from sklearn_mmsent.compose._extractor import MultimodalExtractor, PresentCells, make_extractor
 from sklearn_mmsent.compose._fill import FillBlocks
+from sklearn_mmsent.compose._per_modality import PerModality
 from sklearn_mmsent.compose._pipeline import Pipeline, make_pipeline
 from sklearn_mmsent.compose._select import SelectModalities
 
 __all__ = [
     "FillBlocks",
     "MultimodalExtractor",
+    "PerModality",
     "Pipeline",
     "PresentCells",
     "SelectModalities",

@@ -7,13 +7,14 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks import SEPARATOR
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
 from sklearn_mmsent.feature_extraction.cache import Cached
 
@@ -253,9 +254,10 @@ def make_extractor(*, n_jobs=None, **modalities):
         One keyword per modality. The tuple says which raw column the
         transformer reads (its name, or position in an array; a list of them
         for a transformer of numeric tables); a transformer alone reads the column named like the
-        modality. A dict of transformers gives the modality one part for each.
-        Transformers from elsewhere see only the cells that are there (see
-        ``PresentCells``).
+        modality. A scikit-learn pipeline may clean cells first, such as
+        ``make_pipeline(TextCleaner(), TfidfEmbedder())``. A dict of transformers gives the
+        modality one part for each. Transformers from elsewhere see only the cells that are there
+        (see ``PresentCells``).
 
     Returns
     -------
@@ -282,7 +284,7 @@ def make_extractor(*, n_jobs=None, **modalities):
     ... )
     >>> X = pd.DataFrame({"review": ["good fun", None, "good"], "head": [1.0, 2.0, 3.0]})
     >>> extract.fit_transform(X).columns.tolist()
-    ['text__lsa0', 'text__lsa1', 'motion__head']
+    ['text__lsa000', 'text__lsa001', 'motion__head']
     """
     if not modalities:
         raise ValueError(
@@ -322,5 +324,11 @@ def _reading_cells(transformer, column):
         if isinstance(transformer, FeatureUnion)
         else [transformer]
     )
-    own = all(isinstance(part, BaseExtractor | Cached | PresentCells) for part in parts)
-    return transformer if own else PresentCells(transformer)
+    return transformer if all(map(_meets_missing_cells, parts)) else PresentCells(transformer)
+
+
+def _meets_missing_cells(transformer):
+    if isinstance(transformer, Pipeline):
+        return all(_meets_missing_cells(step) for _, step in transformer.steps)
+    own = BaseExtractor | Cached | CellTransformer | PresentCells
+    return isinstance(transformer, own) or transformer == "passthrough"

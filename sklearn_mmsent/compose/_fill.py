@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR, BlockLayout, check_unique
-from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR, BlockLayout
+from sklearn_mmsent.compose._validate import check_table
 
 
 class FillBlocks(TransformerMixin, BaseEstimator):
@@ -83,7 +83,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         self : object
             The fitted transformer.
         """
-        X = self._check(X, reset=True)
+        X = check_table(self, X, reset=True)
         self.layout_ = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
         self.fill_values_ = []
         for block in self.layout_.read(X):
@@ -105,7 +105,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
             A DataFrame where one came in: dtypes differ from block to block.
         """
         check_is_fitted(self)
-        X = self._check(X, reset=False)
+        X = check_table(self, X, reset=False)
         frame = fill_table(
             self.layout_.blocks, self.layout_.read(X), self.fill_values_, self._column_names()
         )
@@ -135,19 +135,6 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-    def _check(self, X, *, reset):
-        if isinstance(X, pd.DataFrame):
-            check_unique(X.columns)
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if len(X) == 0 and reset:
-                raise BlockError(
-                    "FillBlocks: found 0 samples; a minimum of 1 is required to learn from."
-                )
-            return X
-        return validate_data(
-            self, X, reset=reset, dtype="numeric", ensure_all_finite=False, estimator=self
-        )
 
     def _column_names(self, names=None):
         """Names of the blocks' columns, as the table gave them or made up from the shapes."""

@@ -229,9 +229,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             row = int(np.argmax(unknown))
+            known = ", ".join(map(repr, self.classes_.tolist()))
             raise ValueError(
-                f"{type(self).__name__}: y_val has the label {y.tolist()[row]!r} at row "
-                f"{row}, which y does not have; it has {', '.join(map(repr, self.classes_.tolist()))}."
+                f"{type(self).__name__}: y_val has the label {y.tolist()[row]!r} at row {row}, "
+                f"which y does not have; it has {known}."
             )
         return y
 

@@ -11,12 +11,17 @@ _EXPORTS = {
     "AcousticFunctionals": "acoustic",
     "BaseExtractor": "_base",
     "Cached": "cache",
+    "CellTransformer": "_cell_transformer",
     "ColorTexture": "image",
     "LogMel": "audio",
     "MFCC": "audio",
     "Pixels": "image",
+    "SentimentLexicon": "lexicon",
+    "TextCleaner": "text_cleaning",
     "TextEmbedder": "text",
     "TfidfEmbedder": "text",
+    "TokenIds": "tokens",
+    "Word2VecEmbedder": "word_vectors",
     "is_missing": "_cells",
 }
 

@@ -1,6 +1,5 @@
 """What every extractor shares: one column of raw cells in, one block of float32 out."""
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from contextlib import closing
 from numbers import Integral
@@ -223,22 +222,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _report(self, column, failed):
         """Raise for the first failed row, or warn once with the count, as `on_error` says."""
-        if not failed:
-            return
-        row = min(failed)
-        first = f"{column.where(row)}: {failed[row]}"
-        name = type(self).__name__
-        if self.on_error == "raise":
-            raise CellError(
-                f"{name}: {first}. Mend or empty this cell, or set on_error='missing' to "
-                "treat unusable cells as missing."
-            ) from failed[row]
-        warnings.warn(
-            f"{name}: {len(failed)} of {len(column.cells)} cells could not be used and count as "
-            f"missing; the first is {first}.",
-            UserWarning,
-            stacklevel=5,  # over the wrappers of set_output, to whoever called transform
-        )
+        # over the wrappers of set_output, to whoever called transform
+        column.report(failed, owner=type(self).__name__, on_error=self.on_error, stacklevel=6)
 
 
 def _is_error(item):

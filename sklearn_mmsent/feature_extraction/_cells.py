@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,6 +167,36 @@ class CellColumn:
                 rows_of.setdefault(key(cell), []).append(row)
         return list(rows_of.values())
 
+    def report(self, failed, *, owner, on_error, stacklevel):
+        """Raise for the first failed row, or warn once with the count.
+
+        Parameters
+        ----------
+        failed : dict of int to Exception
+            What went wrong, by row.
+        owner : str
+            Who reads, for the message.
+        on_error : {"raise", "missing"}
+            Which of the two.
+        stacklevel : int
+            Of the warning, as seen from here.
+        """
+        if not failed:
+            return
+        row = min(failed)
+        first = f"{self.where(row)}: {failed[row]}"
+        if on_error == "raise":
+            raise CellError(
+                f"{owner}: {first}. Mend or empty this cell, or set on_error='missing' to "
+                "treat unusable cells as missing."
+            ) from failed[row]
+        warnings.warn(
+            f"{owner}: {len(failed)} of {len(self.cells)} cells could not be used and count as "
+            f"missing; the first is {first}.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
     def where(self, row):
         """Say where a row stands, in the user's own terms."""
         place = f"row {row}"
@@ -184,5 +215,7 @@ def describe(cell, max_chars=80):
         return f"{len(cell)} bytes"
     if isinstance(cell, str | Path):
         text = str(cell)
-        return repr(text if len(text) <= max_chars else text[: max_chars - 1] + "…")
+        if len(text) > max_chars:  # the end of a path tells more than its middle
+            text = f"{text[: max_chars // 2 - 1]}…{text[-max_chars // 2 :]}"
+        return repr(text)
     return f"{type(cell).__name__} {str(cell)[:max_chars]!r}"

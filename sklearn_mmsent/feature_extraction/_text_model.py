@@ -22,7 +22,7 @@ _loaded = OrderedDict()  # (source, fingerprint, device, max_length) -> TextMode
 _loading = threading.Lock()
 
 
-def find_folder(model):
+def find_folder(model, owner=_OWNER):
     """Return the folder of a local model, or of a hub model already downloaded, or None.
 
     Asks no network. Raises DataFormatError for what can only be a path and is no folder.
@@ -34,10 +34,10 @@ def find_folder(model):
     if folder.exists() or isinstance(model, Path) or name.startswith((".", "~", os.sep)):
         what = "is a file" if folder.exists() else "does not exist"
         raise DataFormatError(
-            f"{_OWNER}: the model folder {name!r} {what}. Give the folder that holds the model's "
-            "'modules.json', or the name of a model on the Hugging Face hub."
+            f"{owner}: the model folder {name!r} {what}. Give the folder that holds the model's "
+            "'modules.json' or 'config.json', or the name of a model on the Hugging Face hub."
         )
-    hub = import_optional("huggingface_hub", extra="text", needed_by=_OWNER)
+    hub = import_optional("huggingface_hub", extra="text", needed_by=owner)
     home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers would look
     for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
         try:
@@ -51,13 +51,13 @@ def find_folder(model):
     return None
 
 
-def fingerprint(model):
+def fingerprint(model, owner=_OWNER):
     """Return what tells a changed model folder from the old one, cheaply.
 
     Names, sizes and modification times of all files, and for a downloaded hub model the
     commit. No weights are read.
     """
-    folder = find_folder(model)
+    folder = find_folder(model, owner)
     if folder is None:
         return ""
     if folder.parent.name == "snapshots":
@@ -71,10 +71,18 @@ def fingerprint(model):
 
 
 def width(model, device, max_length):
-    """Return the number of columns, from the model's own notes where these are plain."""
+    """Return the length of a sentence's vector, from the model's own notes if they are plain."""
+    return _noted(model) or load(model, device, max_length).width
+
+
+def token_width(model, device, max_length):
+    """Return the length of a token's vector, likewise."""
+    return _noted(model) or load(model, device, max_length).token_width
+
+
+def _noted(model):
     folder = find_folder(model)
-    noted = None if folder is None else _noted_width(folder)
-    return noted or load(model, device, max_length).width
+    return None if folder is None else _noted_width(folder)
 
 
 def _noted_width(folder):
@@ -126,7 +134,7 @@ class TextModel:
     def __init__(self, source, device, max_length):
         library = import_optional("sentence_transformers", extra="text", needed_by=_OWNER)
         try:
-            with _quiet():
+            with quiet():
                 self._model = library.SentenceTransformer(
                     source,
                     device=None if device == "auto" else device,
@@ -158,7 +166,7 @@ class TextModel:
                 f"all that this model can read. Got {max_length} instead."
             )
 
-    def encode(self, texts, normalize):
+    def encode(self, texts, normalize, layer=None):
         """Embed texts, all in one batch.
 
         Parameters
@@ -168,11 +176,14 @@ class TextModel:
         normalize : bool
             Whether to scale each row to length one.
 
+        layer : int or None, default=None
+            Layer whose tokens are pooled; None for the model's own output.
+
         Returns
         -------
         ndarray of shape (n_texts, width), float32
         """
-        with self._using:
+        with self._using, self._reading(layer):
             embeddings = self._model.encode(
                 texts,
                 batch_size=len(texts),
@@ -182,9 +193,76 @@ class TextModel:
             )
         return np.asarray(embeddings, dtype=np.float32)
 
+    def encode_tokens(self, texts, layer=None):
+        """Embed each token of texts, all in one batch.
+
+        Parameters
+        ----------
+        texts : list of str
+
+        layer : int or None, default=None
+            Layer that is read; None for the model's own output.
+
+        Returns
+        -------
+        list of ndarray of shape (n_tokens, token width), float32
+        """
+        self._encoder()
+        with self._using, self._reading(layer):
+            tokens = self._model.encode(
+                texts,
+                batch_size=len(texts),
+                show_progress_bar=False,
+                output_value="token_embeddings",
+            )
+        return [token.float().cpu().numpy() for token in tokens]
+
+    @property
+    def token_width(self):
+        """Length of one token's vector."""
+        self._encoder()
+        return self._model[0].get_embedding_dimension()
+
+    def _encoder(self):
+        encoder = getattr(self._model[0], "auto_model", None)
+        if encoder is None:
+            raise ValueError(
+                f"This model has no layers of tokens (it begins with a "
+                f"{type(self._model[0]).__name__}): leave the parameters 'pooling' and 'layer' of "
+                f"{_OWNER} at their defaults, or take another model."
+            )
+        return encoder
+
+    @contextmanager
+    def _reading(self, layer):
+        """Put a layer's tokens in the place of the last one's while the model runs."""
+        if layer is None:
+            yield
+            return
+        config = self._encoder().config
+
+        def replace(module, inputs, features):
+            layers = features["all_layer_embeddings"]
+            if not -len(layers) <= layer < len(layers):
+                raise ValueError(
+                    f"The 'layer' parameter of {_OWNER} must lie between {-len(layers)} and "
+                    f"{len(layers) - 1} for this model. Got {layer} instead."
+                )
+            features["token_embeddings"] = layers[layer]
+            return features
+
+        before = config.output_hidden_states
+        hook = self._model[0].register_forward_hook(replace)
+        try:
+            config.output_hidden_states = True
+            yield
+        finally:
+            config.output_hidden_states = before
+            hook.remove()
+
 
 @contextmanager
-def _quiet():
+def quiet():
     """Hold back the libraries' bars, notes and deprecations while a model loads."""
     from transformers.utils.logging import set_tqdm_hook
 

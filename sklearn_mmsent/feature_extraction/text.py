@@ -8,31 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.extmath import randomized_svd, svd_flip
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import _text_model
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-
-
-def _read_text(cell):
-    """Return a text that every encoder can take, or raise CellError."""
-    if not isinstance(cell, str):
-        raise CellError(
-            f"expected a text (str), got {type(cell).__name__}. Choose the column that holds "
-            "texts, or turn its cells into str"
-        )
-    try:
-        cell.encode()
-    except UnicodeEncodeError:  # halves of a character, as broken JSON brings them
-        return cell.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return str(cell)
-
-
-def _numbered(prefix, n):
-    n_digits = max(3, len(str(n - 1)))
-    return [f"{prefix}{i:0{n_digits}}" for i in range(n)]
+from sklearn_mmsent.feature_extraction._texts import numbered, read_text
 
 
 class TfidfEmbedder(BaseExtractor):
@@ -164,7 +146,7 @@ class TfidfEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        return _read_text(cell)
+        return read_text(cell)
 
     def _fit_cells(self, loaded, y):
         self.vectorizers_ = self._make_vectorizers()
@@ -197,7 +179,7 @@ class TfidfEmbedder(BaseExtractor):
         return features
 
     def _feature_names(self):
-        return _numbered("lsa", self.n_components)
+        return numbered("lsa", self.n_components)
 
     def _make_vectorizers(self):
         ranges = {"word_ngrams": self.word_ngrams, "char_ngrams": self.char_ngrams}
@@ -260,7 +242,7 @@ def _rises(bounds):
 
 
 class TextEmbedder(BaseExtractor):
-    """Sentence embeddings by a pretrained model of the sentence-transformers library.
+    """Embeddings of sentences or of their tokens by a pretrained model.
 
     The model brings its knowledge of language along, so that little training data goes far.
     `fit` learns nothing, and loads nothing where the model's own notes say how wide it is; the
@@ -272,10 +254,23 @@ class TextEmbedder(BaseExtractor):
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
         A local folder, which never touches the network, or the name of a model on the Hugging
         Face hub, which is downloaded once and then read from the disk without asking the hub
-        again.
+        again. Either a sentence-transformers model, or any text encoder of the transformers
+        library such as BERT, whose tokens are then averaged.
+
+    pooling : {"sentence"} or None, default="sentence"
+        "sentence" gives one vector per text, in the model's own way. None gives a sequence block
+        of one token per step, special tokens included.
+
+    layer : int or None, default=None
+        Layer that is read: 0 is the one below the first block of attention, -1 the last. None
+        means the model's own output. Middle layers often know more of mood than the last.
+
+    max_steps : int, default=64
+        Tokens of a sequence; what follows is cut off, and shorter texts are padded with NaN. Has
+        no effect with ``pooling="sentence"``.
 
     normalize : bool, default=True
-        Whether to scale each row to length one.
+        Whether to scale each row, or each token of a sequence, to length one.
 
     max_length : int or None, default=None
         Tokens (pieces of words) that are read of a text; what follows is cut off. None means
@@ -302,13 +297,15 @@ class TextEmbedder(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns, the width of the model.
+        Width of the model, times `max_steps` for a sequence.
 
     See Also
     --------
     TfidfEmbedder : Needs no model and takes any language, learns from the training texts.
     Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
         again.
+    TokenIds : For networks that train the text encoder itself.
+    Word2VecEmbedder : A sequence of words that costs no model.
 
     Notes
     -----
@@ -338,6 +335,9 @@ class TextEmbedder(BaseExtractor):
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
         "model": [str, Path],
+        "pooling": [StrOptions({"sentence"}), None],
+        "layer": [Integral, None],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
         "normalize": ["boolean"],
         "max_length": [Interval(Integral, 3, None, closed="left"), None],
         "device": [str],
@@ -347,6 +347,9 @@ class TextEmbedder(BaseExtractor):
         self,
         model="sentence-transformers/all-MiniLM-L6-v2",
         *,
+        pooling="sentence",
+        layer=None,
+        max_steps=64,
         normalize=True,
         max_length=None,
         device="auto",
@@ -355,6 +358,9 @@ class TextEmbedder(BaseExtractor):
         n_jobs=None,
     ):
         self.model = model
+        self.pooling = pooling
+        self.layer = layer
+        self.max_steps = max_steps
         self.normalize = normalize
         self.max_length = max_length
         self.device = device
@@ -363,7 +369,7 @@ class TextEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        return _read_text(cell)
+        return read_text(cell)
 
     def _order(self, cells):
         # what is no text comes first, so that its error does not wait for the model
@@ -374,10 +380,22 @@ class TextEmbedder(BaseExtractor):
 
     def _encode(self, loaded):
         model = _text_model.load(self.model, self.device, self.max_length)
-        return model.encode(loaded, self.normalize)
+        if self.pooling is not None:
+            return model.encode(loaded, self.normalize, self.layer)
+        steps = np.full((len(loaded), self.max_steps, model.token_width), np.nan, np.float32)
+        for row, tokens in zip(steps, model.encode_tokens(loaded, self.layer), strict=True):
+            tokens = tokens[: self.max_steps]
+            if self.normalize:
+                tokens = tokens / np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
+            row[: len(tokens)] = tokens
+        return steps.reshape(len(loaded), -1)
 
     def _feature_names(self):
-        return _numbered("emb", _text_model.width(self.model, self.device, self.max_length))
+        where = self.model, self.device, self.max_length
+        if self.pooling is not None:
+            return numbered("emb", _text_model.width(*where))
+        names = numbered("emb", _text_model.token_width(*where))
+        return [name + step for step in numbered("@", self.max_steps) for name in names]
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path

@@ -11,8 +11,10 @@ def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
     """Choose the rows on which training is validated.
 
     Rows of one group, and rows that are identical in every block, are never
-    on both sides, nor are chains of the two. With labels, each class gives its
-    share as far as that allows, and always keeps rows to train on.
+    on both sides, nor are chains of the two. Only where such chains tie so many
+    groups together that not half of the share can be held out, groups decide
+    alone: a short "yes" that every speaker says is no copy. With labels, each
+    class gives its share as far as that allows, and always keeps rows to train on.
 
     Parameters
     ----------
@@ -32,18 +34,28 @@ def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
     ndarray of bool of shape (n_samples,)
         True for the rows held out; all False if no row can be spared.
     """
-    units = _units(_fingerprints(blocks), groups)
-    n = len(units)
+    content = np.unique(np.asarray(_fingerprints(blocks), dtype="S16"), return_inverse=True)[1]
+    n = len(content)
     labels = np.zeros(n, dtype=np.intp) if labels is None else labels
-    n_classes = labels.max() + 1
-    counts = np.zeros((units.max() + 1, n_classes), dtype=np.intp)  # rows of each unit and class
-    np.add.at(counts, (units, labels), 1)
+    if groups is None:
+        return _choose(content, fraction, labels, seed)
+    groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+    held = _choose(_chains(content, groups), fraction, labels, seed)
+    if held.sum() < fraction * n / 2:
+        by_group = _choose(groups, fraction, labels, seed)
+        held = max(held, by_group, key=np.sum)
+    return held
 
+
+def _choose(units, fraction, labels, seed):
+    """Choose whole units at random, as long as each brings the classes nearer to their share."""
+    counts = np.zeros((units.max() + 1, labels.max() + 1), dtype=np.intp)  # rows by unit, class
+    np.add.at(counts, (units, labels), 1)
     total = counts.sum(axis=0)
     wanted = np.rint(fraction * total).astype(np.intp)
     if wanted.sum() == 0:
         wanted[np.argmax(total)] = 1  # a small set is still validated if it can be
-    held = np.zeros(n_classes, dtype=np.intp)
+    held = np.zeros(len(total), dtype=np.intp)
     chosen = np.zeros(len(counts), dtype=bool)
     for unit in np.random.default_rng(seed).permutation(len(counts)):
         after = held + counts[unit]
@@ -66,17 +78,13 @@ def _fingerprints(blocks):
     return digests
 
 
-def _units(fingerprints, groups):
+def _chains(content, groups):
     """Number the connected components of "same group" and "same content"."""
-    n = len(fingerprints)
-    content = np.unique(np.asarray(fingerprints, dtype="S16"), return_inverse=True)[1]
-    if groups is None:
-        return content
-    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    n = len(content)
     # rows, contents and groups are nodes; each row touches its content and its group
     rows = np.arange(n)
     left = np.concatenate([rows, rows])
-    right = np.concatenate([n + content, n + content.max() + 1 + group])
+    right = np.concatenate([n + content, n + content.max() + 1 + groups])
     size = right.max() + 1
     graph = coo_array((np.ones(2 * n, dtype=np.int8), (left, right)), shape=(size, size))
     components = connected_components(graph, directed=False)[1][:n]

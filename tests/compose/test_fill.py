@@ -21,6 +21,8 @@ def test_nothing_is_nan_and_the_masks_survive(named_table):
         np.testing.assert_array_equal(before.present, after.present)
         if before.steps is not None:
             np.testing.assert_array_equal(before.steps, after.steps)
+        # what was filled in is no observation
+        np.testing.assert_allclose(before.statistics(), after.statistics(), rtol=1e-6)
 
 
 def test_what_is_there_stays_bit_for_bit(named_table):

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
 from sklearn_mmsent.feature_extraction import BaseExtractor, is_missing
-from sklearn_mmsent.feature_extraction._cells import content_key, file_content
+from sklearn_mmsent.feature_extraction._cells import content_key, describe, file_content
 
 
 class Lengths(BaseExtractor):
@@ -232,3 +232,10 @@ def test_a_missing_package_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(MissingDependencyError, match=r"Me needs the package 'skimage'.*\[image\]"):
         import_optional("skimage", extra="image", needed_by="Me")
+
+
+def test_a_long_path_is_told_by_its_beginning_and_its_end():
+    told = describe("/" + "deep/" * 50 + "clip.wav")
+    assert told.startswith("'/deep/")
+    assert told.endswith("clip.wav'")
+    assert len(told) <= 82

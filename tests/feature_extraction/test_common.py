@@ -66,15 +66,31 @@ TABLE = {
     ),
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),
     "Pixels": ([{"size": (6, 5)}, {"size": (6, 5), "color": "gray"}], make_images),
-    "TextEmbedder": ([{"model": MODEL, "device": "cpu"}], make_texts),
+    "SentimentLexicon": ([{}, {"counts": True}], make_texts),
+    "TextEmbedder": (
+        [
+            {"model": MODEL, "device": "cpu"},
+            {"model": MODEL, "device": "cpu", "pooling": None, "max_steps": 3, "layer": 2},
+        ],
+        make_texts,
+    ),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
+    "TokenIds": ([{"model": MODEL, "max_steps": 6}], make_texts),
+    "Word2VecEmbedder": (
+        [
+            {"n_components": 4, "min_count": 1},
+            {"n_components": 4, "min_count": 1, "pooling": None, "max_steps": 3},
+        ],
+        make_texts,
+    ),
 }
 
 
 def public_extractors():
     for name in feature_extraction.__all__:
         cls = getattr(feature_extraction, name)
-        if inspect.isclass(cls) and cls is not BaseExtractor and hasattr(cls, "transform"):
+        known = inspect.isclass(cls) and issubclass(cls, BaseExtractor | Cached)
+        if known and cls is not BaseExtractor:
             yield name, cls
 
 
@@ -163,7 +179,7 @@ def test_zero_rows_and_all_missing(extractor, cells):
     assert np.isnan(fitted.transform([None, None])).all()
 
 
-@pytest.mark.filterwarnings("ignore:TfidfEmbedder. no training cell holds a text")
+@pytest.mark.filterwarnings("ignore:(Tfidf|Word2Vec)Embedder. no training cell holds a text")
 @pytest.mark.parametrize("column", [[], [None, None]])
 def test_fitted_on_nothing(extractor, cells, column):
     features = extractor.fit(column).transform(cells)

@@ -303,3 +303,104 @@ def test_a_cached_text_is_a_text_even_if_a_file_is_named_so(embedder, tmp_path, 
     assert not np.allclose(good, bad)
     np.testing.assert_array_equal(cached.transform(["bad"])[0], bad)
     assert len(cached) == 2
+
+
+# -- tokens, layers, and encoders of other libraries ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain_folder(folder, tmp_path_factory):
+    """A tiny BERT as the transformers library saves it, without sentence-transformers' notes."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = BertModel(
+            BertConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=16,
+                num_hidden_layers=3,
+                num_attention_heads=2,
+                intermediate_size=32,
+                max_position_embeddings=64,
+            )
+        )
+    path = tmp_path_factory.mktemp("bert")
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def hidden_states(path, text):
+    """What the transformers library itself gives for one text: an array for each layer."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(path).eval()
+    tokens = AutoTokenizer.from_pretrained(path)(text, return_tensors="pt")
+    with torch.no_grad():
+        states = model(**tokens, output_hidden_states=True).hidden_states
+    return [state[0].numpy() for state in states]
+
+
+@pytest.mark.parametrize("layer", [None, 0, 2, -1])
+def test_a_plain_encoder_by_folder(plain_folder, layer):
+    texts = ["a fine film", "joy and love in every scene", None]
+    states = hidden_states(plain_folder, texts[0])
+    expected = states[-1 if layer is None else layer]
+    options = {"device": "cpu", "layer": layer, "normalize": False}
+    pooled = TextEmbedder(plain_folder, **options).fit_transform(texts)
+    assert pooled.shape == (3, 16)
+    np.testing.assert_allclose(pooled[0], expected.mean(axis=0), atol=1e-5)
+    tokens = TextEmbedder(plain_folder, pooling=None, max_steps=6, **options).fit_transform(texts)
+    steps = tokens.reshape(3, 6, 16)
+    np.testing.assert_allclose(steps[0, :5], expected, atol=1e-5)
+    assert np.isnan(steps).all(axis=2).sum(axis=1).tolist() == [1, 0, 6]
+
+
+def test_layers_leave_no_trace_in_the_shared_model(folder, embedder):
+    before = embedder.transform(TEXTS)
+    middle = clone(embedder).set_params(layer=3).fit_transform(TEXTS)
+    assert not np.allclose(middle, before, equal_nan=True, atol=1e-2)
+    np.testing.assert_array_equal(embedder.transform(TEXTS), before)
+    last = clone(embedder).set_params(layer=-1).fit_transform(TEXTS)
+    np.testing.assert_allclose(last, before, atol=1e-5)
+    with pytest.raises(ValueError, match=r"'layer' parameter .* between -7 and 6 .* Got 7 instead"):
+        clone(embedder).set_params(layer=7).fit_transform(TEXTS)
+    np.testing.assert_array_equal(embedder.transform(TEXTS), before)
+
+
+def test_tokens_are_a_sequence_block(folder, monkeypatch):
+    from sklearn_mmsent import make_extractor
+    from sklearn_mmsent.blocks import BlockLayout
+
+    extractor = TextEmbedder(folder, device="cpu", pooling=None, max_steps=4)
+    table = make_extractor(text=extractor).fit_transform({"text": ["fine", "one two three", None]})
+    assert table.columns[[0, -1]].tolist() == ["text__emb000@000", "text__emb383@003"]
+    (data,) = BlockLayout.from_names(table.columns).read(table)
+    assert data.values.shape == (3, 4, 384)
+    assert data.steps.sum(axis=1).tolist() == [3, 4, 0]
+    np.testing.assert_allclose(np.linalg.norm(data.values[0, :3], axis=1), 1, rtol=1e-5)
+    monkeypatch.setattr(_text_model, "TextModel", None)
+    assert len(clone(extractor).fit([]).get_feature_names_out()) == 4 * 384
+
+
+def test_a_model_without_layers(tmp_path):
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"fine": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    weights = torch.arange(8.0).reshape(2, 4).numpy()
+    SentenceTransformer(
+        modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu"
+    ).save(str(tmp_path))
+    plain = TextEmbedder(tmp_path, device="cpu", normalize=False)
+    np.testing.assert_allclose(plain.fit_transform(["fine"]), [[0, 1, 2, 3]])
+    for options in ({"pooling": None}, {"layer": 1}):
+        with pytest.raises(ValueError, match=r"has no layers of tokens .*StaticEmbedding"):
+            clone(plain).set_params(**options).fit_transform(["fine"])

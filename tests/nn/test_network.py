@@ -88,6 +88,9 @@ def test_standardize_makes_missing_the_mean_and_takes_integers():
     out = standardize(torch.tensor([[5.0, torch.nan]]), None)
     assert out.tolist() == [[2.0, 0.0]]
     assert standardize(torch.tensor([[5, 20]], dtype=torch.uint8), None).tolist() == [[2.0, 2.0]]
+    sequence = torch.tensor([[[5.0, 20.0], [99.0, 99.0]]])
+    out = standardize(sequence, torch.tensor([[True, False]]))
+    assert out.tolist() == [[[2.0, 2.0], [0.0, 0.0]]]
 
 
 def test_modality_dropout_hides_parts_together_and_only_in_training():

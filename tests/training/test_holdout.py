@@ -71,6 +71,14 @@ def test_one_group_cannot_be_cut(rng):
     assert not held.any()
 
 
+def test_what_all_speakers_say_does_not_prevent_validation(rng):
+    X = rng.integers(0, 2, (200, 1))  # two sentences, each spoken by everybody
+    groups = np.repeat(np.arange(20), 10)
+    held = holdout_rows([block(X)], 0.2, seed=0, groups=groups)
+    assert held.sum() == 40
+    assert not set(groups[held]) & set(groups[~held])
+
+
 def test_seed_decides(rng):
     X = [block(rng.normal(size=(100, 2)))]
     first = holdout_rows(X, 0.2, seed=0)

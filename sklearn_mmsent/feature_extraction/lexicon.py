@@ -1,0 +1,143 @@
+"""Sentiment that a lexicon knows of words."""
+
+import re
+from functools import lru_cache
+from itertools import islice
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._texts import read_text
+
+_SCORES = ["neg", "neu", "pos", "compound"]
+_COUNTS = [
+    "words",
+    "positive_words",
+    "negative_words",
+    "capital_words",
+    "exclamations",
+    "questions",
+]
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+_UNIT = re.compile(r"\w+|[^\w\s\x00-\x7f]")  # an emoji is a word to VADER
+
+
+class SentimentLexicon(BaseExtractor):
+    """Sentiment of English texts by the lexicon and the rules of VADER.
+
+    VADER looks up 7,500 words, emoticons and emoji in a lexicon rated by people, and knows
+    negation, emphasis ("very", capitals, "!!!") and "but". It was made for short posts. A few
+    columns that a person can read; it learns nothing and needs no model.
+
+    Parameters
+    ----------
+    counts : bool, default=False
+        Whether to add plain counts to the four scores: of words, of words that the lexicon has
+        as positive and as negative (without the rules: "not good" counts as positive), of words
+        of two letters or more in capitals, of exclamation and of question marks.
+
+    max_words : int, default=1000
+        Words that are read of a text, an emoji counting as a word; what follows is cut off.
+        VADER's time grows with the square of the length, and its scores saturate long before.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
+        with the number.
+
+    batch_size : int, default=1024
+        Texts that are scored at a time.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        4, or 10 with `counts`.
+
+    See Also
+    --------
+    TextEmbedder : Reads whole sentences, in any language that its model knows.
+    TextCleaner : Not needed before it: VADER reads emoticons, emoji and capitals by itself.
+
+    Notes
+    -----
+    ``neg``, ``neu`` and ``pos`` are the shares of a text's words that are negative, neutral and
+    positive, between 0 and 1; ``compound`` is the whole text's valence between -1 and 1. A text
+    in which the lexicon finds nothing has ``compound`` 0, and is not missing.
+
+    References
+    ----------
+    .. [1] C. J. Hutto and E. Gilbert, "VADER: A parsimonious rule-based model for sentiment
+       analysis of social media text", ICWSM, 2014.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import SentimentLexicon
+    >>> lexicon = SentimentLexicon()
+    >>> X = lexicon.fit_transform(["a GREAT film!!!", "not a great film", "it rains :(", None])
+    >>> lexicon.get_feature_names_out()[-1], X[:, -1].round(1).tolist()
+    ('compound', [0.8..., -0.5..., -0.4..., nan])
+    """
+
+    _libraries = ("vaderSentiment",)
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "counts": ["boolean"],
+        "max_words": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self, *, counts=False, max_words=1000, on_error="raise", batch_size=1024, n_jobs=None
+    ):
+        self.counts = counts
+        self.max_words = max_words
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        text = read_text(cell)
+        beyond = next(islice(_UNIT.finditer(text), self.max_words, None), None)
+        return text if beyond is None else text[: beyond.start()]
+
+    def _encode(self, loaded):
+        analyzer = _analyzer()
+        rows = []
+        for text in loaded:
+            scores = analyzer.polarity_scores(text)
+            row = [scores[name] for name in _SCORES]
+            rows.append(row + _count(text, analyzer.lexicon) if self.counts else row)
+        return rows
+
+    def _feature_names(self):
+        return _SCORES + _COUNTS if self.counts else _SCORES
+
+    def _cell_content(self, cell):
+        return ("text", cell) if isinstance(cell, str) else None  # never a path
+
+
+@lru_cache(maxsize=1)
+def _analyzer():
+    library = import_optional(
+        "vaderSentiment.vaderSentiment", extra="text", needed_by="SentimentLexicon"
+    )
+    return library.SentimentIntensityAnalyzer()
+
+
+def _count(text, lexicon):
+    words = _WORD.findall(text)
+    valences = [lexicon.get(word.lower().replace("\u2019", "'"), 0.0) for word in words]
+    return [
+        len(words),
+        sum(valence > 0 for valence in valences),
+        sum(valence < 0 for valence in valences),
+        sum(len(word) > 1 and word.isupper() for word in words),
+        text.count("!"),
+        text.count("?"),
+    ]

