@@ -30,6 +30,7 @@ _EXPORTS = {
     "make_extractor": "compose",
     "make_pipeline": "compose",
     # feature_extraction
+    "AcousticFunctionals": "feature_extraction",
     "Cached": "feature_extraction",
     "ColorTexture": "feature_extraction",
     "LogMel": "feature_extraction",

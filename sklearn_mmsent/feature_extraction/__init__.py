@@ -8,6 +8,7 @@ import importlib
 
 # public name -> the module that defines it
 _EXPORTS = {
+    "AcousticFunctionals": "acoustic",
     "BaseExtractor": "_base",
     "Cached": "cache",
     "CellTransformer": "_cell_transformer",

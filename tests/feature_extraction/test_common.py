@@ -58,6 +58,7 @@ def make_sounds(folder):
 # class -> cheap constructor parameters, several kinds; maker of good cells (the last one equal to
 # the first) and of a bad one
 TABLE = {
+    "AcousticFunctionals": ([{}], make_sounds),
     "ColorTexture": ([{"size": (32, 32)}], make_images),
     "LogMel": (
         [{"n_mels": 8, "pooling": None, "max_steps": 5}, {"n_mels": 8}],

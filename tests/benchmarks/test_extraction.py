@@ -1,0 +1,114 @@
+"""The extraction benchmark, from a folder in the layout of the real data to its page."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def extraction(monkeypatch):
+    """The script as a module, with its neighbours importable as when it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for name in ("_data", "_section", "_extraction_acoustic"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    spec = importlib.util.spec_from_file_location("extraction", BENCHMARKS / "extraction.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "extraction", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Tones of twelve speakers in the layout of RAVDESS; two emotions that differ in pitch."""
+    soundfile = pytest.importorskip("soundfile")
+    rows = []
+    (tmp_path / "ravdess").mkdir()
+    for i in range(48):
+        emotion = "happy" if i % 4 < 2 else "sad"
+        pitch = (240 if emotion == "happy" else 120) + i
+        time = np.arange(4800) / 16_000
+        sound = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 12)) / 8
+        soundfile.write(tmp_path / "ravdess" / f"{i}.flac", sound, 16_000)
+        rows.append(
+            {
+                "path": f"{i}.flac",
+                "speaker": f"A{i // 4}",
+                "channel": ("speech", "song")[i % 2],
+                "transcript": "x",
+                "emotion": emotion,
+                "split": "train",
+            }
+        )
+    pd.DataFrame(rows).to_csv(tmp_path / "ravdess" / "labels.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def smile(monkeypatch):
+    """A stand-in for opensmile, which its licence keeps out of the tests."""
+
+    class Smile:
+        def __init__(self, **settings):
+            assert settings["multiprocessing"]
+            assert settings["num_workers"] == 1
+
+        def process_files(self, files):
+            from sklearn_mmsent import AcousticFunctionals
+
+            extractor = AcousticFunctionals().set_output(transform="pandas")
+            return extractor.fit_transform(files).fillna(0)
+
+    module = ModuleType("opensmile")
+    module.Smile = Smile
+    module.FeatureSet = SimpleNamespace(eGeMAPSv02=0)
+    module.FeatureLevel = SimpleNamespace(Functionals=0)
+    monkeypatch.setitem(sys.modules, "opensmile", module)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
+    module = extraction.importlib.import_module("_extraction_acoustic")
+    monkeypatch.setattr(module, "version", lambda name: "0")
+    output = folder / "results"
+    command = ["--data", str(folder), "--only", "acoustic", "--jobs", "1", "--output", str(output)]
+    extraction.main([*command, "--limit", "24"])
+    assert not output.exists()
+    extraction.main(command)
+    page = (output / "extraction.md").read_text()
+    assert page.startswith("# Extraction\n")
+    assert "48 recordings" in page
+    assert "| speech | 1.000 | 1.000 |" in page
+    table = pd.read_csv(output / "extraction_acoustic.csv")
+    assert len(table) == 88
+    groups = [table["feature"].str.match(start).sum() for start in module.GROUPS.values()]
+    assert sum(groups) == 88
+    pitch = table.set_index("feature").loc["F0semitoneFrom27.5Hz_sma3nz_amean"]
+    assert pitch["rank_correlation"] == pytest.approx(1)
+
+
+def test_a_section_leaves_the_others_alone(extraction, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        module = ModuleType(name)
+        module.TITLE = name
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(extraction, "SECTIONS", {"one": "one", "two": "two"})
+    table = pd.DataFrame({"feature": ["a"]})
+    for name, text in (("two", "b"), ("one", "old"), ("one", "new\n\nlines")):
+        extraction.write(tmp_path, name, name, SimpleNamespace(text=text, table=table))
+    page = (tmp_path / "extraction.md").read_text()
+    assert page == f"{extraction.ABOUT}\n\n## one\n\nnew\n\nlines\n\n## two\n\nb\n"
+    assert (tmp_path / "extraction_two.csv").exists()
+
+
+def test_unknown_folders_are_named(extraction, tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        extraction.main(["--data", str(tmp_path / "none")])

@@ -1,0 +1,296 @@
+"""AcousticFunctionals hears what was put into synthetic voices."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from sklearn_mmsent.feature_extraction import _functionals
+from sklearn_mmsent.feature_extraction.acoustic import AcousticFunctionals
+
+RATE = 16_000
+# narrow resonances ring from one period into the next, which hides how these differ
+DULL = tuple((frequency, 400) for frequency in (700, 1220, 2600, 3500, 4500))
+FORMANTS = ((700, 80), (1220, 90), (2600, 120), (3500, 150), (4500, 200))
+
+
+def voice(
+    f0=120.0, *, seconds=1.0, jitter=0.0, shimmer_db=0.0, noise_db=-50.0, formants=FORMANTS, seed=0
+):
+    """Pulses at known times and heights through known resonances, with noise under them.
+
+    `jitter` is the expected difference of neighbouring periods over their mean, `shimmer_db` that
+    of neighbouring heights; `f0` may be a function of time.
+    """
+    rng = np.random.default_rng(seed)
+    n = int(seconds * RATE)
+    pulses, time, sign = np.zeros(n + 2), 0.01, 1
+    while time < seconds - 0.01:
+        place = int(time * RATE)
+        share = time * RATE - place
+        height = 10 ** (sign * shimmer_db / 40)
+        pulses[place] += height * (1 - share)
+        pulses[place + 1] += height * share
+        pitch = f0(time) if callable(f0) else f0
+        time += (1 + sign * jitter / 2) / pitch
+        sign = -sign
+    sound = lfilter([1], [1, -0.95], pulses[:n])
+    for frequency, bandwidth in formants:
+        radius = np.exp(-np.pi * bandwidth / RATE)
+        cosine = np.cos(2 * np.pi * frequency / RATE)
+        sound = lfilter([1], [1, -2 * radius * cosine, radius**2], sound)
+    sound *= 0.1 / sound.std()
+    return sound + rng.normal(size=n) * 0.1 * 10 ** (noise_db / 20)
+
+
+def features(*clips, **options):
+    extractor = AcousticFunctionals(**options).set_output(transform="pandas")
+    return extractor.fit_transform(list(clips))
+
+
+def semitone(hz):
+    return 12 * np.log2(hz / 27.5)
+
+
+# -- the numbers are those that were put in --------------------------------------------------------
+
+
+@pytest.mark.parametrize("f0", [70.0, 120.0, 233.0, 410.0, 800.0])
+def test_pitch(f0):
+    found = features(voice(f0)).iloc[0]
+    for kind in ("amean", "percentile20.0", "percentile50.0", "percentile80.0"):
+        assert found[f"F0semitoneFrom27.5Hz_sma3nz_{kind}"] == pytest.approx(semitone(f0), abs=0.15)
+    assert found["F0semitoneFrom27.5Hz_sma3nz_stddevNorm"] < 0.01
+
+
+@pytest.mark.parametrize(("octaves", "rising", "falling"), [(1, 12, 0), (-1, 0, 12)])
+def test_pitch_that_glides(octaves, rising, falling):
+    found = features(voice(lambda time: 200 * 2 ** (octaves * (time - 0.5)))).iloc[0]
+    pre = "F0semitoneFrom27.5Hz_sma3nz_"
+    assert found[pre + "amean"] == pytest.approx(semitone(200), abs=0.3)
+    assert found[pre + "pctlrange0-2"] == pytest.approx(7.2, abs=0.5)
+    assert found[pre + "meanRisingSlope"] == pytest.approx(rising, abs=1)
+    assert found[pre + "meanFallingSlope"] == pytest.approx(falling, abs=1)
+
+
+@pytest.mark.parametrize("jitter", [0.01, 0.02, 0.04])
+@pytest.mark.parametrize("f0", [110.0, 180.0])
+def test_jitter(jitter, f0):
+    found = features(voice(f0, jitter=jitter, formants=DULL)).iloc[0]
+    assert found["jitterLocal_sma3nz_amean"] == pytest.approx(jitter, rel=0.05)
+
+
+@pytest.mark.parametrize("shimmer_db", [0.3, 0.6, 1.2])
+def test_shimmer(shimmer_db):
+    found = features(voice(110.0, shimmer_db=shimmer_db, formants=DULL)).iloc[0]
+    assert found["shimmerLocaldB_sma3nz_amean"] == pytest.approx(shimmer_db, rel=0.1)
+
+
+def test_a_steady_voice_has_neither_jitter_nor_shimmer():
+    found = features(voice(150.0)).iloc[0]
+    assert found["jitterLocal_sma3nz_amean"] < 0.003
+    assert found["shimmerLocaldB_sma3nz_amean"] < 0.15
+
+
+def test_harmonics_to_noise():
+    found = features(*(voice(150.0, noise_db=level) for level in (-15, -10, -5)))
+    measured = found["HNRdBACF_sma3nz_amean"].to_numpy()
+    assert (np.diff(measured) < -1.5).all()
+    # the bell-shaped window makes even a perfect wave lose a little from period to period
+    assert 6 < measured[1] < 10
+
+
+@pytest.mark.parametrize(
+    "formants",
+    [
+        FORMANTS,
+        ((300, 60), (2300, 100), (3000, 150), (3700, 150), (4600, 200)),
+        ((500, 70), (1500, 90), (2500, 120), (3500, 150), (4500, 200)),
+    ],
+)
+def test_formants(formants):
+    found = features(voice(100.0, formants=formants)).iloc[0]
+    for i, (frequency, bandwidth) in enumerate(formants[:3], start=1):
+        assert found[f"F{i}frequency_sma3nz_amean"] == pytest.approx(frequency, rel=0.08)
+        assert 0.2 * bandwidth < found[f"F{i}bandwidth_sma3nz_amean"] < 4 * bandwidth
+
+
+def test_the_harmonic_at_a_formant_is_strong_and_tilt_lowers_the_upper_ones():
+    flat, tilted = voice(150.0), lfilter([1], [1, -0.97], voice(150.0))
+    found = features(flat, tilted)
+    assert found["F1amplitudeLogRelF0_sma3nz_amean"][0] > 5
+    for name, sign in (
+        ("alphaRatioV_sma3nz_amean", -1),
+        ("hammarbergIndexV_sma3nz_amean", 1),
+        ("slopeV500-1500_sma3nz_amean", -1),
+        ("logRelF0-H1-H2_sma3nz_amean", 1),
+        ("logRelF0-H1-A3_sma3nz_amean", 1),
+        ("mfcc1_sma3_amean", 1),
+    ):
+        assert sign * (found[name][1] - found[name][0]) > 0, name
+
+
+def test_slopes_of_noise_are_zero():
+    found = features(np.random.default_rng(0).normal(size=2 * RATE) * 0.1).iloc[0]
+    assert abs(found["slopeUV500-1500_sma3nz_amean"]) < 0.001
+    assert abs(found["alphaRatioUV_sma3nz_amean"] - 10 * np.log10(4)) < 0.5
+    assert found["equivalentSoundLevel_dBp"] == pytest.approx(-20, abs=0.2)
+    assert found["VoicedSegmentsPerSec"] < 1
+
+
+def test_rhythm_of_syllables():
+    syllable, gap = voice(150.0, seconds=0.3), np.zeros(int(0.2 * RATE))
+    noise = np.random.default_rng(0).normal(size=5 * int(0.5 * RATE)) * 1e-4
+    found = features(np.concatenate([syllable, gap] * 5) + noise).iloc[0]
+    assert found["VoicedSegmentsPerSec"] == pytest.approx(2, abs=0.1)
+    assert found["loudnessPeaksPerSec"] == pytest.approx(2, abs=0.5)
+    assert found["MeanVoicedSegmentLengthSec"] == pytest.approx(0.3, abs=0.06)
+    assert found["StddevVoicedSegmentLengthSec"] < 0.02
+    # the sums of both fill the clip
+    assert found["MeanUnvoicedSegmentLength"] == pytest.approx(0.2, abs=0.06)
+
+
+# -- what changes nothing --------------------------------------------------------------------------
+
+
+def test_gain_moves_loudness_and_level_alone():
+    clip = voice(lambda time: 150 + 40 * np.sin(9 * time), jitter=0.02, noise_db=-25)
+    found = features(clip, clip / 8).T
+    level = found.index.str.startswith(("loudness_", "equivalent", "spectralFlux"))
+    same = level & found.index.str.contains("stddevNorm")
+    np.testing.assert_allclose(found[1][~level], found[0][~level], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found[1][same], found[0][same], rtol=1e-3)
+    drop = found.loc["equivalentSoundLevel_dBp", 0] - found.loc["equivalentSoundLevel_dBp", 1]
+    assert drop == pytest.approx(20 * np.log10(8), abs=1e-3)
+    assert found.loc["loudness_sma3_amean", 1] < found.loc["loudness_sma3_amean", 0]
+
+
+def test_batches_and_lengths_change_nothing():
+    clips = [voice(90 + 30 * i, seconds=0.2 + 0.35 * i, noise_db=-20, seed=i) for i in range(7)]
+    together = features(*clips)
+    alone = features(*clips, batch_size=1)
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_long_clips_are_described_in_pieces(monkeypatch):
+    from sklearn_mmsent.feature_extraction import acoustic
+
+    clip = voice(170.0, seconds=1.5, noise_db=-20)
+    whole = features(clip)
+    monkeypatch.setattr(acoustic, "_CHUNK_FRAMES", 17)
+    np.testing.assert_allclose(features(clip), whole, rtol=1e-3, atol=1e-3)
+
+
+def test_rate_of_the_recording_matters_little():
+    clip = voice(140.0)
+    found = features(clip, (np.repeat(clip, 2), 2 * RATE)).T
+    for name in ("F0semitoneFrom27.5Hz_sma3nz_amean", "F1frequency_sma3nz_amean"):
+        assert found.loc[name, 1] == pytest.approx(found.loc[name, 0], rel=0.02)
+
+
+@pytest.mark.parametrize("sample_rate", [11_025, 22_050, 44_100])
+def test_other_rates(sample_rate):
+    found = features((voice(140.0), RATE), sample_rate=sample_rate).iloc[0]
+    assert found["F0semitoneFrom27.5Hz_sma3nz_amean"] == pytest.approx(semitone(140), abs=0.2)
+    assert found["F1frequency_sma3nz_amean"] == pytest.approx(700, rel=0.15)
+
+
+# -- edges -----------------------------------------------------------------------------------------
+
+
+def test_silence_has_no_pitch_and_no_voice():
+    found = features(np.zeros(RATE)).iloc[0]
+    nan = found.index[found.isna()]
+    assert all("nz_" in name for name in nan)
+    assert "F0semitoneFrom27.5Hz_sma3nz_amean" in nan
+    assert found["equivalentSoundLevel_dBp"] == pytest.approx(-120)
+    assert found[["VoicedSegmentsPerSec", "MeanVoicedSegmentLengthSec"]].tolist() == [0, 0]
+    assert found["MeanUnvoicedSegmentLength"] == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 159, 800, 959, 960, 961, 1119, 1120])
+def test_very_short_clips(n_samples):
+    found = features(voice(200.0)[2000 : 2000 + n_samples]).iloc[0]
+    assert np.isfinite(found["loudness_sma3_amean"])
+    assert not np.isinf(found).any()
+
+
+def test_odd_signals():
+    rng = np.random.default_rng(0)
+    clips = [
+        np.ones(RATE),
+        np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE),
+        np.sign(np.sin(2 * np.pi * 55 * np.arange(RATE) / RATE)),
+        1e-9 * rng.normal(size=RATE),
+        1e6 * rng.normal(size=RATE),
+        np.eye(1, RATE, 5000)[0],
+        np.r_[np.zeros(RATE), voice(120.0, seconds=0.3), np.zeros(RATE)],
+    ]
+    found = features(*clips)
+    assert not np.isinf(found).any(axis=None)
+    assert np.isfinite(found["loudness_sma3_amean"]).all()
+    pitch = found["F0semitoneFrom27.5Hz_sma3nz_amean"]
+    assert pitch[6] == pytest.approx(semitone(120), abs=0.3)
+
+
+def test_names_are_those_of_the_published_set():
+    names = AcousticFunctionals().fit([]).get_feature_names_out().tolist()
+    assert len(names) == len(set(names)) == 88
+    assert not any("@" in name or "__" in name for name in names)
+    assert names[0] == "F0semitoneFrom27.5Hz_sma3nz_amean"
+    assert names[10] == "loudness_sma3_amean"
+    assert names[20:22] == ["spectralFlux_sma3_amean", "spectralFlux_sma3_stddevNorm"]
+    assert names[-1] == "equivalentSoundLevel_dBp"
+    assert {"slopeV0-500_sma3nz_amean", "slopeUV500-1500_sma3nz_amean"} < set(names)
+
+
+@pytest.mark.parametrize("options", [{"f0_max": 100.0}, {"f0_max": 3000.0}])
+def test_ranges_of_pitch_that_make_no_sense(options):
+    with pytest.raises(ValueError, match="needs 2 \\* f0_min <= f0_max <= sample_rate / 8"):
+        AcousticFunctionals(**options).fit([])
+
+
+# -- functionals -----------------------------------------------------------------------------------
+
+
+def test_turning_points():
+    values = np.array([0, 1, 2, 1.9, 3, 10, 9.5, 9.9, 2, 4, 0.0])
+    assert _functionals.turning_points(values).tolist() == [0, 5, 8, 9, 10]
+    assert _functionals.turning_points(np.ones(4)).tolist() == [0, 3]
+    assert _functionals.turning_points(np.ones(1)).tolist() == [0]
+    assert _functionals.turning_points(np.arange(5.0)).tolist() == [0, 4]
+
+
+def test_plateaus_do_not_hide_a_turn():
+    values = np.array([0, 5, 5, 5, 1, 1, 6.0])
+    turns = _functionals.turning_points(values)
+    assert np.sign(np.diff(values[turns])).tolist() == [1, -1, 1]
+
+
+def test_single_frames_make_no_segment():
+    voiced = np.array([0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0], dtype=bool)
+    rate, mean, _, unvoiced, _ = _functionals.segments(voiced, 0.01)
+    assert rate == pytest.approx(2 / 0.15)
+    assert mean == pytest.approx(0.04)  # of 5 and of 3 frames
+    assert unvoiced == pytest.approx((1 + 5 + 1) / 3 / 100)
+
+
+def test_smoothing_keeps_what_is_unvoiced():
+    values = np.array([0, 3, 5, 0, 0, 2, 0.0])
+    assert _functionals.smooth_nonzero(values).tolist() == [0, 4, 4, 0, 0, 2, 0]
+    np.testing.assert_allclose(_functionals.smooth(np.array([3.0, 0, 3])), [2, 2, 2])
+
+
+@pytest.mark.slow
+def test_real_speech():
+    if "MMSENT_DATA" not in os.environ:
+        pytest.skip("set MMSENT_DATA to the folder of the real data")
+    files = sorted(Path(os.environ["MMSENT_DATA"]).glob("ravdess/subset/*/*.flac"))[::12]
+    if not files:
+        pytest.skip("the folder MMSENT_DATA has no ravdess/subset")
+    found = features(*files)
+    assert found.notna().mean(axis=None) > 0.99
+    assert not np.isinf(found).any(axis=None)
+    assert found["F0semitoneFrom27.5Hz_sma3nz_amean"].between(semitone(80), semitone(700)).all()
