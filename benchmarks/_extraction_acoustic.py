@@ -148,10 +148,10 @@ NOTES = (
   stretches, where the two decide differently about voicing.
 - Coefficients of variation divide by means that may be close to zero (MFCC, slopes).
 
-The constants of the decision about voicing and the order of the prediction were chosen on under a tenth
-of these recordings, by agreement with the peer and not by the emotions. Accuracies move by some
-.02 with such choices (with order 11 up to 5.5 kHz: speech .460, song .528), so that differences of
-this size mean nothing.""",
+The constants of the decision about voicing and the order of the prediction were chosen on less
+than a tenth of these recordings, by agreement with the peer and not by the emotions. Accuracies
+move by some .02 with such choices (with order 11 up to 5.5 kHz: speech .460, song .528), so that
+differences of this size mean nothing.""",
 )
 
 
