@@ -58,3 +58,8 @@ def real_data():
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data not found: set MMSENT_DATA to its folder")
     return Path(folder)
+
+
+def pytest_make_parametrize_id(config, val, argname):
+    """Name bytes by their number: an encoder may write the time, on which no two workers agree."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None

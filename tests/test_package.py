@@ -66,7 +66,7 @@ def test_every_public_name_is_there_and_listed():
 def test_a_floor_uses_only_the_floors_under_it():
     floors = [
         {"exceptions"},
-        {"_optional"},
+        {"_optional", "_device"},
         {"blocks"},
         {"feature_extraction"},
         {"compose"},

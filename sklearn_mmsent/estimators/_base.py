@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_mmsent._device import resolve_device
 from sklearn_mmsent.blocks import BlockLayout, check_unique
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.exceptions import BlockError
@@ -27,7 +28,6 @@ from sklearn_mmsent.training import (
     NetworkPlan,
     holdout_rows,
     predict_network,
-    resolve_device,
     train_network,
 )
 

@@ -23,23 +23,6 @@ _DELTA_WIDTH = 9  # frames, librosa's default
 _CPU_FRAMES, _GPU_FRAMES = 1024, 1 << 17
 
 
-def resolve_device(name):
-    """Turn "auto", "cpu" or "cuda[:i]" into a torch device that is there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={name!r} is no device that torch knows. Use 'auto', 'cpu' or 'cuda'."
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"device={name!r} was asked for, but torch finds no CUDA device. Use 'auto' or 'cpu'."
-        )
-    return device
-
-
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax):
     """Triangular filters on the Slaney mel scale, of equal area.
 

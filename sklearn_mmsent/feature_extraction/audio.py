@@ -1,6 +1,7 @@
 """Spectral features of sound that need no model and no download: log-mel bands and MFCC."""
 
 import re
+from abc import abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
@@ -37,13 +38,13 @@ class _SpectralExtractor(BaseExtractor):
 
     _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
 
+    @abstractmethod
     def _frames(self, decibels, lengths):
         """Turn log-mel frames of shape (B, T, n_mels) into the child's own frames."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _frame_names(self):
         """Name what a frame holds."""
-        raise NotImplementedError
 
     def _load(self, cell):
         return read_audio(
@@ -56,9 +57,10 @@ class _SpectralExtractor(BaseExtractor):
     def _encode(self, loaded):
         import torch
 
+        from sklearn_mmsent._device import resolve_device
         from sklearn_mmsent.feature_extraction import _spectral
 
-        device = _spectral.resolve_device(self.device)
+        device = torch.device(resolve_device(self.device))
         block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
         with torch.inference_mode():
             for group in _spectral.groups(loaded):

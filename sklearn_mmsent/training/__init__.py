@@ -7,7 +7,7 @@ from sklearn_mmsent.training.dataset import BlockDataset
 from sklearn_mmsent.training.holdout import holdout_rows
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.plan import NetworkPlan
-from sklearn_mmsent.training.train import predict_network, resolve_device, train_network
+from sklearn_mmsent.training.train import predict_network, train_network
 
 __all__ = [
     "BlockDataset",
@@ -15,6 +15,5 @@ __all__ = [
     "NetworkPlan",
     "holdout_rows",
     "predict_network",
-    "resolve_device",
     "train_network",
 ]

@@ -431,11 +431,11 @@ def test_contradicting_settings(extractor, message):
 def test_device_must_be_there():
     import torch
 
-    with pytest.raises(ValueError, match="device='gpu' is no device that torch knows"):
+    with pytest.raises(ValueError, match="device='gpu' cannot be used"):
         LogMel(device="gpu").fit_transform([sweep()])
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    with pytest.raises(ValueError, match="device='cuda' was asked for, but torch finds no"):
+    with pytest.raises(ValueError, match="device='cuda' cannot be used"):
         LogMel(device="cuda").fit_transform([sweep()])
 
 

@@ -13,7 +13,6 @@ from sklearn_mmsent.training import (
     BlockDataset,
     NetworkPlan,
     predict_network,
-    resolve_device,
     train_network,
 )
 from sklearn_mmsent.training.dataset import Batches
@@ -192,13 +191,6 @@ def test_read_only_memory_is_fine():
     _, blocks, _ = setup(5)
     blocks[0].values.flags.writeable = False
     assert len(BlockDataset(blocks)) == 5
-
-
-def test_devices():
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device("auto") in {"cpu", "cuda"}
-    with pytest.raises(ValueError, match="device='abacus' cannot be used"):
-        resolve_device("abacus")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: no CUDA device here")
