@@ -36,6 +36,7 @@ class _SpectralExtractor(BaseExtractor):
         "device": [str],
     }
 
+    _libraries = ("numpy", "scipy", "torch", "soundfile")
     _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
 
     @abstractmethod

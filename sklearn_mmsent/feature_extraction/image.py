@@ -13,6 +13,7 @@ from sklearn_mmsent.feature_extraction._image_io import read_image, resize_image
 class _ImageExtractor(BaseExtractor):
     """A picture read safely and brought to one size: what image extractors start from."""
 
+    _libraries = ("numpy", "scipy", "scikit-image", "pillow")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
         "size": [tuple, list],
