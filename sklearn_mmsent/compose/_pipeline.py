@@ -88,7 +88,8 @@ class Pipeline(imblearn_pipeline.Pipeline):
         final_name, final = self.steps[-1]
         samplers = [name for name, step in self.steps[:-1] if hasattr(step, "fit_resample")]
         validated = any(name.rpartition(SEPARATOR)[2] == "X_val" for name in params)
-        if samplers and getattr(final, "early_stopping", False) is True and not validated:
+        held_out = hasattr(final, "sampler") and getattr(final, "early_stopping", False)
+        if samplers and held_out and not validated:
             warnings.warn(
                 f"{type(final).__name__} (step {final_name!r}) stops early on rows that it takes "
                 f"from what the sampler {samplers[0]!r} made, so blends of its validation rows are "

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_mmsent.blocks import BlockLayout, check_unique
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.compose._validate import check_table
 
 
 class SelectModalities(TransformerMixin, BaseEstimator):
@@ -63,8 +64,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
         BlockError
             If a modality has no column in the table.
         """
-        check_unique(getattr(X, "columns", ()))
-        validate_data(self, X, skip_check_array=True)
+        X = check_table(self, X, reset=True)
         layout = BlockLayout.of(X, owner=type(self).__name__)
         self.columns_ = layout.select(self.modalities)
         return self
@@ -83,7 +83,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
             The chosen columns, in table order.
         """
         check_is_fitted(self)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        X = check_table(self, X, reset=False)
         return X.iloc[:, self.columns_] if isinstance(X, pd.DataFrame) else X[:, self.columns_]
 
     def get_feature_names_out(self, input_features=None):

@@ -23,6 +23,13 @@ def check_table(estimator, X, *, reset):
     -------
     DataFrame or ndarray
         The table; a DataFrame as it is.
+
+    Raises
+    ------
+    BlockError
+        If a column name stands twice, or there is nothing to learn from.
+    ValueError
+        If names or number of columns are not those of `fit`.
     """
     if not isinstance(X, pd.DataFrame):
         return validate_data(

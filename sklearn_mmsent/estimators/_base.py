@@ -15,12 +15,12 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
 from sklearn_mmsent._device import resolve_device
-from sklearn_mmsent.blocks import BlockLayout, check_unique
+from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.compose._fill import fill_table
+from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.training import (
@@ -192,12 +192,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """Check names and shape; what is in the cells is checked where blocks are read."""
         name = type(self).__name__
         try:
-            if not isinstance(X, pd.DataFrame):
-                return validate_data(
-                    self, X, reset=reset, dtype="numeric", ensure_all_finite=False, order="C"
-                )
-            check_unique(X.columns)
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            X = check_table(self, X, reset=reset)
         except ValueError as error:
             if reset or "feature" not in str(error):
                 raise

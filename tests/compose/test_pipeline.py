@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FunctionTransformer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 
@@ -104,6 +105,14 @@ def test_early_stopping_behind_a_sampler_warns(named_table):
         pipe.set_params(fusionclassifier__early_stopping=True).fit(
             X, y, fusionclassifier__X_val=filled, fusionclassifier__y_val=y
         )
+
+
+def test_only_who_takes_a_sampler_is_told_to():
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.repeat(["rare", "often"], [20, 40])
+    final = MLPClassifier((2,), early_stopping=True, max_iter=200, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_pipeline(RandomOverSampler(random_state=0), final).fit(X, y)
 
 
 def test_metadata_behind_a_sampler_is_refused(named_table):
