@@ -150,8 +150,8 @@ NOTES = (
 
 The constants of the decision about voicing and the order of the prediction were chosen on less
 than a tenth of these recordings, by agreement with the peer and not by the emotions. Accuracies
-move by some .02 with such choices (with order 11 up to 5.5 kHz: speech .460, song .528), so that
-differences of this size mean nothing.""",
+move by some .02 with such choices (with order 11 up to 5.5 kHz: speech .460, song .528), and
+both were seen before the order was settled, so that differences of this size mean nothing.""",
 )
 
 
