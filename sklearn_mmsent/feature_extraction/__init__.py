@@ -8,20 +8,20 @@ import importlib
 
 # public name -> the module that defines it
 _EXPORTS = {
-    "AcousticFunctionals": "acoustic",
+    "AcousticFunctionals": "audio.acoustic",
     "BaseExtractor": "_base",
     "Cached": "cache",
     "CellTransformer": "_cell_transformer",
-    "ColorTexture": "image",
-    "LogMel": "audio",
-    "MFCC": "audio",
-    "Pixels": "image",
-    "SentimentLexicon": "lexicon",
-    "TextCleaner": "text_cleaning",
-    "TextEmbedder": "text",
-    "TfidfEmbedder": "text",
-    "TokenIds": "tokens",
-    "Word2VecEmbedder": "word_vectors",
+    "ColorTexture": "image.color_texture",
+    "LogMel": "audio.spectral",
+    "MFCC": "audio.spectral",
+    "Pixels": "image.pixels",
+    "SentimentLexicon": "text.lexicon",
+    "TextCleaner": "text.cleaning",
+    "TextEmbedder": "text.embedder",
+    "TfidfEmbedder": "text.tfidf",
+    "TokenIds": "text.tokens",
+    "Word2VecEmbedder": "text.word_vectors",
     "is_missing": "_cells",
 }
 

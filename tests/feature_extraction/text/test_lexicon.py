@@ -8,7 +8,7 @@ import pytest
 
 from sklearn_mmsent import SentimentLexicon
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import lexicon
+from sklearn_mmsent.feature_extraction.text import lexicon
 
 
 def test_scores_are_vaders():

@@ -7,8 +7,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent.feature_extraction._audio_io import read_audio
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction.audio._io import read_audio
 
 _STATISTIC = re.compile(r"mean|std|min|max|p\d\d")
 
@@ -59,7 +59,7 @@ class _SpectralExtractor(BaseExtractor):
         import torch
 
         from sklearn_mmsent._device import resolve_device
-        from sklearn_mmsent.feature_extraction import _spectral
+        from sklearn_mmsent.feature_extraction.audio import _spectral
 
         device = torch.device(resolve_device(self.device))
         block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
@@ -71,7 +71,7 @@ class _SpectralExtractor(BaseExtractor):
 
     def _spectra(self, clips, device):
         """Compute the frames of some clips, (B, T, features), and how many each has, (B,)."""
-        from sklearn_mmsent.feature_extraction import _spectral
+        from sklearn_mmsent.feature_extraction.audio import _spectral
 
         powers, lengths = _spectral.mel_powers(
             clips,
@@ -88,7 +88,7 @@ class _SpectralExtractor(BaseExtractor):
 
     def _pool(self, frames, lengths):
         """Bring clips of any number of frames to one width, (B, ...)."""
-        from sklearn_mmsent.feature_extraction import _spectral
+        from sklearn_mmsent.feature_extraction.audio import _spectral
 
         if self.pooling == "stats":
             return _spectral.statistics(frames, lengths, self.statistics)
@@ -467,7 +467,7 @@ class MFCC(_SpectralExtractor):
     def _frames(self, decibels, lengths):
         import torch
 
-        from sklearn_mmsent.feature_extraction import _spectral
+        from sklearn_mmsent.feature_extraction.audio import _spectral
 
         coefficients = _spectral.cepstrum(decibels, self.n_mfcc)
         derivatives = [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from sklearn_mmsent.feature_extraction import _functionals
-from sklearn_mmsent.feature_extraction.acoustic import AcousticFunctionals
+from sklearn_mmsent.feature_extraction.audio import _functionals
+from sklearn_mmsent.feature_extraction.audio.acoustic import AcousticFunctionals
 
 RATE = 16_000
 # narrow resonances ring from one period into the next, which hides how these differ
@@ -175,7 +175,7 @@ def test_batches_and_lengths_change_nothing():
 
 
 def test_long_clips_are_described_in_pieces(monkeypatch):
-    from sklearn_mmsent.feature_extraction import acoustic
+    from sklearn_mmsent.feature_extraction.audio import acoustic
 
     clip = voice(170.0, seconds=1.5, noise_db=-20)
     whole = features(clip)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils._param_validation import Interval
 
-from sklearn_mmsent.feature_extraction import _formants, _functionals, _timbre, _voice
-from sklearn_mmsent.feature_extraction._audio_io import read_audio
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._periods import jitter_and_shimmer
+from sklearn_mmsent.feature_extraction.audio import _formants, _functionals, _timbre, _voice
+from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio._periods import jitter_and_shimmer
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds
 _REFERENCE_HZ = 27.5

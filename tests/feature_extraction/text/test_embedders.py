@@ -15,7 +15,8 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import Cached, TextEmbedder, TfidfEmbedder, _text_model
+from sklearn_mmsent.feature_extraction import Cached, TextEmbedder, TfidfEmbedder, _pretrained
+from sklearn_mmsent.feature_extraction.text import _model
 
 TEXTS = [
     "what a lovely film, full of joy!",
@@ -168,7 +169,7 @@ def test_embeddings_mean_something(embedder):
 
 
 def test_fit_loads_no_model_and_reads_the_width(folder, monkeypatch):
-    monkeypatch.setattr(_text_model, "TextModel", None)
+    monkeypatch.setattr(_model, "TextModel", None)
     embedder = TextEmbedder(str(folder)).fit(TEXTS)
     names = embedder.get_feature_names_out()
     assert (names[0], names[-1], len(names)) == ("emb000", "emb383", 384)
@@ -178,13 +179,13 @@ def test_fit_loads_no_model_and_reads_the_width(folder, monkeypatch):
 def test_a_model_is_loaded_once_for_clones_copies_and_threads(folder, monkeypatch):
     loads = []
 
-    class Counting(_text_model.TextModel):
+    class Counting(_model.TextModel):
         def __init__(self, *args):
             loads.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(_text_model, "TextModel", Counting)
-    monkeypatch.setattr(_text_model, "_loaded", type(_text_model._loaded)())
+    monkeypatch.setattr(_model, "TextModel", Counting)
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
     embedder = TextEmbedder(folder, device="cpu", batch_size=2)
     features = embedder.fit_transform(TEXTS)
     clone(embedder).fit_transform(TEXTS)
@@ -195,7 +196,7 @@ def test_a_model_is_loaded_once_for_clones_copies_and_threads(folder, monkeypatc
     for max_length in (4, 5, 6, 7):
         clone(embedder).set_params(max_length=max_length).fit_transform(TEXTS[:1])
     assert len(loads) == 5
-    assert len(_text_model._loaded) == 3
+    assert len(_pretrained._loaded) == 3
 
 
 def test_max_length_cuts_and_has_a_limit(folder, embedder):
@@ -222,7 +223,7 @@ def test_loading_is_local_quiet_and_leaves_global_state_alone(folder, monkeypatc
         raise AssertionError("a local model asked the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(_text_model, "_loaded", type(_text_model._loaded)())
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
 
     def state():
         return (
@@ -246,7 +247,7 @@ def fake_library(monkeypatch, model):
     library = types.ModuleType("sentence_transformers")
     library.SentenceTransformer = model
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
-    monkeypatch.setattr(_text_model, "_loaded", type(_text_model._loaded)())
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
 
 
 def test_a_hub_model_that_cannot_be_had(monkeypatch):
@@ -277,7 +278,7 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_missing_package_names_what_to_install(folder, monkeypatch):
-    monkeypatch.setattr(_text_model, "_loaded", type(_text_model._loaded)())
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(
         MissingDependencyError, match=r"TextEmbedder needs .*sklearn-mmsent\[text\]"
@@ -288,10 +289,10 @@ def test_a_missing_package_names_what_to_install(folder, monkeypatch):
 def test_a_changed_model_folder_has_another_fingerprint(folder, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.safetensors"))
-    before = _text_model.fingerprint(copy)
-    assert _text_model.fingerprint(str(copy)) == before
+    before = _pretrained.fingerprint(copy, "TextEmbedder", "text")
+    assert _pretrained.fingerprint(str(copy), "TextEmbedder", "text") == before
     (copy / "vocab.txt").write_text("other words")
-    assert _text_model.fingerprint(copy) != before
+    assert _pretrained.fingerprint(copy, "TextEmbedder", "text") != before
 
 
 def test_a_cached_text_is_a_text_even_if_a_file_is_named_so(embedder, tmp_path, monkeypatch):
@@ -383,7 +384,7 @@ def test_tokens_are_a_sequence_block(folder, monkeypatch):
     assert data.values.shape == (3, 4, 384)
     assert data.steps.sum(axis=1).tolist() == [3, 4, 0]
     np.testing.assert_allclose(np.linalg.norm(data.values[0, :3], axis=1), 1, rtol=1e-5)
-    monkeypatch.setattr(_text_model, "TextModel", None)
+    monkeypatch.setattr(_model, "TextModel", None)
     assert len(clone(extractor).fit([]).get_feature_names_out()) == 4 * 384
 
 

