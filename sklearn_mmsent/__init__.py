@@ -41,6 +41,7 @@ _EXPORTS = {
     "TextEmbedder": "feature_extraction",
     "TfidfEmbedder": "feature_extraction",
     "TokenIds": "feature_extraction",
+    "VideoFrames": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
     # estimators
     "FusionClassifier": "estimators",

@@ -30,6 +30,7 @@ from sklearn_mmsent import (
     PresentCells,
     SelectModalities,
     TfidfEmbedder,
+    VideoFrames,
 )
 
 # how to build what has required parameters, or is slow by default
@@ -43,6 +44,7 @@ PARAMETERS = {
     Pipeline: {"steps": [("scale", StandardScaler()), ("predict", LogisticRegression())]},
     PresentCells: {"transformer": TfidfEmbedder()},
     SelectModalities: {"modalities": ["text"]},
+    VideoFrames: {"extractor": MFCC()},
 }
 PUBLIC = [
     thing

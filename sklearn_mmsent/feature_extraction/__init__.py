@@ -21,6 +21,7 @@ _EXPORTS = {
     "TextEmbedder": "text.embedder",
     "TfidfEmbedder": "text.tfidf",
     "TokenIds": "text.tokens",
+    "VideoFrames": "video.frames",
     "Word2VecEmbedder": "text.word_vectors",
     "is_missing": "_cells",
 }

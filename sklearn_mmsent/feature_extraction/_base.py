@@ -50,7 +50,10 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _load(self, cell):
-        """Decode and check one present cell; raise CellError or OSError if it is unusable."""
+        """Decode and check one present cell; raise CellError or OSError if it is unusable.
+
+        None says that the cell holds nothing to encode: its row will be missing.
+        """
 
     @abstractmethod
     def _encode(self, loaded):
@@ -102,7 +105,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             results = [self._load_or_error(column.cells[row]) for row in present]
             failed = {row: r for row, r in zip(present, results, strict=True) if _is_error(r)}
             self._report(column, failed)
-            self._fit_cells([r for r in results if not _is_error(r)], y)
+            self._fit_cells([r for r in results if _is_loaded(r)], y)
         self.n_features_in_ = 1
         self.n_features_out_ = len(self._feature_names())
         return self
@@ -214,7 +217,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _extract(self, cells):
         """Load and encode a batch; give back its block and the errors by position."""
         loaded = [self._load_or_error(cell) for cell in cells]
-        good = [i for i, item in enumerate(loaded) if not _is_error(item)]
+        good = [i for i, item in enumerate(loaded) if _is_loaded(item)]
         block = np.full((len(cells), self.n_features_out_), np.nan, dtype=np.float32)
         if good:
             block[good] = self._encode([loaded[i] for i in good])
@@ -228,3 +231,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
 def _is_error(item):
     return isinstance(item, Exception)
+
+
+def _is_loaded(item):
+    return item is not None and not _is_error(item)

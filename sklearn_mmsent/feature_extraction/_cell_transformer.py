@@ -20,11 +20,21 @@ class CellTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     are. A subclass writes ``_convert``.
     """
 
+    #: Installed distributions whose version may change a cell; `Cached` keys results by them.
+    _libraries = ("numpy", "scipy", "scikit-image", "pillow", "soundfile", "av")
+
+    #: Parameters that say how to work and not what comes out.
+    _neutral_parameters = ("on_error",)
+
     _parameter_constraints: dict = {"on_error": [StrOptions({"raise", "missing"})]}
 
     @abstractmethod
     def _convert(self, cell):
         """Return what one present cell becomes; raise CellError or OSError if it is unusable."""
+
+    def _fingerprint(self):
+        """Return, as a str, what results depend on beside parameters and library versions."""
+        return ""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

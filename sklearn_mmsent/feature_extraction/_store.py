@@ -1,5 +1,6 @@
 """A bounded table of float32 rows on disk that many processes may use at once."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -16,10 +17,14 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
 CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS claims (
+    key BLOB PRIMARY KEY, process INTEGER NOT NULL, owner TEXT NOT NULL, at REAL NOT NULL
+);
 COMMIT;
 """
 _PATIENCE = 60  # seconds that one process waits for another's writing
 _MANY = 500  # keys in one query
+_CLAIM_SECONDS = 1800  # after which a claim counts as forgotten, wherever its process is
 
 
 class FeatureStore:
@@ -36,7 +41,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder):
-        self.path = Path(folder).expanduser() / "features-v1.sqlite3"
+        self.path = Path(folder).expanduser() / "features-v2.sqlite3"
 
     def get(self, keys):
         """Look up rows and note that they were used.
@@ -91,6 +96,42 @@ class FeatureStore:
             self._evict(db, max_bytes)
             db.execute("COMMIT")
             db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def claim(self, keys, owner):
+        """Say which rows one is about to make, so that nobody else makes them meanwhile.
+
+        Claims of processes that have died are void.
+
+        Parameters
+        ----------
+        keys : list of bytes
+        owner : str
+            Who claims; unique to the call.
+
+        Returns
+        -------
+        set of bytes
+            The keys that are the owner's now; the others are being made elsewhere, or are there.
+        """
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            for (process,) in db.execute("SELECT DISTINCT process FROM claims").fetchall():
+                if not _is_alive(process):
+                    db.execute("DELETE FROM claims WHERE process = ?", (process,))
+            db.execute("DELETE FROM claims WHERE at < ?", (time.time() - _CLAIM_SECONDS,))
+            db.executemany(
+                "INSERT OR IGNORE INTO claims (key, process, owner, at) SELECT ?, ?, ?, ? "
+                "WHERE NOT EXISTS (SELECT 1 FROM entries WHERE key = ?)",
+                [(key, os.getpid(), owner, time.time(), key) for key in keys],
+            )
+            mine = db.execute("SELECT key FROM claims WHERE owner = ?", (owner,)).fetchall()
+            db.execute("COMMIT")
+        return {key for (key,) in mine}
+
+    def release(self, owner):
+        """Give up the claims of an owner, whether or not the rows were made."""
+        with self._open() as db:
+            db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
 
     def clear(self):
         """Drop all rows."""
@@ -157,3 +198,13 @@ class FeatureStore:
             ).fetchall()
             db.executemany("DELETE FROM rows WHERE id = ?", old)
             db.executemany("DELETE FROM entries WHERE id = ?", old)
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # someone else's
+        return True
+    return True

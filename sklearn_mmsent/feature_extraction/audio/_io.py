@@ -12,6 +12,7 @@ from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cells import describe
 from sklearn_mmsent.feature_extraction._files import is_file_cell, looks_like, open_cell
+from sklearn_mmsent.feature_extraction._media import NoMediaError, open_media, sound_frames
 
 _MIN_RATE, _MAX_RATE = 1_000, 1_000_000  # Hz; beyond them a header is broken
 _MAX_CHANNELS = 64
@@ -53,7 +54,7 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
     if is_file_cell(cell):
         soundfile = import_optional("soundfile", extra="audio", needed_by=owner)
         with open_cell(cell) as file:
-            samples, rate = _read_file(soundfile, file, max_seconds)
+            samples, rate = _read_file(soundfile, file, max_seconds, owner)
     elif isinstance(cell, tuple) and len(cell) == 2:
         samples, rate = _from_pair(cell, max_seconds)
     elif isinstance(cell, np.ndarray):
@@ -80,15 +81,13 @@ class _ForgivingBytes(io.BytesIO):
             return self.tell()
 
 
-def _read_file(soundfile, file, max_seconds):
+def _read_file(soundfile, file, max_seconds, owner):
+    """Read an open sound file, or the sound of a video; give mono samples and their rate."""
     source = _ForgivingBytes(file.getvalue()) if isinstance(file, io.BytesIO) else file.name
     try:
         sound = soundfile.SoundFile(source)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
-        raise CellError(
-            f"libsndfile cannot read it ({_reason(error)}); {looks_like(file)}; expected WAV, "
-            "FLAC, Ogg, MP3 or AIFF sound"
-        ) from error
+        return _read_container(file, max_seconds, owner, reason=_reason(error))
     with sound:
         rate = _check_rate(sound.samplerate)
         _check_seconds(sound.frames / rate, max_seconds)
@@ -101,6 +100,27 @@ def _read_file(soundfile, file, max_seconds):
         _check_seconds(len(samples) / rate, max_seconds)  # of some formats the header is a guess
         _check_complete(sound, len(samples))
     return samples, rate
+
+
+def _read_container(file, max_seconds, owner, *, reason):
+    """Read what libsndfile cannot: m4a, and the sound of videos."""
+    pieces, rates, seconds = [], set(), 0.0
+    try:
+        with open_media(file, owner=owner, extra="audio") as container:
+            for samples, rate in sound_frames(container):
+                rates.add(_check_rate(rate))
+                seconds += len(samples) / rate
+                _check_seconds(seconds, max_seconds)
+                pieces.append(_mono(samples))
+    except NoMediaError as error:
+        raise CellError(
+            f"neither libsndfile ({reason}) nor FFmpeg can read it, or it is truncated; "
+            f"{looks_like(file)}; expected WAV, FLAC, Ogg, MP3, AIFF or M4A sound, or a video"
+        ) from error
+    if len(rates) > 1:
+        raise CellError(f"its sample rate changes within ({sorted(rates)} Hz); expected one rate")
+    samples = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32)
+    return samples, rates.pop() if rates else _MIN_RATE
 
 
 def _reason(error):

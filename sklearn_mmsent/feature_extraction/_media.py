@@ -1,0 +1,225 @@
+"""Sound and frames out of media containers (mp4, mkv, webm, avi ...), through PyAV.
+
+FFmpeg also reads playlists and lists of files, which open what they name: a file of a stranger
+could so make this machine read its own files or the network. Only formats that hold their data
+themselves are let in, and no protocol is.
+"""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction._files import looks_like
+
+_FORMATS = (
+    "mov,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,ivf,mp3,aac,ac3,wav,w64,ogg,"
+    "flac,aiff,amr,caf"
+)
+_MOST_MISSING = 0.1  # share of what a header promises; lengths in headers are rounded, or guesses
+_SLACK = 0.2  # seconds that encoders add for themselves, such as AAC's first and last frame
+_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+class NoMediaError(CellError):
+    """FFmpeg finds no sound or video in a file."""
+
+
+@contextmanager
+def open_media(file, *, owner, extra):
+    """Open a container.
+
+    Parameters
+    ----------
+    file : binary file object
+        Open for reading, seekable.
+    owner : str
+        Who asks, for the message when PyAV is not installed.
+    extra : str
+        The extra of this package that the owner belongs to.
+
+    Yields
+    ------
+    av.container.InputContainer
+
+    Raises
+    ------
+    NoMediaError
+        If FFmpeg finds no sound or video in it.
+    CellError
+        If it meets damage while the container is in use.
+    """
+    av = import_optional("av", extra=extra, needed_by=owner)
+    file.seek(0)
+    try:
+        container = av.open(
+            file, options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+        )
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise NoMediaError(
+            f"FFmpeg finds no sound or video in it ({_reason(error)}); {looks_like(file)}"
+        ) from error
+    with container:
+        try:
+            yield container
+        except (av.FFmpegError, UnicodeDecodeError) as error:
+            raise CellError(
+                f"it is truncated or damaged, FFmpeg cannot decode it ({_reason(error)})"
+            ) from error
+
+
+def sound_frames(container):
+    """Decode the sound.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        As `open_media` gives it.
+
+    Yields
+    ------
+    samples : ndarray of shape (n_samples, n_channels), float32
+        What comes next.
+    rate : int
+        In Hz.
+
+    Raises
+    ------
+    CellError
+        If there is no sound, or less than the header promises.
+    """
+    from av import AudioResampler
+
+    stream = container.streams.best("audio")
+    if stream is None:
+        what = "video without sound" if container.streams.video else "neither sound nor video"
+        raise CellError(f"it holds no sound ({container.format.name}: {what})")
+    same_but_float = AudioResampler(format="fltp")
+    seconds = 0.0
+    for frame in container.decode(stream):
+        for part in same_but_float.resample(frame):
+            samples = part.to_ndarray().T
+            seconds += len(samples) / part.sample_rate
+            yield samples, part.sample_rate
+    _check_complete(container, stream, seconds, "sound")
+
+
+def picture_frames(container, frames_per_second, *, max_pixels):
+    """Decode the frames that are on the screen at regular times.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        As `open_media` gives it.
+    frames_per_second : float
+        How many per second of the clip, from its first frame on. A rate above the clip's own
+        repeats frames.
+    max_pixels : int
+        Largest width times height of a frame.
+
+    Yields
+    ------
+    ndarray of shape (height, width, 3), uint8
+        RGB, turned upright.
+
+    Raises
+    ------
+    CellError
+        If there is no video, its frames are too large, or fewer than the header promises.
+    """
+    stream = video_stream(container)
+    stream.thread_type = "AUTO"
+    start = time = shown = None
+    due, n_given = 0.0, 0
+    for frame in container.decode(stream):
+        _check_pixels(frame, max_pixels)
+        # some old containers do not date their frames
+        time = frame.time if frame.time is not None else (time or 0.0) + _frame_seconds(stream)
+        start = time if start is None else start
+        while shown is not None and due < time - start - 1e-6:
+            yield _upright(shown)
+            n_given += 1
+            due = n_given / frames_per_second
+        shown = frame
+    if shown is None:
+        raise CellError("its video has no frames")
+    seconds = time - start + _frame_seconds(stream)
+    while due < seconds - 1e-6:
+        yield _upright(shown)
+        n_given += 1
+        due = n_given / frames_per_second
+    _check_complete(container, stream, seconds, "video")
+
+
+def video_stream(container):
+    """Return the video stream; raise CellError if there is none (a cover picture is none)."""
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    what = "sound without video" if container.streams.audio else "neither sound nor video"
+    raise CellError(f"it holds no video ({container.format.name}: {what})")
+
+
+def measure_seconds(container, stream):
+    """Return how long a stream lasts, in seconds: by its header, or else by its packets' dates."""
+    promised = _promised_seconds(container, stream)
+    if promised is not None:
+        return promised
+    first = last = 0.0
+    for n, packet in enumerate(container.demux(stream)):
+        if packet.pts is not None:
+            time = float(packet.pts * packet.time_base)
+            first = time if n == 0 else min(first, time)
+            last = max(last, time + float((packet.duration or 0) * packet.time_base))
+    container.seek(0)
+    return last - first
+
+
+def _promised_seconds(container, stream):
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    noted = _DURATION.match(stream.metadata.get("DURATION", ""))
+    if noted:  # Matroska
+        hours, minutes, seconds = map(float, noted.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    if container.duration is not None and len(container.streams) == 1:
+        return container.duration / 1e6
+    return None
+
+
+def _check_complete(container, stream, seconds, what):
+    promised = _promised_seconds(container, stream)
+    if promised is not None and seconds < promised * (1 - _MOST_MISSING) - _SLACK:
+        raise CellError(
+            f"its {what} is truncated: the header promises {promised:.6g} s, the file holds "
+            f"{seconds:.6g} s"
+        )
+
+
+def _check_pixels(frame, max_pixels):
+    if frame.width * frame.height > max_pixels:
+        raise CellError(
+            f"its frames have {frame.width} x {frame.height} = {frame.width * frame.height} "
+            f"pixels, more than max_pixels={max_pixels}; shrink the video, or raise max_pixels if "
+            "it can be trusted"
+        )
+
+
+def _frame_seconds(stream):
+    rate = stream.average_rate or stream.guessed_rate
+    return float(1 / rate) if rate else 0.0
+
+
+def _upright(frame):
+    """Turn a frame as the container says: phones film upright by a note beside the pictures."""
+    picture = frame.to_ndarray(format="rgb24")
+    quarters = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+
+
+def _reason(error):
+    return (getattr(error, "strerror", None) or str(error)).strip().rstrip(".")
