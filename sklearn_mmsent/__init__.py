@@ -37,6 +37,7 @@ _EXPORTS = {
     "MFCC": "feature_extraction",
     "Pixels": "feature_extraction",
     "SentimentLexicon": "feature_extraction",
+    "SpeechEmbedder": "feature_extraction",
     "TextCleaner": "feature_extraction",
     "TextEmbedder": "feature_extraction",
     "TfidfEmbedder": "feature_extraction",

@@ -17,6 +17,7 @@ _EXPORTS = {
     "MFCC": "audio.spectral",
     "Pixels": "image.pixels",
     "SentimentLexicon": "text.lexicon",
+    "SpeechEmbedder": "audio.speech",
     "TextCleaner": "text.cleaning",
     "TextEmbedder": "text.embedder",
     "TfidfEmbedder": "text.tfidf",

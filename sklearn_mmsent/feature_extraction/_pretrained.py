@@ -13,7 +13,7 @@ from pathlib import Path
 from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
 
-_MAX_MODELS = 3  # each holds hundreds of megabytes
+_MAX_MODELS = 3  # of a kind; each may hold hundreds of megabytes
 
 _loaded = OrderedDict()  # (kind, source, fingerprint, *settings) -> model
 _loading = threading.Lock()
@@ -83,7 +83,7 @@ def fingerprint(model, owner, extra):
 def load(kind, model, *settings, owner, extra):
     """Return a model from this process's memory, or load it.
 
-    The least recently used of more than three models is forgotten.
+    The least recently used of more than three models of a kind is forgotten.
 
     Parameters
     ----------
@@ -107,8 +107,9 @@ def load(kind, model, *settings, owner, extra):
         if key not in _loaded:
             _loaded[key] = kind(source, *settings)
         _loaded.move_to_end(key)
-        while len(_loaded) > _MAX_MODELS:
-            _loaded.popitem(last=False)
+        same_kind = [known for known in _loaded if known[0] is kind]
+        for known in same_kind[:-_MAX_MODELS]:
+            del _loaded[known]
         return _loaded[key]
 
 

