@@ -47,7 +47,8 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: dict = {
         "modalities": [StrOptions({"auto"}), Mapping, None],
         "fusion": [StrOptions(set(FUSIONS)), type],
-        "encoders": [StrOptions({"auto", *ENCODERS}), type, Mapping],
+        "fusion_params": [dict, None],
+        "encoders": [StrOptions({"auto", *ENCODERS}), type, tuple, Mapping],
         "hidden_size": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
@@ -78,7 +79,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _loss(self):
-        """Return the loss function: outputs, targets, weights -> scalar tensor."""
+        """Return the loss function: outputs, targets -> loss of each row."""
 
     @abstractmethod
     def _n_outputs(self):
@@ -301,14 +302,23 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _plan(self, blocks):
         layout = self.layout_
+        fusion = self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
+        encoders = tuple(self._encoder_of(block) for block in layout.blocks)
+        for encoder, _ in encoders:
+            if getattr(fusion, "sequential", False) and not hasattr(encoder, "tokens"):
+                raise ValueError(
+                    f"{type(self).__name__}: the fusion {fusion.__name__} joins sequences, which "
+                    f"the encoder {encoder.__name__} does not give. Derive it from "
+                    "sklearn_mmsent.nn.Encoder, or take a fusion of vectors such as 'concat'."
+                )
         return NetworkPlan(
             shapes=tuple(block.shape for block in layout.blocks),
             modality_of_block=tuple(
                 layout.modalities.index(block.modality) for block in layout.blocks
             ),
             statistics=tuple(block.statistics() for block in blocks),
-            encoders=tuple(self._encoder_of(block) for block in layout.blocks),
-            fusion=self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion],
+            encoders=encoders,
+            fusion=(fusion, dict(self.fusion_params or {})),
             n_outputs=self._n_outputs(),
             width=self.hidden_size,
             dropout=self.dropout,
@@ -316,6 +326,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _encoder_of(self, block):
+        """Return the class of a block's encoder and its options."""
         choice = self.encoders
         if isinstance(choice, Mapping):
             names = {b.name for b in self.layout_.blocks} | set(self.layout_.modalities)
@@ -325,16 +336,17 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                     f"modality or block of the table; it has {', '.join(sorted(names))}."
                 )
             choice = choice.get(block.name, choice.get(block.modality, "auto"))
+        choice, options = choice if isinstance(choice, tuple) else (choice, {})
         if isinstance(choice, type):
-            return choice
+            return choice, dict(options)
         if choice == "auto":
-            return ENCODERS["mlp"]
+            return ENCODERS["mlp"], dict(options)
         if choice not in ENCODERS:
             raise ValueError(
                 f"{type(self).__name__}: unknown encoder {choice!r} for the block {block.name!r}; "
                 f"built in are {', '.join(sorted(ENCODERS))}; or pass a class."
             )
-        return ENCODERS[choice]
+        return ENCODERS[choice], dict(options)
 
     # -- prediction --------------------------------------------------------------------------
 

@@ -30,10 +30,13 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         Where the blocks are. "auto" reads the column names; a mapping such as
         ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None
         takes the table as one block.
-    encoders : "auto", "mlp", class or mapping, default="auto"
+    fusion_params : dict or None, default=None
+        Options of the fusion.
+    encoders : "auto", "mlp", class, tuple or mapping, default="auto"
         How a block becomes a vector, for all, or by modality or block name.
         "auto" chooses by the block's shape. A class is built as
-        ``encoder(shape, width, dropout)``.
+        ``encoder(shape, width, dropout)``. A tuple such as ``("mlp", {...})``
+        gives options, too.
     hidden_size : int, default=64
         Width of the hidden layers and of the block vectors.
     dropout : float, default=0.2
@@ -125,6 +128,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         fusion="concat",
         *,
         modalities="auto",
+        fusion_params=None,
         encoders="auto",
         hidden_size=64,
         dropout=0.2,
@@ -146,6 +150,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     ):
         self.fusion = fusion
         self.modalities = modalities
+        self.fusion_params = fusion_params
         self.encoders = encoders
         self.hidden_size = hidden_size
         self.dropout = dropout

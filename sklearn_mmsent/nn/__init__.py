@@ -4,8 +4,8 @@ Nothing here knows scikit-learn, skorch, pandas or numpy. Shapes are given by
 letter: B batch, T time, F features, D hidden width, M blocks, C outputs.
 """
 
-from sklearn_mmsent.nn.encoders import ENCODERS, MLPEncoder
-from sklearn_mmsent.nn.fusion import FUSIONS, ConcatFusion, GatedFusion, WeightedFusion
+from sklearn_mmsent.nn.encoders import ENCODERS, Encoder, MLPEncoder
+from sklearn_mmsent.nn.fusion import FUSIONS, ConcatFusion, Fusion, GatedFusion, WeightedFusion
 from sklearn_mmsent.nn.heads import PredictionHead
 from sklearn_mmsent.nn.network import FusionNetwork
 
@@ -13,6 +13,8 @@ __all__ = [
     "ENCODERS",
     "FUSIONS",
     "ConcatFusion",
+    "Encoder",
+    "Fusion",
     "FusionNetwork",
     "GatedFusion",
     "MLPEncoder",

@@ -1,4 +1,4 @@
-"""Losses as weighted means over the rows of a batch."""
+"""Losses of each row; a batch's loss is their weighted mean."""
 
 from torch.nn import functional as F
 
@@ -9,41 +9,11 @@ def weighted_mean(losses, weights):
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
-def cross_entropy(outputs, targets, weights):
-    """Weighted cross-entropy.
-
-    Parameters
-    ----------
-    outputs : Tensor of shape (B, C)
-        Logits.
-    targets : LongTensor of shape (B,)
-        Class numbers.
-    weights : Tensor of shape (B,)
-        Weight of each row.
-
-    Returns
-    -------
-    Tensor of shape ()
-        The loss.
-    """
-    return weighted_mean(F.cross_entropy(outputs, targets, reduction="none"), weights)
+def cross_entropy(outputs, targets):
+    """Cross-entropy of logits (B, C) and class numbers (B,), row by row: (B,)."""
+    return F.cross_entropy(outputs, targets, reduction="none")
 
 
-def squared_error(outputs, targets, weights):
-    """Weighted mean squared error.
-
-    Parameters
-    ----------
-    outputs : Tensor of shape (B, C)
-        Predicted values.
-    targets : Tensor of shape (B, C)
-        True values.
-    weights : Tensor of shape (B,)
-        Weight of each row.
-
-    Returns
-    -------
-    Tensor of shape ()
-        The loss.
-    """
-    return weighted_mean(((outputs - targets) ** 2).mean(1), weights)
+def squared_error(outputs, targets):
+    """Squared error of outputs and targets (B, C), averaged over the outputs: (B,)."""
+    return ((outputs - targets) ** 2).mean(1)

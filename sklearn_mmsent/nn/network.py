@@ -11,10 +11,10 @@ class FusionNetwork(nn.Module):
     ----------
     encoders : list of Module
         One per block; each maps values of shape (B, *shape) and a step mask to (B, D).
-    fusion : Module
-        Maps (B, M, D) and a presence mask (B, M) to (B, D).
+    fusion : Fusion
+        Maps what the encoders give to (B, D), or to the outputs.
     head : Module
-        Maps (B, D) to the outputs (B, C).
+        Maps (B, D) to the outputs (B, C); an identity behind a fusion that decides itself.
     standardizers : list of Standardize
         One per block.
     modality_of_block : list of int
@@ -71,18 +71,39 @@ class FusionNetwork(nn.Module):
     def fuse(self, values, present, steps):
         """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
         present = self.hide(present)
+        values = [
+            standardize(value, step)
+            for standardize, value, step in zip(self.standardizers, values, steps, strict=True)
+        ]
+        there = present | ~present.any(dim=1, keepdim=True)
+        if getattr(self.fusion, "sequential", False):
+            return self.fusion(*self._tokens(values, present, steps), there)
         vectors = torch.stack(
             [
-                encoder(standardize(value, step), step)
-                for encoder, standardize, value, step in zip(
-                    self.encoders, self.standardizers, values, steps, strict=True
-                )
+                encoder(value, step)
+                for encoder, value, step in zip(self.encoders, values, steps, strict=True)
             ],
             dim=1,
         )  # (B, M, D)
-        vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
-        there = present | ~present.any(dim=1, keepdim=True)
-        return self.fusion(vectors, there)
+        return self.fusion(torch.where(present.unsqueeze(-1), vectors, self.absence), there)
+
+    def _tokens(self, values, present, steps):
+        """Encode to M sequences and their masks; an absent one is its absence token alone."""
+        sequences, masks = [], []
+        for i, encoder in enumerate(self.encoders):
+            tokens, real = encoder.tokens(values[i], steps[i])  # (B, S, D), (B, S)
+            here = present[:, i, None]
+            alone = torch.arange(real.shape[1], device=real.device) == 0
+            real = torch.where(here, real, alone)
+            real = real | (alone & ~real.any(dim=1, keepdim=True))
+            sequences.append(torch.where(here.unsqueeze(-1), tokens, self.absence[i]))
+            masks.append(real)
+        return sequences, masks
+
+    def auxiliary_loss(self, losses, loss_of, weights):
+        """Return what the fusion adds to the loss of the last batch; see ``Fusion``."""
+        extra = getattr(self.fusion, "auxiliary_loss", None)
+        return None if extra is None else extra(losses, loss_of, weights)
 
 
 class Standardize(nn.Module):

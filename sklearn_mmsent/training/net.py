@@ -7,6 +7,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 
 from sklearn_mmsent.exceptions import DivergenceError
+from sklearn_mmsent.nn.losses import weighted_mean
 from sklearn_mmsent.training.dataset import Batches
 
 
@@ -28,7 +29,7 @@ class FusionNet(NeuralNet):
     *args : tuple
         As for :class:`skorch.NeuralNet`.
     loss : callable
-        Maps outputs, targets and weights of a batch to its loss.
+        Maps outputs and targets of a batch to the loss of each row.
     seed : int, default=0
         Decides the order of the training rows.
     **kwargs : dict
@@ -56,8 +57,16 @@ class FusionNet(NeuralNet):
         return self.module_(*x)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Return the weighted loss of a batch."""
-        return self.loss(y_pred, *y_true)
+        """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
+        targets, weights = y_true
+        losses = self.loss(y_pred, targets)
+        loss = weighted_mean(losses, weights)
+        if training:
+            extra = self.module_.auxiliary_loss(
+                losses.detach(), lambda outputs: self.loss(outputs, targets), weights
+            )
+            loss = loss if extra is None else loss + extra
+        return loss
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train or validate for one epoch; record the weighted mean of the batches' losses."""

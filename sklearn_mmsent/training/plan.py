@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from sklearn_mmsent.nn.heads import PredictionHead
 from sklearn_mmsent.nn.network import FusionNetwork, Standardize
@@ -20,10 +21,10 @@ class NetworkPlan:
         Number of the modality that each block belongs to.
     statistics : tuple of (mean, scale) pairs of ndarray
         Of the training rows, one pair per block.
-    encoders : tuple of type
-        One encoder class per block.
-    fusion : type
-        Fusion class.
+    encoders : tuple of (type, dict) pairs
+        Encoder class and its options, one pair per block.
+    fusion : (type, dict) pair
+        Fusion class and its options.
     n_outputs : int
         Number of classes, or of targets.
     width : int
@@ -38,7 +39,7 @@ class NetworkPlan:
     modality_of_block: tuple
     statistics: tuple
     encoders: tuple
-    fusion: type
+    fusion: tuple
     n_outputs: int
     width: int
     dropout: float
@@ -52,13 +53,21 @@ class NetworkPlan:
         FusionNetwork
             In float32, on the CPU.
         """
+        encoders = [
+            encoder(shape, self.width, self.dropout, **options)
+            for (encoder, options), shape in zip(self.encoders, self.shapes, strict=True)
+        ]
+        fusion, options = self.fusion
+        if decides := getattr(fusion, "decides", False):
+            options = {**options, "n_outputs": self.n_outputs}
+        fusion = fusion(len(self.shapes), self.width, self.dropout, **options)
+        head = (
+            nn.Identity() if decides else PredictionHead(self.width, self.n_outputs, self.dropout)
+        )
         return FusionNetwork(
-            [
-                encoder(shape, self.width, self.dropout)
-                for encoder, shape in zip(self.encoders, self.shapes, strict=True)
-            ],
-            self.fusion(len(self.shapes), self.width, self.dropout),
-            PredictionHead(self.width, self.n_outputs, self.dropout),
+            encoders,
+            fusion,
+            head,
             standardizers=[
                 Standardize(_tensor(mean), _tensor(scale)) for mean, scale in self.statistics
             ],

@@ -39,7 +39,7 @@ def train_network(
     valid : BlockDataset or None, default=None
         Rows to validate on after each epoch.
     loss : callable
-        Maps outputs, targets and weights of a batch to its loss.
+        Maps outputs and targets of a batch to the loss of each row.
     seed : int
         Decides initial weights, order of rows and dropout.
     lr, weight_decay : float

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 from sklearn_mmsent import FusionClassifier, FusionRegressor
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.nn import ConcatFusion, MLPEncoder
+from sklearn_mmsent.nn import ConcatFusion, Fusion, MLPEncoder
 from sklearn_mmsent.training import train_network
 
 
@@ -327,3 +327,78 @@ def test_regressor_is_free_of_units(table):
     np.testing.assert_allclose((moved - 1000) / 50, plain, atol=1e-4)
     constant = FusionRegressor(**params).fit(X, np.full(300, 7.0)).predict(X)
     np.testing.assert_allclose(constant, 7, atol=0.3)
+
+
+class MeanOfTokens(Fusion):
+    """The mean of all real tokens; counts how often it is asked for its loss."""
+
+    sequential = True
+    asked = 0
+
+    def __init__(self, n_blocks, width, dropout, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, tokens, real, there):
+        for sequence, mask in zip(tokens, real, strict=True):
+            assert sequence.shape[:2] == mask.shape
+            assert mask.any(dim=1).all()
+        tokens, real = torch.cat(tokens, dim=1), torch.cat(real, dim=1).unsqueeze(-1)
+        return self.scale * (tokens * real).sum(1) / real.sum(1)
+
+    def auxiliary_loss(self, losses, loss_of, weights):
+        MeanOfTokens.asked += 1
+        assert losses.shape == weights.shape
+        assert not losses.requires_grad
+        return None
+
+
+class FirstDecides(Fusion):
+    """The first block's vector decides alone."""
+
+    decides = True
+
+    def __init__(self, n_blocks, width, dropout, n_outputs):
+        super().__init__()
+        self.head = torch.nn.Linear(width, n_outputs)
+
+    def forward(self, vectors, there):
+        return self.head(vectors[:, 0])
+
+    def auxiliary_loss(self, losses, loss_of, weights):
+        return self.head.weight.abs().sum()
+
+
+def test_a_fusion_of_sequences_and_its_options(named_table):
+    X, y, _ = named_table(60, missing=0.3)
+    settings = {"max_epochs": 2, "random_state": 0, "early_stopping": False}
+    MeanOfTokens.asked = 0
+    one = FusionClassifier(MeanOfTokens, **settings).fit(X, y)
+    assert MeanOfTokens.asked == 2 * 2  # batches of training rows, and of no others
+    two = FusionClassifier(MeanOfTokens, fusion_params={"scale": 2.0}, **settings).fit(X, y)
+    assert (one.predict_proba(X) != two.predict_proba(X)).any()
+
+
+def test_a_fusion_that_decides_and_adds_to_the_loss(named_table):
+    X, y, _ = named_table(60)
+    clf = FusionClassifier(FirstDecides, max_epochs=30, random_state=0).fit(X, y)
+    assert isinstance(clf.net_.module_.head, torch.nn.Identity)
+    assert clf.predict_proba(X).shape == (60, 3)
+    free = FusionClassifier("concat", max_epochs=30, random_state=0).fit(X, y)
+    assert clf.net_.history[0, "train_loss"] > free.net_.history[0, "train_loss"]
+
+
+def test_an_encoder_of_vectors_under_a_fusion_of_sequences_is_refused(named_table):
+    X, y, _ = named_table(60)
+
+    class Plain(torch.nn.Module):
+        pass
+
+    with pytest.raises(ValueError, match="MeanOfTokens joins sequences, which the encoder Plain"):
+        FusionClassifier(MeanOfTokens, encoders=Plain).fit(X, y)
+
+
+def test_encoders_take_options(named_table):
+    X, y, _ = named_table(60)
+    with pytest.raises(TypeError, match="depth"):
+        FusionClassifier(encoders={"text": ("mlp", {"depth": 2})}).fit(X, y)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sklearn_mmsent.nn import FUSIONS, FusionNetwork, MLPEncoder, PredictionHead
-from sklearn_mmsent.nn.encoders import StatisticsPooling
+from sklearn_mmsent.nn.encoders.mlp import StatisticsPooling
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
 SHAPES = [(3,), (4, 2), (1, 2, 2)]

@@ -27,8 +27,8 @@ def setup(n=90, seed=0):
         shapes=((2,), (2,)),
         modality_of_block=(0, 1),
         statistics=tuple(b.statistics() for b in blocks),
-        encoders=(ENCODERS["mlp"],) * 2,
-        fusion=FUSIONS["concat"],
+        encoders=((ENCODERS["mlp"], {}),) * 2,
+        fusion=(FUSIONS["concat"], {}),
         n_outputs=2,
         width=8,
         dropout=0.1,
@@ -141,7 +141,7 @@ def test_skorch_callbacks_work(tmp_path):
 def test_ctrl_c_is_not_swallowed():
     plan, blocks, y = setup()
 
-    def interrupted(outputs, targets, weights):
+    def interrupted(outputs, targets):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

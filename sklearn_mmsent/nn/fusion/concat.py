@@ -6,8 +6,10 @@ taxonomy, IEEE TPAMI 41(2), section 6.1.
 
 from torch import nn
 
+from sklearn_mmsent.nn.fusion.base import Fusion
 
-class ConcatFusion(nn.Module):
+
+class ConcatFusion(Fusion):
     """All block vectors side by side, then one dense layer.
 
     Parameters

@@ -9,8 +9,10 @@ form for any number of modalities).
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.fusion.base import Fusion
 
-class GatedFusion(nn.Module):
+
+class GatedFusion(Fusion):
     """Each block passes through gates that look at all blocks.
 
     Parameters

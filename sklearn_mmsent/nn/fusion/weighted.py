@@ -7,8 +7,10 @@ classification, AAAI (weighted fusion in the same space).
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.fusion.base import Fusion
 
-class WeightedFusion(nn.Module):
+
+class WeightedFusion(Fusion):
     """One learned weight per block, renormalised over the blocks that are there.
 
     Parameters

@@ -1,12 +1,14 @@
-"""Encoders: one block in, one vector of the hidden width out."""
+"""The multilayer perceptron."""
 
 import math
 
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.encoders.base import Encoder
 
-class MLPEncoder(nn.Module):
+
+class MLPEncoder(Encoder):
     """Two dense layers over a block, whatever its shape.
 
     A flat block goes in as it is and an image as its pixels; a sequence as the
@@ -40,20 +42,7 @@ class MLPEncoder(nn.Module):
         )
 
     def forward(self, values, steps):
-        """Encode a batch.
-
-        Parameters
-        ----------
-        values : Tensor of shape (B, *shape)
-            Standardised values; anything where a step is not real.
-        steps : BoolTensor of shape (B, T), or None
-            Which steps of a sequence are real.
-
-        Returns
-        -------
-        Tensor of shape (B, D)
-            One vector per row.
-        """
+        """Encode a batch to (B, D); see the base class."""
         return self.layers(self.pool(values, steps))
 
 
@@ -74,7 +63,3 @@ class StatisticsPooling(nn.Module):
 class _Flatten(nn.Module):
     def forward(self, values, steps):
         return values.flatten(1)
-
-
-#: Names of the built-in encoders, as `encoders=` of the estimators takes them.
-ENCODERS = {"mlp": MLPEncoder}

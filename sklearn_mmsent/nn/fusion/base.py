@@ -1,0 +1,41 @@
+"""What a fusion is: what the blocks say in, one fused vector out."""
+
+from torch import nn
+
+
+class Fusion(nn.Module):
+    """Joins the vectors, or the sequences of vectors, of M blocks.
+
+    Built as ``Fusion(n_blocks, width, dropout, **options)`` with M, D and the probability with
+    which a fused unit is zeroed in training. What follows is told by three class attributes and
+    one method; the defaults are those of a fusion of vectors.
+
+    A fusion of vectors is called with ``vectors`` of shape (B, M, D) and ``there``, a mask of
+    shape (B, M), and gives (B, D). What the vectors hold where the mask is False are learned
+    absence tokens; a row of which nothing is there comes with a mask that is True throughout.
+    """
+
+    #: True: called with a list of M ``tokens`` of shape (B, S_m, D), a list of M masks ``real`` of
+    #: shape (B, S_m), and ``there``. A row's absent block is one real token, its absence token.
+    sequential = False
+
+    #: True: built with ``n_outputs=C`` too, and gives the network's outputs (B, C) itself.
+    decides = False
+
+    def auxiliary_loss(self, losses, loss_of, weights):
+        """Return what is added to the loss of the batch that was fused last, in training.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (B,)
+            The task's loss of each row, without gradient.
+        loss_of : callable
+            Gives the task's loss of each row, (B,), for any outputs (B, C).
+        weights : Tensor of shape (B,)
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        Tensor of shape () or None
+            None for nothing.
+        """
