@@ -9,12 +9,27 @@ from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 SHAPES = [(3,), (4, 2), (1, 2, 2)]
 
 
+class Steps(MLPEncoder):
+    """Keeps the steps of a sequence apart."""
+
+    def __init__(self, shape, width, dropout):
+        super().__init__(shape, width, dropout)
+        self.project = torch.nn.Linear(shape[-1], width)
+
+    def tokens(self, values, steps):
+        if steps is None:
+            return super().tokens(values, steps)
+        return self.project(values), steps
+
+
 def network(fusion="gated", modality_dropout=0.0):
     torch.manual_seed(0)
+    cls = FUSIONS[fusion]
+    encoder = Steps if cls.sequential else MLPEncoder
     net = FusionNetwork(
-        [MLPEncoder(shape, 8, 0.0) for shape in SHAPES],
-        FUSIONS[fusion](3, 8, 0.0),
-        PredictionHead(8, 2, 0.0),
+        [encoder(shape, 8, 0.0) for shape in SHAPES],
+        cls(3, 8, 0.0, **({"n_outputs": 2} if cls.decides else {})),
+        torch.nn.Identity() if cls.decides else PredictionHead(8, 2, 0.0),
         standardizers=[Standardize(torch.zeros(s[-1:]), torch.ones(s[-1:])) for s in SHAPES],
         modality_of_block=[0, 1, 2],
         width=8,
@@ -67,8 +82,18 @@ def test_a_row_of_nothing_has_an_answer_and_a_gradient(fusion):
 def test_every_parameter_learns_on_full_rows():
     for fusion in FUSIONS:
         net, (values, present, steps) = network(fusion).train(), batch(50)
-        net(values, present, steps).pow(2).sum().backward()
-        still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+        losses = net(values, present, steps).pow(2).mean(1)
+        extra = net.auxiliary_loss(
+            losses.detach(), lambda outputs: outputs.pow(2).mean(1), torch.ones(50)
+        )
+        (losses.sum() if extra is None else losses.sum() + extra).backward()
+        unused = {"encoders.1.layers", "encoders.1.pool"} if FUSIONS[fusion].sequential else ()
+        unused = (*unused, *(f"encoders.{i}.project" for i in (0, 2)))
+        still = [
+            n
+            for n, p in net.named_parameters()
+            if (p.grad is None or not p.grad.abs().sum()) and not n.startswith(unused)
+        ]
         assert still == [], fusion
 
 
