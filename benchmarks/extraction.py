@@ -17,7 +17,12 @@ from pathlib import Path
 
 import _data
 
-SECTIONS = {"acoustic": "_extraction_acoustic"}  # name on the command line -> module
+SECTIONS = {  # name on the command line -> module
+    "table": "_extraction_table",
+    "acoustic": "_extraction_acoustic",
+    "store": "_extraction_store",
+    "memory": "_extraction_memory",
+}
 
 ABOUT = """\
 # Extraction
