@@ -33,6 +33,7 @@ _EXPORTS = {
     "AcousticFunctionals": "feature_extraction",
     "Cached": "feature_extraction",
     "ColorTexture": "feature_extraction",
+    "FaceCrops": "feature_extraction",
     "ImageEmbedder": "feature_extraction",
     "LogMel": "feature_extraction",
     "MFCC": "feature_extraction",

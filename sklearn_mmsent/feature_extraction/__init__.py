@@ -13,6 +13,7 @@ _EXPORTS = {
     "Cached": "cache",
     "CellTransformer": "_cell_transformer",
     "ColorTexture": "image.color_texture",
+    "FaceCrops": "image.faces",
     "ImageEmbedder": "image.embedder",
     "LogMel": "audio.spectral",
     "MFCC": "audio.spectral",
