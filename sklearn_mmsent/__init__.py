@@ -34,6 +34,7 @@ _EXPORTS = {
     "Cached": "feature_extraction",
     "ColorTexture": "feature_extraction",
     "FaceCrops": "feature_extraction",
+    "ImageDenoise": "feature_extraction",
     "ImageEmbedder": "feature_extraction",
     "LogMel": "feature_extraction",
     "MFCC": "feature_extraction",

@@ -14,6 +14,7 @@ _EXPORTS = {
     "CellTransformer": "_cell_transformer",
     "ColorTexture": "image.color_texture",
     "FaceCrops": "image.faces",
+    "ImageDenoise": "image.denoising",
     "ImageEmbedder": "image.embedder",
     "LogMel": "audio.spectral",
     "MFCC": "audio.spectral",
