@@ -1,11 +1,12 @@
 """Vision encoders of the transformers library, which also opens those of timm.
 
-Shapes: B batch, T tokens, D width of a token, H and W rows and columns of a feature map.
+Shapes: B batch, T tokens, D width of a token.
 """
 
 import json
 import os
 import threading
+from operator import attrgetter
 
 import numpy as np
 
@@ -26,10 +27,10 @@ _LOAD_ERRORS = (
     ImportError,
 )
 
-# where config.json tells the width of (the image's own vector, one patch token, whichever layer)
+# where a config tells the width of (the image's own vector, a patch in whichever layer)
 _NOTED = {
     "beit": ("hidden_size", "hidden_size"),
-    "clip": ("projection_dim", None),
+    "clip": ("projection_dim", "vision_config.hidden_size"),
     "convnext": ("hidden_sizes", None),
     "convnextv2": ("hidden_sizes", None),
     "deit": ("hidden_size", "hidden_size"),
@@ -37,12 +38,13 @@ _NOTED = {
     "dinov2_with_registers": ("hidden_size", "hidden_size"),
     "dinov3_vit": ("hidden_size", "hidden_size"),
     "resnet": ("hidden_sizes", None),
+    "siglip": ("vision_config.hidden_size", "vision_config.hidden_size"),
     "vit": ("hidden_size", "hidden_size"),
 }
 
 
 def width(model, device, pooling, layer):
-    """Return the width of what `ImageModel.encode` gives, from the model's notes if plain."""
+    """Return the width of what `ImageModel.encode` gives, from the model's config if plain."""
     folder = _pretrained.find_folder(model, _OWNER, "image")
     noted = None if folder is None else _noted_width(folder, pooling == "auto" and layer is None)
     return noted or load(model, device).width(pooling, layer)
@@ -51,10 +53,15 @@ def width(model, device, pooling, layer):
 def _noted_width(folder, is_own):
     try:
         notes = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        own, token = _NOTED.get(notes["model_type"], (None, None))
-        value = notes[own if is_own else token]
-        return int(value[-1] if isinstance(value, list) else value)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        own, token = _NOTED[notes["model_type"]]
+        library = import_optional("transformers", extra="image", needed_by=_OWNER)
+        with _pretrained.quiet():  # it knows the defaults, which the file may leave out
+            config = library.AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        value = attrgetter(own if is_own else token)(config)
+        return int(value[-1] if isinstance(value, list | tuple) else value)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None  # loading the model tells, or says what is broken
 
 
@@ -214,6 +221,9 @@ class ImageModel:
             own = getattr(outputs, "image_embeds", None)
             own = getattr(outputs, "pooler_output", None) if own is None else own
             states = getattr(outputs, "last_hidden_state", None)
+            timm_model = getattr(self._model, "timm_model", None)
+            if getattr(timm_model, "output_fmt", "NCHW") == "NHWC" and states.ndim == 4:
+                states = states.permute(0, 3, 1, 2)
             return states, own.flatten(1) if own is not None and self._has_own_vector else None
         layers = outputs.hidden_states
         if not -len(layers) <= layer < len(layers):
@@ -246,10 +256,6 @@ class ImageModel:
     def _grid(self, states, inputs):
         """Lay the patches out as they lie in the picture, (B, rows, columns, D)."""
         if states.ndim == 4:
-            timm_model = getattr(self._model, "timm_model", None)
-            is_last = states.shape[-1] == getattr(timm_model, "num_features", None)
-            if getattr(timm_model, "output_fmt", "NCHW") == "NHWC" and is_last:
-                return states
             return states.permute(0, 2, 3, 1)
         patches = states[:, self._n_prefix :]  # (B, T, D)
         height, width = inputs["pixel_values"].shape[-2:]

@@ -28,11 +28,17 @@ def embed(folder, cells, **options):
     return ImageEmbedder(folder, device="cpu", **options).fit_transform(cells)
 
 
-@pytest.mark.parametrize("name", ["vit", "clip", "dinov2", "resnet", "convnext"])
-def test_fit_loads_no_model_and_reads_the_width(folders, name, monkeypatch):
-    width = embed(folders / name, [np.zeros((9, 9), np.uint8)]).shape[1]
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        *[(name, "auto") for name in ("vit", "dinov2", "resnet", "convnext", "clip", "siglip")],
+        *[(name, "mean") for name in ("vit", "clip", "siglip")],
+    ],
+)
+def test_fit_loads_no_model_and_reads_the_width(folders, name, pooling, monkeypatch):
+    width = embed(folders / name, [np.zeros((9, 9), np.uint8)], pooling=pooling).shape[1]
     monkeypatch.setattr(_model, "ImageModel", None)
-    embedder = ImageEmbedder(str(folders / name)).fit(["no picture at all"])
+    embedder = ImageEmbedder(str(folders / name), pooling=pooling).fit(["no picture at all"])
     names = embedder.get_feature_names_out()
     assert (names[0], len(names)) == ("emb000", width)
     assert np.isnan(embedder.transform([None, ""])).all()
