@@ -129,8 +129,6 @@ class ImageDenoise(CellTransformer):
 
 def _noise(pixels):
     """Estimate the standard deviation of a picture's noise, as the mean of its channels."""
-    if min(pixels.shape[:2]) < 3:
-        return 0.0
     details = [ndimage.convolve(channel, _NOISE_MASK) for channel in np.moveaxis(pixels, -1, 0)]
     # the median, other than the mean, does not see what edges and corners leave in it
     return float(np.mean([np.median(np.abs(detail)) for detail in details]) / 0.6745)

@@ -182,3 +182,5 @@ def test_bad_cells_are_named(folders, photos):
     with pytest.warns(UserWarning, match=r"^ImageEmbedder: 1 of 3 cells could not be used"):
         features = embed(folders / "vit", cells, on_error="missing")
     assert np.isnan(features).any(axis=1).tolist() == [False, True, False]
+    with pytest.raises(CellError, match="more than max_pixels=9"):
+        embed(folders / "vit", photos, max_pixels=9)
