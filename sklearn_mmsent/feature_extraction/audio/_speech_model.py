@@ -26,7 +26,7 @@ class SpeechNotes:
     """
 
     def __init__(self, source):
-        library = import_optional("transformers", extra="text", needed_by=_OWNER)
+        library = import_optional("transformers", extra="audio", needed_by=_OWNER)
         local = {"local_files_only": os.path.isdir(source)}
         try:
             with _pretrained.quiet():
@@ -58,7 +58,7 @@ class SpeechModel:
     """
 
     def __init__(self, source, device):
-        library = import_optional("transformers", extra="text", needed_by=_OWNER)
+        library = import_optional("transformers", extra="audio", needed_by=_OWNER)
         self.notes = SpeechNotes(source)
         self._device = resolve_device(device)
         try:

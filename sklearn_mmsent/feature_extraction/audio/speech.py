@@ -11,7 +11,7 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._statistics import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 
-_SOURCE = {"owner": "SpeechEmbedder", "extra": "text"}
+_SOURCE = {"owner": "SpeechEmbedder", "extra": "audio"}
 
 
 class SpeechEmbedder(BaseExtractor):

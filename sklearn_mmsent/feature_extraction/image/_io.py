@@ -91,6 +91,29 @@ def resize_image(image, size, aspect):
     return image.resize((width, height), **how)
 
 
+def shrink_image(image, max_size):
+    """Bring a picture to a height and width of at most so many pixels, antialiased.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        In mode RGB or L.
+    max_size : int or None
+        Pixels of the longer side; None leaves it.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The same one, if it is small enough.
+    """
+    if max_size is None or max(image.size) <= max_size:
+        return image
+    pil = import_optional("PIL.Image", extra="image", needed_by="an image extractor")
+    scale = max_size / max(image.size)
+    size = [max(1, round(n * scale)) for n in image.size]
+    return image.resize(size, resample=pil.Resampling.BICUBIC, reducing_gap=3.0)
+
+
 def _read_file(pil, file, max_pixels, draft_size):
     pil.init()  # registers the formats beyond the five that Pillow loads by itself
     formats = [name for name in _FORMATS if name in pil.OPEN]

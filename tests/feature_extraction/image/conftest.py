@@ -1,0 +1,80 @@
+"""Tiny vision models with random weights, and pictures, for all tests of pictures."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from sklearn_mmsent.feature_extraction import _pretrained
+
+TOWER = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "image_size": 32,
+    "patch_size": 8,
+}
+TEXT_TOWER = {**TOWER, "vocab_size": 50, "max_position_embeddings": 8}
+del TEXT_TOWER["image_size"], TEXT_TOWER["patch_size"]
+SQUARE = {"size": {"height": 32, "width": 32}, "do_resize": True, "do_normalize": True}
+CROP = {"size": {"shortest_edge": 40}, "crop_size": {"height": 32, "width": 32}}
+
+
+@pytest.fixture(scope="session")
+def model_configs():
+    """Name -> (class, config, what preprocessor_config.json says)."""
+    t = transformers
+    vit = t.ViTConfig(**TOWER)
+    clip = t.CLIPConfig(vision_config=TOWER, text_config=TEXT_TOWER, projection_dim=12)
+    siglip = t.SiglipConfig(vision_config=TOWER, text_config=TEXT_TOWER)
+    resnet = t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
+    convnext = t.ConvNextConfig(hidden_sizes=[8, 8, 16], depths=[1, 1, 1], num_stages=3)
+    swin = t.SwinConfig(
+        embed_dim=8, depths=[1, 1], num_heads=[1, 2], image_size=32, patch_size=4, window_size=4
+    )
+    registers = t.Dinov2WithRegistersConfig(**TOWER, num_register_tokens=2)
+    vit_notes = {"feature_extractor_type": "ViTFeatureExtractor", "size": 32}  # as old ones say
+    clip_notes = {"image_processor_type": "CLIPImageProcessor", **CROP}
+    convnext_notes = {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.875}
+    convnext_notes["size"] = {"shortest_edge": 32}
+    dino_notes = {"image_processor_type": "BitImageProcessor", **CROP}
+    siglip_notes = {"image_processor_type": "SiglipImageProcessor", **SQUARE}
+    return {
+        "vit": (t.ViTModel, vit, vit_notes),
+        "classifier": (t.ViTForImageClassification, vit, vit_notes),
+        "mae": (t.ViTMAEModel, t.ViTMAEConfig(**TOWER), vit_notes),
+        "clip": (t.CLIPModel, clip, clip_notes),
+        "tower": (
+            t.CLIPVisionModelWithProjection,
+            t.CLIPVisionConfig(**TOWER, projection_dim=12),
+            clip_notes,
+        ),
+        "siglip": (t.SiglipModel, siglip, siglip_notes),
+        "dinov2": (t.Dinov2WithRegistersModel, registers, dino_notes),
+        "swin": (t.SwinModel, swin, vit_notes),
+        "resnet": (t.ResNetModel, resnet, convnext_notes),
+        "convnext": (t.ConvNextModel, convnext, convnext_notes),
+    }
+
+
+@pytest.fixture(scope="session")
+def folders(model_configs, tmp_path_factory):
+    """A folder of each model, saved by the library itself."""
+    root = tmp_path_factory.mktemp("models")
+    with torch.random.fork_rng(), _pretrained.quiet(), warnings.catch_warnings():
+        torch.manual_seed(0)
+        for name, (kind, config, notes) in model_configs.items():
+            kind(config).save_pretrained(root / name)
+            (root / name / "preprocessor_config.json").write_text(json.dumps(notes))
+    return root
+
+
+@pytest.fixture(scope="session")
+def photos():
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (4, 6, 8, 3), dtype=np.uint8)
+    return [np.kron(grid, np.ones((12, 9 + i, 1), np.uint8)) for i, grid in enumerate(coarse)]
