@@ -36,6 +36,7 @@ _EXPORTS = {
     "LogMel": "feature_extraction",
     "MFCC": "feature_extraction",
     "Pixels": "feature_extraction",
+    "STFT": "feature_extraction",
     "SentimentLexicon": "feature_extraction",
     "TextCleaner": "feature_extraction",
     "TextEmbedder": "feature_extraction",

@@ -18,56 +18,16 @@ import torch
 from scipy.fft import dct
 from scipy.signal import savgol_coeffs
 
+from sklearn_mmsent.feature_extraction.audio._mel import mel_filters
+
 _DELTA_WIDTH = 9  # frames, librosa's default
 # frames per FFT call: the working set of one thread should stay in its cache; a GPU's need not
 _CPU_FRAMES, _GPU_FRAMES = 1024, 1 << 17
 
 
-def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax):
-    """Triangular filters on the Slaney mel scale, of equal area.
-
-    Parameters
-    ----------
-    sample_rate : int
-        In Hz.
-    n_fft, n_mels : int
-        Window in samples; number of bands.
-    fmin, fmax : float
-        Edges of the lowest and highest band in Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_mels, 1 + n_fft // 2), float32
-        Equal to ``librosa.filters.mel`` with its defaults.
-    """
-    frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
-    edges = _mel_to_hz(np.linspace(*_hz_to_mel(np.array([fmin, fmax], dtype=float)), n_mels + 2))
-    widths = np.diff(edges)
-    ramps = edges[:, None] - frequencies
-    rising = -ramps[:-2] / widths[:-1, None]
-    falling = ramps[2:] / widths[1:, None]
-    filters = np.maximum(0, np.minimum(rising, falling))
-    filters *= (2 / (edges[2:] - edges[:-2]))[:, None]
-    return filters.astype(np.float32)
-
-
-# Slaney's scale: linear below 1 kHz, logarithmic above
-_HZ_PER_MEL, _KNEE_HZ, _LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27
-
-
-def _hz_to_mel(hz):
-    logarithmic = _KNEE_HZ / _HZ_PER_MEL + np.log(np.maximum(hz, _KNEE_HZ) / _KNEE_HZ) / _LOG_STEP
-    return np.where(hz < _KNEE_HZ, hz / _HZ_PER_MEL, logarithmic)
-
-
-def _mel_to_hz(mel):
-    knee = _KNEE_HZ / _HZ_PER_MEL
-    logarithmic = _KNEE_HZ * np.exp(_LOG_STEP * (np.maximum(mel, knee) - knee))
-    return np.where(mel < knee, mel * _HZ_PER_MEL, logarithmic)
-
-
 @lru_cache(maxsize=16)
-def _mel_matrix(sample_rate, n_fft, n_mels, fmin, fmax, device):
+def mel_matrix(sample_rate, n_fft, n_mels, fmin, fmax, device):
+    """Give the mel filters as what `powers` multiplies with, a tensor of shape (K, M)."""
     return torch.from_numpy(mel_filters(sample_rate, n_fft, n_mels, fmin, fmax).T.copy()).to(device)
 
 
@@ -112,21 +72,23 @@ def n_frames(n_samples, n_fft, hop_length):
     return 1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length
 
 
-def mel_powers(clips, *, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, device):
-    """Mel-band powers of many clips.
+def powers(clips, *, n_fft, hop_length, bands, device):
+    """Power spectra of many clips, or sums of them over bands.
 
     Parameters
     ----------
     clips : list of ndarray of shape (n_samples,), float32
         Mono clips, none of them empty.
-    sample_rate, n_fft, hop_length, n_mels, fmin, fmax
-        As `LogMel` has them, none of them None.
+    n_fft, hop_length : int
+        Window, and from one to the next, in samples.
+    bands : Tensor of shape (K, M) or slice
+        Weights of each frequency in each band; or the frequencies to take as they are.
     device : torch.device
         Where to compute.
 
     Returns
     -------
-    powers : Tensor of shape (B, T, M), float32
+    powers : Tensor of shape (B, T, M or number of frequencies), float32
         A clip's last frame repeats after its end.
     lengths : Tensor of shape (B,), int64
         Frames of each clip.
@@ -134,13 +96,18 @@ def mel_powers(clips, *, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, dev
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)
     window = _window(n_fft, device)
-    matrix = _mel_matrix(sample_rate, n_fft, n_mels, fmin, fmax, device)
-    flat = torch.empty(len(frames), n_mels, device=device)
+    summed = isinstance(bands, torch.Tensor)
+    width = bands.shape[1] if summed else bands.stop - bands.start
+    flat = torch.empty(len(frames), width, device=device)
     step = _GPU_FRAMES if device.type == "cuda" else _CPU_FRAMES * torch.get_num_threads()
     for start in range(0, len(frames), step):
         spectra = torch.fft.rfft(frames[start : start + step] * window)  # (step, K)
+        spectra = spectra if summed else spectra[:, bands]
         power = spectra.real.square().add_(spectra.imag.square())
-        torch.matmul(power, matrix, out=flat[start : start + step])
+        if summed:
+            torch.matmul(power, bands, out=flat[start : start + step])
+        else:
+            flat[start : start + step] = power
 
     lengths = torch.tensor([n_frames(len(clip), n_fft, hop_length) for clip in clips])
     frame = torch.minimum(torch.arange(int(lengths.max())), lengths[:, None] - 1)  # (B, T)
@@ -218,104 +185,3 @@ def _fit(width, order):
         return torch.zeros(width)
     weights = savgol_coeffs(width, order, deriv=order, pos=(width - 1) // 2, use="dot")
     return torch.from_numpy(weights.astype(np.float32))
-
-
-def statistics(features, lengths, names):
-    """Summaries over a clip's frames.
-
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of many clips.
-    lengths : Tensor of shape (B,)
-        Frames of each clip.
-    names : sequence of str
-        Any of "mean", "std", "min", "max", "p00" to "p99".
-
-    Returns
-    -------
-    Tensor of shape (B, C, len(names))
-        In the order of `names`.
-    """
-    summaries = {}
-    if {"mean", "std"} & set(names):
-        # summed in float64: the last digits must not tell how much padding follows
-        count = lengths[:, None].double()
-        surplus = features.shape[1] - count
-        last = features[:, -1].double()
-        mean = (features.sum(1, dtype=torch.double) - surplus * last) / count
-        shifted = features - mean[:, None].float()
-        squares = shifted.square_().sum(1, dtype=torch.double) - surplus * shifted[:, -1]
-        summaries["mean"], summaries["std"] = mean, (squares / count).clamp_(min=0).sqrt_()
-    if {"min", "max"} & set(names):
-        summaries["min"], summaries["max"] = features.amin(1), features.amax(1)
-    percentiles = [name for name in names if name.startswith("p")]
-    if percentiles:
-        padding = torch.arange(features.shape[1], device=features.device) >= lengths[:, None]
-        ordered = features.masked_fill(padding[..., None], torch.inf).transpose(1, 2)
-        ordered = _sort(ordered.contiguous())  # (B, C, T)
-        for name in percentiles:
-            summaries[name] = _percentile(ordered, lengths, int(name[1:]) / 100)
-    return torch.stack([summaries[name].float() for name in names], dim=-1)
-
-
-def _sort(values):
-    if values.device.type == "cpu":  # numpy sorts short float32 rows several times faster
-        return torch.from_numpy(np.sort(values.numpy(), axis=-1))
-    return values.sort(dim=-1).values
-
-
-def _percentile(ordered, lengths, share):
-    position = (lengths - 1).double() * share  # (B,)
-    below = position.floor().long()
-    above = torch.minimum(below + 1, lengths - 1)
-    weight = (position - below)[:, None]
-    clips = torch.arange(len(ordered), device=ordered.device)
-    low, high = ordered[clips, :, below], ordered[clips, :, above]
-    return low + (high - low) * weight
-
-
-def sequences(features, lengths, *, frames_per_step, max_steps, squeeze):
-    """Average neighbouring frames into steps, NaN after a clip's last step.
-
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of many clips.
-    lengths : Tensor of shape (B,)
-        Frames of each clip.
-    frames_per_step, max_steps : int
-        Frames that a step averages; steps that a clip has at most.
-    squeeze : bool
-        True: a clip that is too long averages as many more frames per step as it needs to
-        fit. False: what stands over is cut off.
-
-    Returns
-    -------
-    Tensor of shape (B, max_steps, C)
-        A clip's last step averages the frames that are left.
-    """
-    widths = torch.full_like(lengths, frames_per_step)  # (B,)
-    if squeeze:
-        widths = torch.maximum(widths, -(-lengths // max_steps))
-    steps = features.new_full((len(features), max_steps, features.shape[2]), torch.nan)
-    for width in widths.unique().tolist():  # one, as long as no clip has to be squeezed
-        clips = widths == width
-        averages = _averages(features[clips], lengths[clips], width, max_steps)
-        steps[clips, : averages.shape[1]] = averages
-    return steps
-
-
-def _averages(features, lengths, width, max_steps):
-    """Average each `width` frames: (B, T, C) to (B, at most max_steps, C)."""
-    n_steps = min(max_steps, -(-features.shape[1] // width))
-    lacking = n_steps * width - features.shape[1]
-    if lacking > 0:
-        features = torch.cat([features, features[:, -1:].expand(-1, lacking, -1)], dim=1)
-    pieces = features[:, : n_steps * width].unflatten(1, (n_steps, width))  # (B, S, width, C)
-    starts = torch.arange(n_steps, device=lengths.device) * width
-    real = (lengths[:, None] - starts).clamp_(0, width)[..., None]  # (B, S, 1)
-    # in float64, so that taking the repetitions of the last frame off leaves no trace of them
-    last = features[:, -1:].double()
-    sums = pieces.sum(2, dtype=torch.double) - (width - real) * last
-    return (sums / real).float().masked_fill_(real == 0, torch.nan)

@@ -223,7 +223,7 @@ def test_missing_dependency_names_the_extra(monkeypatch):
 
 
 def test_importing_the_module_loads_no_torch():
-    module = "sklearn_mmsent.feature_extraction.audio.spectral"
+    module = "sklearn_mmsent.feature_extraction.audio.stft"
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -1,0 +1,131 @@
+"""What extractors of spectral features share: clips to frames to one row."""
+
+import re
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction.audio._io import read_audio
+
+_STATISTIC = re.compile(r"mean|std|min|max|p\d\d")
+
+
+class SpectralExtractor(BaseExtractor):
+    """Clips to frames to one row; a child says what a frame's numbers are and their names."""
+
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "ref": [Interval(Real, 0, None, closed="neither"), StrOptions({"max"})],
+        "amin": [Interval(Real, 0, None, closed="neither")],
+        "top_db": [Interval(Real, 0, None, closed="left"), None],
+        "pooling": [StrOptions({"stats"}), None],
+        "statistics": [tuple, list],
+        "frames_per_step": [Interval(Integral, 1, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "long_clips": [StrOptions({"crop", "squeeze"})],
+        "max_seconds": [Interval(Real, 0, None, closed="neither")],
+        "device": [str],
+    }
+
+    _libraries = ("numpy", "scipy", "torch", "soundfile")
+    _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
+
+    @abstractmethod
+    def _spectra(self, clips, device):
+        """Compute the frames of some clips, (B, T, features), and how many each has, (B,)."""
+
+    @abstractmethod
+    def _frame_names(self):
+        """Name what a frame holds."""
+
+    def _load(self, cell):
+        return read_audio(
+            cell,
+            sample_rate=self.sample_rate,
+            max_seconds=self.max_seconds,
+            owner=type(self).__name__,
+        )
+
+    def _encode(self, loaded):
+        import torch
+
+        from sklearn_mmsent._device import resolve_device
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        device = torch.device(resolve_device(self.device))
+        block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
+        with torch.inference_mode():
+            for group in _spectral.groups(loaded):
+                pooled = self._pool(*self._spectra([loaded[i] for i in group], device))
+                block[group] = pooled.flatten(1).cpu().numpy()
+        return block
+
+    def _pool(self, frames, lengths):
+        """Bring clips of any number of frames to one width, (B, ...)."""
+        from sklearn_mmsent.feature_extraction.audio import _pooling
+
+        if self.pooling == "stats":
+            return _pooling.statistics(frames, lengths, self.statistics)
+        return _pooling.sequences(
+            frames,
+            lengths,
+            frames_per_step=self.frames_per_step,
+            max_steps=self.max_steps,
+            squeeze=self.long_clips == "squeeze",
+        )
+
+    def _feature_names(self):
+        self._check_settings()
+        names = self._frame_names()
+        if self.pooling == "stats":
+            return [f"{name}_{statistic}" for name in names for statistic in self.statistics]
+        width = len(str(self.max_steps - 1))
+        return [f"{name}@{step:0{width}}" for step in range(self.max_steps) for name in names]
+
+    def _highest(self):
+        return self.sample_rate / 2 if self.fmax is None else self.fmax
+
+    def _check_settings(self):
+        name = type(self).__name__
+        if not self.fmin < self._highest() <= self.sample_rate / 2:
+            raise ValueError(
+                f"{name} needs fmin < fmax <= sample_rate / 2 (Hz); got fmin={self.fmin}, "
+                f"fmax={self.fmax}, sample_rate={self.sample_rate}."
+            )
+        unknown = [s for s in self.statistics if not _STATISTIC.fullmatch(str(s))]
+        repeated = len(set(self.statistics)) < len(self.statistics)
+        if unknown or repeated or not self.statistics:
+            raise ValueError(
+                f"The 'statistics' parameter of {name} must name, each once, any of 'mean', 'std', "
+                f"'min', 'max' and percentiles 'p00' to 'p99'. Got {self.statistics!r} instead."
+            )
+
+
+class MelExtractor(SpectralExtractor):
+    """What stands on mel bands in decibels."""
+
+    _parameter_constraints: dict = {
+        **SpectralExtractor._parameter_constraints,
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _decibels(self, clips, device):
+        """Compute the bands of some clips, (B, T, n_mels), and how many frames each has, (B,)."""
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        bands = _spectral.mel_matrix(
+            self.sample_rate, self.n_fft, self.n_mels, self.fmin, self._highest(), device
+        )
+        powers, lengths = _spectral.powers(
+            clips, n_fft=self.n_fft, hop_length=self.hop_length, bands=bands, device=device
+        )
+        decibels = _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
+        return decibels, lengths
