@@ -31,8 +31,10 @@ _EXPORTS = {
     "make_pipeline": "compose",
     # feature_extraction
     "AcousticFunctionals": "feature_extraction",
+    "AudioCleaner": "feature_extraction",
     "Cached": "feature_extraction",
     "ColorTexture": "feature_extraction",
+    "Denoise": "feature_extraction",
     "LogMel": "feature_extraction",
     "MFCC": "feature_extraction",
     "Pixels": "feature_extraction",

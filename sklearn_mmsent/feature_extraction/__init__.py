@@ -9,10 +9,12 @@ import importlib
 # public name -> the module that defines it
 _EXPORTS = {
     "AcousticFunctionals": "audio.acoustic",
+    "AudioCleaner": "audio.cleaning",
     "BaseExtractor": "_base",
     "Cached": "cache",
     "CellTransformer": "_cell_transformer",
     "ColorTexture": "image.color_texture",
+    "Denoise": "audio.denoising",
     "LogMel": "audio.log_mel",
     "MFCC": "audio.mfcc",
     "Pixels": "image.pixels",

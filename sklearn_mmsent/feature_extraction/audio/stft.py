@@ -208,6 +208,6 @@ class STFT(SpectralExtractor):
         if not len(self._kept()):
             raise ValueError(
                 f"STFT has no frequency from fmin={self.fmin} to fmax={self.fmax} Hz: with "
-                f"n_fft={self.n_fft} they lie {self.sample_rate / self.n_fft:g} Hz apart. Widen the "
-                "range or raise n_fft."
+                f"n_fft={self.n_fft} they lie {self.sample_rate / self.n_fft:g} Hz apart. Widen "
+                "the range or raise n_fft."
             )
