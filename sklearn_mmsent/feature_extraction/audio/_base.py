@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 
 import numpy as np
@@ -39,8 +40,12 @@ class SpectralExtractor(BaseExtractor):
     _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
 
     @abstractmethod
-    def _spectra(self, clips, device):
-        """Compute the frames of some clips, (B, T, features), and how many each has, (B,)."""
+    def _bands(self, device):
+        """Say what of the spectra is needed, as `_spectral.powers` takes it."""
+
+    @abstractmethod
+    def _frames(self, powers, lengths):
+        """Turn (B, T, bands) powers of clips of some lengths, (B,), into the child's own frames."""
 
     @abstractmethod
     def _frame_names(self):
@@ -54,6 +59,43 @@ class SpectralExtractor(BaseExtractor):
             owner=type(self).__name__,
         )
 
+    def _extract(self, cells):
+        import torch
+
+        from sklearn_mmsent._device import resolve_device
+
+        on_cpu = torch.device(resolve_device(self.device)).type == "cpu"
+        n_threads = min(torch.get_num_threads(), len(cells)) if on_cpu else 1
+        if n_threads == 1:
+            return super()._extract(cells)
+        return self._extract_in_threads(cells, n_threads)
+
+    def _extract_in_threads(self, cells, n_threads):
+        """Give each thread its share of the batch from end to end.
+
+        Threads inside torch's functions have to wait for each other at the end of each of them,
+        which takes longer than the function where a processor is busy with something else.
+        """
+        import torch
+
+        shares = [range(i, len(cells), n_threads) for i in range(n_threads)]
+        usual = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(
+                n_threads, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                results = list(
+                    pool.map(super()._extract, [[cells[i] for i in share] for share in shares])
+                )
+        finally:
+            torch.set_num_threads(usual)
+        block = np.empty((len(cells), self.n_features_out_), dtype=np.float32)
+        errors = []
+        for share, (part, failed) in zip(shares, results, strict=True):
+            block[share.start :: share.step] = part
+            errors += [(share[i], error) for i, error in failed]
+        return block, errors
+
     def _encode(self, loaded):
         import torch
 
@@ -63,9 +105,17 @@ class SpectralExtractor(BaseExtractor):
         device = torch.device(resolve_device(self.device))
         block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
         with torch.inference_mode():
-            for group in _spectral.groups(loaded):
-                pooled = self._pool(*self._spectra([loaded[i] for i in group], device))
-                block[group] = pooled.flatten(1).cpu().numpy()
+            for group in _spectral.groups(loaded, _spectral.max_samples(device)):
+                spectra = _spectral.powers(
+                    [loaded[i] for i in group],
+                    n_fft=self.n_fft,
+                    hop_length=self.hop_length,
+                    bands=self._bands(device),
+                    device=device,
+                )
+                for powers, lengths, positions in spectra:
+                    pooled = self._pool(self._frames(powers, lengths), lengths)
+                    block[group[positions]] = pooled.flatten(1).cpu().numpy()
         return block
 
     def _pool(self, frames, lengths):
@@ -117,15 +167,14 @@ class MelExtractor(SpectralExtractor):
         "n_mels": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def _decibels(self, clips, device):
-        """Compute the bands of some clips, (B, T, n_mels), and how many frames each has, (B,)."""
+    def _bands(self, device):
         from sklearn_mmsent.feature_extraction.audio import _spectral
 
-        bands = _spectral.mel_matrix(
+        return _spectral.mel_bands(
             self.sample_rate, self.n_fft, self.n_mels, self.fmin, self._highest(), device
         )
-        powers, lengths = _spectral.powers(
-            clips, n_fft=self.n_fft, hop_length=self.hop_length, bands=bands, device=device
-        )
-        decibels = _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
-        return decibels, lengths
+
+    def _decibels(self, powers):
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        return _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)

@@ -27,14 +27,7 @@ def statistics(features, lengths, names):
     """
     summaries = {}
     if {"mean", "std"} & set(names):
-        # summed in float64: the last digits must not tell how much padding follows
-        count = lengths[:, None].double()
-        surplus = features.shape[1] - count
-        last = features[:, -1].double()
-        mean = (features.sum(1, dtype=torch.double) - surplus * last) / count
-        shifted = features - mean[:, None].float()
-        squares = shifted.square_().sum(1, dtype=torch.double) - surplus * shifted[:, -1]
-        summaries["mean"], summaries["std"] = mean, (squares / count).clamp_(min=0).sqrt_()
+        summaries["mean"], summaries["std"] = _moments(features, lengths)
     if {"min", "max"} & set(names):
         summaries["min"], summaries["max"] = features.amin(1), features.amax(1)
     percentiles = [name for name in names if name.startswith("p")]
@@ -45,6 +38,20 @@ def statistics(features, lengths, names):
         for name in percentiles:
             summaries[name] = _percentile(ordered, lengths, int(name[1:]) / 100)
     return torch.stack([summaries[name].float() for name in names], dim=-1)
+
+
+def _moments(features, lengths):
+    if len(features) == 1:  # a clip alone has no padding
+        mean = features.mean(1)
+        return mean, (features - mean[:, None]).square_().mean(1).sqrt_()
+    # summed in float64: the last digits must not tell how much padding follows
+    count = lengths[:, None].double()
+    surplus = features.shape[1] - count
+    last = features[:, -1].double()
+    mean = (features.sum(1, dtype=torch.double) - surplus * last) / count
+    shifted = features - mean[:, None].float()
+    squares = shifted.square_().sum(1, dtype=torch.double) - surplus * shifted[:, -1]
+    return mean, (squares / count).clamp_(min=0).sqrt_()
 
 
 def _sort(values):

@@ -11,6 +11,7 @@ From there on clips stand in one tensor (B, T, ...) in which a clip's last frame
 its end: extremes need no mask, and sums take the repetitions off again.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -21,14 +22,29 @@ from scipy.signal import savgol_coeffs
 from sklearn_mmsent.feature_extraction.audio._mel import mel_filters
 
 _DELTA_WIDTH = 9  # frames, librosa's default
-# frames per FFT call: the working set of one thread should stay in its cache; a GPU's need not
-_CPU_FRAMES, _GPU_FRAMES = 1024, 1 << 17
+_PARTS = 4  # of the mel filters
+# samples in a group, frames per FFT call: what one thread works on should stay in its cache
+_CPU_SAMPLES, _GPU_SAMPLES = 1 << 17, 1 << 23
+_CPU_FRAMES, _GPU_FRAMES = 512, 1 << 17
 
 
 @lru_cache(maxsize=16)
-def mel_matrix(sample_rate, n_fft, n_mels, fmin, fmax, device):
-    """Give the mel filters as what `powers` multiplies with, a tensor of shape (K, M)."""
-    return torch.from_numpy(mel_filters(sample_rate, n_fft, n_mels, fmin, fmax).T.copy()).to(device)
+def mel_bands(sample_rate, n_fft, n_mels, fmin, fmax, device):
+    """Give the mel filters as `powers` takes them, in parts that leave out most of the zeros.
+
+    Returns
+    -------
+    tuple of (slice, slice, Tensor of shape (frequencies, bands))
+        Which frequencies, which bands, and the weights of the former in the latter.
+    """
+    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+    parts = []
+    for columns in np.array_split(np.arange(n_mels), min(_PARTS, n_mels)):
+        used = np.flatnonzero(filters[columns].any(axis=0))
+        rows = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+        weights = torch.from_numpy(filters[columns, rows].T.copy()).to(device)
+        parts.append((rows, slice(columns[0], columns[-1] + 1), weights))
+    return tuple(parts)
 
 
 @lru_cache(maxsize=16)
@@ -42,14 +58,14 @@ def _dct_matrix(n_mels, n_mfcc, device):
     return torch.from_numpy(matrix.copy()).to(device)
 
 
-def groups(clips, max_samples=1 << 23):
-    """Sort clips by length and cut them into groups that fit into memory when padded.
+def groups(clips, max_samples):
+    """Sort clips by length and cut them into groups that fit into cache or memory when padded.
 
     Parameters
     ----------
     clips : list of ndarray of shape (n_samples,)
         Mono clips.
-    max_samples : int, default=8_388_608
+    max_samples : int
         Largest product of a group's size and its longest clip; a longer clip stands alone.
 
     Yields
@@ -67,6 +83,11 @@ def groups(clips, max_samples=1 << 23):
         yield group
 
 
+def max_samples(device):
+    """Give the size of a group of clips that a device works on best."""
+    return _GPU_SAMPLES if device.type == "cuda" else _CPU_SAMPLES
+
+
 def n_frames(n_samples, n_fft, hop_length):
     """Count the frames of a clip between zeros of half a window on either side."""
     return 1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length
@@ -81,38 +102,51 @@ def powers(clips, *, n_fft, hop_length, bands, device):
         Mono clips, none of them empty.
     n_fft, hop_length : int
         Window, and from one to the next, in samples.
-    bands : Tensor of shape (K, M) or slice
-        Weights of each frequency in each band; or the frequencies to take as they are.
+    bands : tuple or slice
+        What `mel_bands` gives; or the frequencies to take as they are.
     device : torch.device
         Where to compute.
 
-    Returns
-    -------
+    Yields
+    ------
     powers : Tensor of shape (B, T, M or number of frequencies), float32
-        A clip's last frame repeats after its end.
+        A clip's last frame repeats after its end. A GPU gets all clips at once; on a CPU each
+        comes alone, B = 1, which needs neither a copy nor padding.
     lengths : Tensor of shape (B,), int64
         Frames of each clip.
+    positions : slice
+        Where these clips stand in the list.
     """
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)
     window = _window(n_fft, device)
-    summed = isinstance(bands, torch.Tensor)
-    width = bands.shape[1] if summed else bands.stop - bands.start
+    width = bands.stop - bands.start if isinstance(bands, slice) else bands[-1][1].stop
     flat = torch.empty(len(frames), width, device=device)
-    step = _GPU_FRAMES if device.type == "cuda" else _CPU_FRAMES * torch.get_num_threads()
+    # memory is taken once: fetching it from the system costs more than computing with it
+    step = min(_GPU_FRAMES if device.type == "cuda" else _CPU_FRAMES, len(frames))
+    windowed = torch.empty(step, n_fft, device=device)
+    power = torch.empty(step, 1 + n_fft // 2, device=device)
     for start in range(0, len(frames), step):
-        spectra = torch.fft.rfft(frames[start : start + step] * window)  # (step, K)
-        spectra = spectra if summed else spectra[:, bands]
-        power = spectra.real.square().add_(spectra.imag.square())
-        if summed:
-            torch.matmul(power, bands, out=flat[start : start + step])
-        else:
-            flat[start : start + step] = power
+        n = min(step, len(frames) - start)
+        torch.mul(frames[start : start + n], window, out=windowed[:n])
+        spectra = torch.fft.rfft(windowed[:n])  # (n, K)
+        squares = torch.view_as_real(spectra).square_()  # (n, K, 2)
+        if isinstance(bands, slice):
+            kept = squares[:, bands]
+            torch.add(kept[..., 0], kept[..., 1], out=flat[start : start + n])
+            continue
+        torch.add(squares[..., 0], squares[..., 1], out=power[:n])
+        for rows, columns, weights in bands:
+            torch.matmul(power[:n, rows], weights, out=flat[start : start + n, columns])
 
     lengths = torch.tensor([n_frames(len(clip), n_fft, hop_length) for clip in clips])
+    if device.type == "cpu":
+        for i, (first, length) in enumerate(zip(firsts.tolist(), lengths.tolist(), strict=True)):
+            yield flat[None, first : first + length], lengths[i : i + 1], slice(i, i + 1)
+        return
     frame = torch.minimum(torch.arange(int(lengths.max())), lengths[:, None] - 1)  # (B, T)
     rows = (torch.from_numpy(firsts)[:, None] + frame).to(device)
-    return flat[rows], lengths.to(device)
+    yield flat[rows], lengths.to(device), slice(0, len(clips))
 
 
 def _join(clips, n_fft, hop_length):
@@ -128,17 +162,29 @@ def _join(clips, n_fft, hop_length):
 
 def power_to_db(powers, *, ref, amin, top_db):
     """Decibels of (B, T, M) powers as ``librosa.power_to_db``, clip by clip; works in place."""
-    loudest = powers.amax(dim=(1, 2), keepdim=True).clamp_(min=amin)  # (B, 1, 1)
-    reference = loudest if ref == "max" else powers.new_tensor(ref).clamp_(min=amin)
-    decibels = powers.clamp_(min=amin).log10_().mul_(10).sub_(10 * reference.log10())
+    decibels = _log10(powers.clamp_(min=amin)).mul_(10)
+    if ref == "max":
+        decibels -= decibels.amax(dim=(1, 2), keepdim=True)  # (B, 1, 1)
+    elif max(ref, amin) != 1:
+        decibels -= 10 * math.log10(max(ref, amin))
     if top_db is not None:
-        decibels.clamp_(min=10 * (loudest.log10() - reference.log10()) - top_db)
+        decibels.clamp_(min=decibels.amax(dim=(1, 2), keepdim=True) - top_db)
     return decibels
+
+
+def _log10(values):
+    """Take logarithms in place."""
+    if values.device.type == "cpu":  # numpy's are several times faster
+        np.log10(values.numpy(), out=values.numpy())
+        return values
+    return values.log10_()
 
 
 def cepstrum(decibels, n_mfcc):
     """Orthonormal cosine transform over the bands: (B, T, M) to (B, T, C)."""
     matrix = _dct_matrix(decibels.shape[-1], n_mfcc, decibels.device)
+    if len(decibels) == 1:
+        return decibels @ matrix.float()
     # in float64: bands of -100 dB cancel out, what float32 leaves depends on the matrix's shape
     return (decibels.double() @ matrix).float()
 
@@ -165,7 +211,10 @@ def deltas(features, lengths, order):
     steps = torch.arange(features.shape[1], device=features.device)
     result = torch.zeros_like(features)
     if features.shape[1] >= _DELTA_WIDTH:
-        fits = features.unfold(1, _DELTA_WIDTH, 1) @ _fit(_DELTA_WIDTH, order).to(features.device)
+        n_fits = features.shape[1] - _DELTA_WIDTH + 1
+        fits = torch.zeros_like(features[:, :n_fits])
+        for i, weight in enumerate(_fit(_DELTA_WIDTH, order).tolist()):
+            fits.add_(features[:, i : i + n_fits], alpha=weight)
         # near the ends the fit to the first, or last, nine frames holds on
         centres = (steps - half).clamp(min=0).expand(len(features), -1)
         last = (lengths - _DELTA_WIDTH).clamp(min=0)[:, None]

@@ -164,8 +164,8 @@ class LogMel(MelExtractor):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
-    def _spectra(self, clips, device):
-        return self._decibels(clips, device)
+    def _frames(self, powers, lengths):
+        return self._decibels(powers)
 
     def _frame_names(self):
         width = len(str(self.n_mels - 1))

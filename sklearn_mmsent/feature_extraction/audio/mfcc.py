@@ -176,17 +176,16 @@ class MFCC(MelExtractor):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
-    def _spectra(self, clips, device):
+    def _frames(self, powers, lengths):
         import torch
 
         from sklearn_mmsent.feature_extraction.audio import _spectral
 
-        decibels, lengths = self._decibels(clips, device)
-        coefficients = _spectral.cepstrum(decibels, self.n_mfcc)
+        coefficients = _spectral.cepstrum(self._decibels(powers), self.n_mfcc)
         derivatives = [
             _spectral.deltas(coefficients, lengths, order) for order in range(1, self.deltas + 1)
         ]
-        return torch.cat([coefficients, *derivatives], dim=-1), lengths
+        return torch.cat([coefficients, *derivatives], dim=-1)
 
     def _frame_names(self):
         width = len(str(self.n_mfcc - 1))

@@ -174,22 +174,18 @@ class STFT(SpectralExtractor):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
-    def _spectra(self, clips, device):
+    def _bands(self, device):
+        kept = self._kept()
+        return slice(kept.start, kept.stop)
+
+    def _frames(self, powers, lengths):
         from sklearn_mmsent.feature_extraction.audio import _spectral
 
-        kept = self._kept()
-        powers, lengths = _spectral.powers(
-            clips,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            bands=slice(kept.start, kept.stop),
-            device=device,
-        )
         if self.scale == "magnitude":
-            powers = powers.sqrt_()
-        elif self.scale == "db":
-            powers = _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
-        return powers, lengths
+            return powers.sqrt_()
+        if self.scale == "power":
+            return powers
+        return _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
 
     def _frame_names(self):
         width = len(str(self.n_fft // 2))

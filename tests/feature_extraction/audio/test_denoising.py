@@ -86,6 +86,15 @@ def test_nothing_reduced_is_nothing_changed():
         np.testing.assert_allclose(denoise(noisy, reduction_db=0, n_fft=n_fft), noisy, atol=1e-6)
 
 
+def test_gates_are_open_to_the_ends():
+    rng = np.random.default_rng(0)
+    level = np.repeat([1.0, 1e-3, 1.0], [RATE // 2, 2 * RATE, RATE // 2])
+    sound = (0.1 * level * rng.standard_normal(len(level))).astype(np.float32)
+    found = denoise(sound, smooth_hz=500.0, smooth_seconds=0.1, reduction_db=60)
+    for end in (slice(0, 2000), slice(-2000, None)):
+        np.testing.assert_allclose(found[end], sound[end], atol=1e-5)
+
+
 def test_the_level_of_the_recording_does_not_matter():
     noisy = mixed(voice(), hiss(3 * RATE), 5)
     found = denoise(noisy)
