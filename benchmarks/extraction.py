@@ -17,7 +17,10 @@ from pathlib import Path
 
 import _data
 
-SECTIONS = {"acoustic": "_extraction_acoustic"}  # name on the command line -> module
+SECTIONS = {  # name on the command line -> module
+    "acoustic": "_extraction_acoustic",
+    "spectral": "_extraction_spectral",
+}
 
 ABOUT = """\
 # Extraction
