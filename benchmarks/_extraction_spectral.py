@@ -12,6 +12,7 @@ import torch
 from _section import Section
 from joblib import Parallel, cpu_count, delayed
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from sklearn_mmsent import MFCC, STFT, LogMel
 
@@ -64,7 +65,7 @@ def _ways(name, cells, parallel, n_jobs):
     size = -(-len(cells) // (4 * n_jobs))  # each process gets some four pieces of work
     parts = [cells[start : start + size] for start in range(0, len(cells), size)]
     ways = {
-        "librosa_loop": lambda: _peer(cells, name),
+        "librosa_loop": lambda: _peer_alone(cells, name),
         "librosa_processes": lambda: parallel(delayed(_peer)(part, name) for part in parts),
     }
     for device in _devices():
@@ -98,6 +99,12 @@ def _peer(cells, name):
     return np.stack([_pooled(_read(cell), name) for cell in cells])
 
 
+def _peer_alone(cells, name):
+    # its products are too small for several threads, which only wait for each other
+    with threadpool_limits(1, user_api="blas"):
+        return _peer(cells, name)
+
+
 def _pooled(samples, name):
     if name == "STFT":
         frames = np.abs(librosa.stft(samples, n_fft=N_FFT, hop_length=HOP))
@@ -116,21 +123,21 @@ def _pooled(samples, name):
 
 def _page(table, n_files, seconds, options):
     parts = [
-        f"{n_files} recordings of RAVDESS' acted speech (16 kHz, {seconds:.1f} s on average), "
-        f"mean, standard deviation, minimum and maximum over time of a spectrogram (`n_fft={N_FFT}`, "
-        f"`hop_length={HOP}`), of {N_MELS} log-mel bands, and of {N_MFCC} MFCC with their first "
-        "derivatives. *Difference*: the largest over all recordings and columns, as a share of the "
-        "range of librosa's numbers.",
+        f"{n_files} recordings of RAVDESS' acted speech (16 kHz, {seconds:.1f} s on average): "
+        "mean, standard deviation, minimum and maximum over time of a spectrogram "
+        f"(`n_fft={N_FFT}`, `hop_length={HOP}`), of {N_MELS} log-mel bands, and of {N_MFCC} MFCC "
+        "with their first derivatives. *Difference*: the largest over all recordings and columns, "
+        "as a share of the range of librosa's numbers.",
         _speeds(table, "cpu"),
     ]
     if "ours_cuda_files" in table:
         parts += [f"On a GPU ({torch.cuda.get_device_name()}):", _speeds(table, "cuda")]
     parts += [
         f"Recordings per second, medians of {REPEATS} rounds in which all ways take turns. "
-        "*Arrays*: decoded before, in memory; *files*: FLAC, read by each side itself through libsndfile. "
-        f"Ours: `transform` in one process with {options.jobs} threads. librosa: a loop in one "
-        f"process, and the same loop in {options.jobs} warm processes of joblib; its numbers are "
-        "pooled with NumPy.",
+        "*Arrays*: decoded before, in memory; *files*: FLAC, read by each side itself through "
+        f"libsndfile. Ours: `transform` in one process with {options.jobs} threads. librosa: a "
+        f"loop over the recordings in one thread, and the same loop in {options.jobs} warm "
+        "processes of joblib; its numbers are pooled with NumPy.",
         f"`python benchmarks/extraction.py --only spectral --jobs {options.jobs}` with "
         f"sklearn-mmsent {version('sklearn-mmsent')}, librosa {version('librosa')}, torch "
         f"{version('torch')}, numpy {version('numpy')}, on {cpu_count()} CPU cores.",
