@@ -20,6 +20,7 @@ import _data
 SECTIONS = {  # name on the command line -> module
     "table": "_extraction_table",
     "acoustic": "_extraction_acoustic",
+    "spectral": "_extraction_spectral",
     "store": "_extraction_store",
     "memory": "_extraction_memory",
 }

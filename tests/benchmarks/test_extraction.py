@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def extraction(monkeypatch):
     """The script as a module, with its neighbours importable as when it is run."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("_data", "_section", "_extraction_acoustic"):
+    for name in ("_data", "_section", "_extraction_acoustic", "_extraction_spectral"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     spec = importlib.util.spec_from_file_location("extraction", BENCHMARKS / "extraction.py")
     module = importlib.util.module_from_spec(spec)
@@ -93,6 +93,32 @@ def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
     assert sum(groups) == 88
     pitch = table.set_index("feature").loc["F0semitoneFrom27.5Hz_sma3nz_amean"]
     assert pitch["rank_correlation"] == pytest.approx(1)
+
+
+def test_the_spectral_section(extraction, folder, monkeypatch):
+    module = extraction.importlib.import_module("_extraction_spectral")
+    monkeypatch.setattr(module, "version", lambda name: "0")
+    monkeypatch.setattr(module, "REPEATS", 1)
+    threads = module.torch.get_num_threads()
+    output = folder / "results"
+    command = ["--data", str(folder), "--only", "spectral", "--jobs", "1", "--output", str(output)]
+    extraction.main([*command, "--limit", "3"])
+    assert not output.exists()
+    extraction.main(command)
+    assert module.torch.get_num_threads() == threads
+    page = (output / "extraction.md").read_text()
+    assert "24 recordings" in page
+    table = pd.read_csv(output / "extraction_spectral.csv").set_index("extractor")
+    assert table.index.tolist() == ["STFT", "LogMel", "MFCC"]
+    assert (table["difference_cpu"] < 1e-4).all()
+    speeds = table.filter(regex="^(ours|librosa).*(arrays|files)$")
+    assert speeds.shape[1] >= 6
+    assert (speeds > 0).all(axis=None)
+    for name, row in table.iterrows():
+        assert (
+            f"| `{name}` | {row['difference_cpu']:.1e} | files | {row['ours_cpu_files']:.0f} |"
+            in (page)
+        )
 
 
 def test_a_section_leaves_the_others_alone(extraction, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
 from sklearn_mmsent.feature_extraction import BaseExtractor, is_missing
-from sklearn_mmsent.feature_extraction._cells import content_key, describe, file_content
+from sklearn_mmsent.feature_extraction._cells import CellColumn, content_key, describe, file_content
 
 
 class Lengths(BaseExtractor):
@@ -203,6 +203,21 @@ def test_transform_before_fit():
 def test_clone_of_a_fitted_one_is_not_fitted():
     with pytest.raises(NotFittedError):
         clone(Lengths().fit(["a"])).transform(["a"])
+
+
+def test_cells_are_grouped_by_all_of_their_content():
+    signal = np.sin(np.arange(1000.0))
+    other = signal.copy()
+    other[501] += 1e-9  # which no glance sees
+    picture = np.zeros((40, 30, 3), dtype=np.uint8)
+    cells = [signal, other, "a", None, signal.copy(), (signal, 8000), (other, 8000), "a"]
+    cells += [(signal.copy(), 8000), picture, picture[:, :, :2], picture + 0, np.float32(3)]
+    cells += [signal.astype(np.float32), np.array(3.0), np.array(3.0), (np.zeros(0), 5), b"a"]
+    cells += [(np.zeros(0), 5), signal[::-1][::-1], np.full(1000, np.nan), np.full(1000, np.nan)]
+    cells += [np.array(["a", None]), np.array(["", ""])]
+    groups = CellColumn.read(cells, owner="me").group(content_key)
+    expected = [[0, 4, 19], [1], [2, 7], [5, 8], [6], [9, 11], [10], [12], [13], [14, 15]]
+    assert groups == [*expected, [16, 18], [17], [20, 21], [22], [23]]
 
 
 def test_content_keys_tell_apart_what_differs():

@@ -90,6 +90,13 @@ TABLE = {
     ),
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),
     "Pixels": ([{"size": (6, 5)}, {"size": (6, 5), "color": "gray"}], make_images),
+    "STFT": (
+        [
+            {"n_fft": 64, "scale": "db"},
+            {"n_fft": 64, "pooling": None, "max_steps": 5, "fmax": 2000.0},
+        ],
+        make_sounds,
+    ),
     "SentimentLexicon": ([{}, {"counts": True}], make_texts),
     "SpeechEmbedder": (
         [

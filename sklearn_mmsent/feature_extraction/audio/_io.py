@@ -200,7 +200,7 @@ def _from_array(samples, rate, max_seconds):
             "int32, int8 or uint8"
         )
     with np.errstate(over="ignore"):  # infinite samples are refused later, by name
-        scaled = scaled.astype(np.float32)
+        scaled = scaled.astype(np.float32, copy=False)
     return _mono(scaled.reshape(len(scaled), -1)) if scaled.size else scaled.ravel()
 
 
@@ -221,13 +221,14 @@ def _check_seconds(seconds, max_seconds):
 def _check_samples(samples):
     if not samples.size:
         raise CellError("the sound has no samples (0 s)")
-    finite = np.isfinite(samples)
-    if not finite.all():
+    lowest, highest = samples.min(), samples.max()  # NaN if any of them is
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        finite = np.isfinite(samples)
         raise CellError(
             f"{(~finite).sum()} of {samples.size} samples are NaN or infinite, the first at "
             f"{int(np.argmin(finite))}"
         )
-    loudest = np.abs(samples).max()
+    loudest = max(-lowest, highest)
     if loudest > _LOUDEST:
         raise CellError(f"samples reach {loudest:g}; expected full scale -1 to 1")
 

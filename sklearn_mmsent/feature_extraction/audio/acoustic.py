@@ -146,7 +146,7 @@ class AcousticFunctionals(BaseExtractor):
     [24.0, 36.0]
     """
 
-    _libraries = ("numpy", "scipy", "soundfile")
+    _libraries = ("numpy", "scipy", "soundfile", "av")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
         "sample_rate": [Interval(Integral, 11_000, 192_000, closed="both")],

@@ -189,12 +189,12 @@ class SpeechEmbedder(BaseExtractor):
         """Bring the frames of one clip, (T, F), to one width."""
         import torch
 
-        from sklearn_mmsent.feature_extraction.audio import _spectral
+        from sklearn_mmsent.feature_extraction.audio import _pooling
 
         frames, length = frames[None], torch.tensor([len(frames)], device=frames.device)
         if self.pooling == "stats":
-            return _spectral.statistics(frames, length, self.statistics)
-        return _spectral.sequences(
+            return _pooling.statistics(frames, length, self.statistics)
+        return _pooling.sequences(
             frames,
             length,
             frames_per_step=self.frames_per_step,

@@ -1,0 +1,172 @@
+"""What extractors of spectral features share: clips to frames to one row."""
+
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._statistics import check_statistics
+from sklearn_mmsent.feature_extraction.audio._io import read_audio
+
+
+class SpectralExtractor(BaseExtractor):
+    """Clips to frames to one row; a child says what a frame's numbers are and their names."""
+
+    _parameter_constraints: dict = {
+        **BaseExtractor._parameter_constraints,
+        "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "ref": [Interval(Real, 0, None, closed="neither"), StrOptions({"max"})],
+        "amin": [Interval(Real, 0, None, closed="neither")],
+        "top_db": [Interval(Real, 0, None, closed="left"), None],
+        "pooling": [StrOptions({"stats"}), None],
+        "statistics": [tuple, list],
+        "frames_per_step": [Interval(Integral, 1, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "long_clips": [StrOptions({"crop", "squeeze"})],
+        "max_seconds": [Interval(Real, 0, None, closed="neither")],
+        "device": [str],
+    }
+
+    _libraries = ("numpy", "scipy", "torch", "soundfile", "av")
+    _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
+
+    @abstractmethod
+    def _bands(self, device):
+        """Say what of the spectra is needed, as `_spectral.powers` takes it."""
+
+    @abstractmethod
+    def _frames(self, powers, lengths):
+        """Turn (B, T, bands) powers of clips of some lengths, (B,), into the child's own frames."""
+
+    @abstractmethod
+    def _frame_names(self):
+        """Name what a frame holds."""
+
+    def _load(self, cell):
+        return read_audio(
+            cell,
+            sample_rate=self.sample_rate,
+            max_seconds=self.max_seconds,
+            owner=type(self).__name__,
+        )
+
+    def _extract(self, cells):
+        import torch
+
+        from sklearn_mmsent._device import resolve_device
+
+        on_cpu = torch.device(resolve_device(self.device)).type == "cpu"
+        n_threads = min(torch.get_num_threads(), len(cells)) if on_cpu else 1
+        if n_threads == 1:
+            return super()._extract(cells)
+        return self._extract_in_threads(cells, n_threads)
+
+    def _extract_in_threads(self, cells, n_threads):
+        """Give each thread its share of the batch from end to end.
+
+        Threads inside torch's functions have to wait for each other at the end of each of them,
+        which takes longer than the function where a processor is busy with something else.
+        """
+        import torch
+
+        shares = [range(i, len(cells), n_threads) for i in range(n_threads)]
+        usual = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(
+                n_threads, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                results = list(
+                    pool.map(super()._extract, [[cells[i] for i in share] for share in shares])
+                )
+        finally:
+            torch.set_num_threads(usual)
+        block = np.empty((len(cells), self.n_features_out_), dtype=np.float32)
+        errors = []
+        for share, (part, failed) in zip(shares, results, strict=True):
+            block[share.start :: share.step] = part
+            errors += [(share[i], error) for i, error in failed]
+        return block, errors
+
+    def _encode(self, loaded):
+        import torch
+
+        from sklearn_mmsent._device import resolve_device
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        device = torch.device(resolve_device(self.device))
+        block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
+        with torch.inference_mode():
+            for group in _spectral.groups(loaded, _spectral.max_samples(device)):
+                spectra = _spectral.powers(
+                    [loaded[i] for i in group],
+                    n_fft=self.n_fft,
+                    hop_length=self.hop_length,
+                    bands=self._bands(device),
+                    device=device,
+                )
+                for powers, lengths, positions in spectra:
+                    pooled = self._pool(self._frames(powers, lengths), lengths)
+                    block[group[positions]] = pooled.flatten(1).cpu().numpy()
+        return block
+
+    def _pool(self, frames, lengths):
+        """Bring clips of any number of frames to one width, (B, ...)."""
+        from sklearn_mmsent.feature_extraction.audio import _pooling
+
+        if self.pooling == "stats":
+            return _pooling.statistics(frames, lengths, self.statistics)
+        return _pooling.sequences(
+            frames,
+            lengths,
+            frames_per_step=self.frames_per_step,
+            max_steps=self.max_steps,
+            squeeze=self.long_clips == "squeeze",
+        )
+
+    def _feature_names(self):
+        self._check_settings()
+        names = self._frame_names()
+        if self.pooling == "stats":
+            return [f"{name}_{statistic}" for name in names for statistic in self.statistics]
+        width = len(str(self.max_steps - 1))
+        return [f"{name}@{step:0{width}}" for step in range(self.max_steps) for name in names]
+
+    def _highest(self):
+        return self.sample_rate / 2 if self.fmax is None else self.fmax
+
+    def _check_settings(self):
+        name = type(self).__name__
+        if not self.fmin < self._highest() <= self.sample_rate / 2:
+            raise ValueError(
+                f"{name} needs fmin < fmax <= sample_rate / 2 (Hz); got fmin={self.fmin}, "
+                f"fmax={self.fmax}, sample_rate={self.sample_rate}."
+            )
+        check_statistics(self.statistics, name)
+
+
+class MelExtractor(SpectralExtractor):
+    """What stands on mel bands in decibels."""
+
+    _parameter_constraints: dict = {
+        **SpectralExtractor._parameter_constraints,
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _bands(self, device):
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        return _spectral.mel_bands(
+            self.sample_rate, self.n_fft, self.n_mels, self.fmin, self._highest(), device
+        )
+
+    def _decibels(self, powers):
+        from sklearn_mmsent.feature_extraction.audio import _spectral
+
+        return _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
