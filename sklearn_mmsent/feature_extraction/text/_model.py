@@ -100,7 +100,7 @@ class TextModel:
             )
 
     def encode(self, texts, normalize, layer=None):
-        """Embed texts, all in one batch.
+        """Embed texts.
 
         Parameters
         ----------
@@ -116,18 +116,20 @@ class TextModel:
         -------
         ndarray of shape (n_texts, width), float32
         """
+        rows = np.empty((len(texts), self.width), dtype=np.float32)
         with self._using, self._reading(layer):
-            embeddings = self._model.encode(
-                texts,
-                batch_size=len(texts),
-                show_progress_bar=False,
-                normalize_embeddings=normalize,
-                convert_to_numpy=True,
-            )
-        return np.asarray(embeddings, dtype=np.float32)
+            for group in self._equally_long(texts):
+                rows[group] = self._model.encode(
+                    [texts[i] for i in group],
+                    batch_size=len(group),
+                    show_progress_bar=False,
+                    normalize_embeddings=normalize,
+                    convert_to_numpy=True,
+                )
+        return rows
 
     def encode_tokens(self, texts, layer=None):
-        """Embed each token of texts, all in one batch.
+        """Embed each token of texts.
 
         Parameters
         ----------
@@ -141,14 +143,34 @@ class TextModel:
         list of ndarray of shape (n_tokens, token width), float32
         """
         self._encoder()
+        rows = [None] * len(texts)
         with self._using, self._reading(layer):
-            tokens = self._model.encode(
-                texts,
-                batch_size=len(texts),
-                show_progress_bar=False,
-                output_value="token_embeddings",
-            )
-        return [token.float().cpu().numpy() for token in tokens]
+            for group in self._equally_long(texts):
+                tokens = self._model.encode(
+                    [texts[i] for i in group],
+                    batch_size=len(group),
+                    show_progress_bar=False,
+                    output_value="token_embeddings",
+                )
+                for i, own in zip(group, tokens, strict=True):
+                    rows[i] = own.float().cpu().numpy()
+        return rows
+
+    def _equally_long(self, texts):
+        """Cut a batch into groups of as many tokens each, which need no padding.
+
+        Padding to a longer neighbour changes a text's last digits, and small networks make much
+        of those: without it a text's numbers are its own, whatever is cached already.
+        """
+        if not hasattr(self._model[0], "auto_model"):
+            return [list(range(len(texts)))]
+        encoded = self._model.tokenizer(
+            texts, truncation=True, max_length=self._model.max_seq_length
+        )
+        groups = {}
+        for i, ids in enumerate(encoded["input_ids"]):
+            groups.setdefault(len(ids), []).append(i)
+        return list(groups.values())
 
     @property
     def token_width(self):

@@ -405,3 +405,21 @@ def test_a_model_without_layers(tmp_path):
     for options in ({"pooling": None}, {"layer": 1}):
         with pytest.raises(ValueError, match=r"has no layers of tokens .*StaticEmbedding"):
             clone(plain).set_params(**options).fit_transform(["fine"])
+
+
+def test_no_text_is_padded_to_its_neighbours_length(folder):
+    texts = ["a", "b", "a b", "b c", "a much longer text than the others", "c"]
+    embedder = TextEmbedder(folder, device="cpu").fit(texts)
+    masks = []
+
+    def note(module, inputs, keywords, output):
+        masks.append(keywords["attention_mask"])
+
+    model = _model.load(folder, "cpu", None)
+    hook = model._model[0].auto_model.register_forward_hook(note, with_kwargs=True)
+    try:
+        embedder.transform(texts)
+    finally:
+        hook.remove()
+    assert sorted(len(mask) for mask in masks) == [1, 2, 3]
+    assert all(mask.all() for mask in masks)
