@@ -60,6 +60,11 @@ class FusionNet(NeuralNet):
         """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
         targets, weights = y_true
         losses = self.loss(y_pred, targets)
+        if losses.shape != weights.shape:
+            raise ValueError(
+                f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
+                f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
+            )
         loss = weighted_mean(losses, weights)
         if training:
             extra = self.module_.auxiliary_loss(

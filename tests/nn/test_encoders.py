@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sklearn_mmsent.nn import ENCODERS, Encoder
+from sklearn_mmsent.nn.encoders.pooling import StepDropout
 
 B, T, F, D = 6, 7, 3, 4
 
@@ -351,6 +352,18 @@ def test_dropout_is_in_training_only(name, options, shape):
     assert torch.equal(encoder(values, steps), encoder(values, steps))
     encoder.train()
     assert not torch.equal(encoder(values, steps), encoder(values, steps))
+
+
+def test_step_dropout_keeps_the_mean_and_drops_whole_units():
+    dropout = StepDropout(0.3).train()
+    torch.manual_seed(0)
+    out = dropout(torch.ones(200, 3, 2, 50))
+    assert (out == out[:, :1, :1]).all()
+    assert out.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert out.mean().item() == pytest.approx(1, abs=0.03)
+    assert (out[0] != out[1]).any()
+    assert dropout(torch.ones(4, 5)).shape == (4, 5)
+    assert (dropout.eval()(torch.ones(4, 5)) == 1).all()
 
 
 @pytest.mark.parametrize("name", [n for n in ENCODERS if n != "conv2d"])

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import masked_mean, shrink_mask
+from sklearn_mmsent.nn.encoders.pooling import StepDropout, masked_mean, shrink_mask
 
 
 class Conv1dEncoder(Encoder):
@@ -96,7 +96,7 @@ class _Layer(nn.Module):
         self.pad = nn.ConstantPad1d(((kernel_size - 1) // 2, kernel_size // 2), 0.0)
         self.conv = nn.Conv1d(n_inputs, n_outputs, kernel_size, stride)
         self.norm = nn.LayerNorm(n_outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout)
 
     def forward(self, values, real):
         """Map (B, T, F) and its mask to fewer steps (B, S, F'), zero where not real."""

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import masked_mean, shrink_mask
+from sklearn_mmsent.nn.encoders.pooling import StepDropout, masked_mean, shrink_mask
 
 
 class Conv2dEncoder(Encoder):
@@ -50,12 +50,13 @@ class Conv2dEncoder(Encoder):
     def _features(self, values, steps):
         """Return features of shape (B, H', W', C') and which rows of places are real, (B, H')."""
         if self.is_image:
-            real = torch.ones_like(values[:, 0, :, 0], dtype=torch.bool)  # (B, H)
+            values = values.movedim(1, -1)  # (B, H, W, C)
+            real = torch.ones_like(values[:, :, 0, 0], dtype=torch.bool)  # (B, H)
         else:
-            values, real = values.masked_fill(~steps.unsqueeze(-1), 0.0).unsqueeze(1), steps
+            values, real = values.masked_fill(~steps.unsqueeze(-1), 0.0).unsqueeze(-1), steps
         for layer in self.layers:
             values, real = layer(values, real)
-        return values.movedim(1, -1), real
+        return values, real
 
     def tokens(self, values, steps):
         """Encode a batch to vectors of places, or of steps, and their mask; see the base class."""
@@ -76,11 +77,12 @@ class _Layer(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(n_inputs, n_outputs, 3, padding=1)
         self.norm = nn.LayerNorm(n_outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout)
 
     def forward(self, values, real):
-        """Map (B, C, H, W) and its mask (B, H) to half the places, zero where not real."""
-        values = self.norm(self.conv(values).movedim(1, -1)).movedim(-1, 1).relu()
+        """Map (B, H, W, C) and its mask (B, H) to half the places, zero where not real."""
+        values = self.norm(self.conv(values.movedim(-1, 1)).movedim(1, -1)).relu()
         # nothing is below zero: the padding's zeros win over no real place
-        values = values.masked_fill(~real[:, None, :, None], 0.0)
-        return self.dropout(F.max_pool2d(values, 2, ceil_mode=True)), shrink_mask(real, 2)
+        values = values.masked_fill(~real[:, :, None, None], 0.0)
+        values = F.max_pool2d(values.movedim(-1, 1), 2, ceil_mode=True).movedim(1, -1)
+        return self.dropout(values), shrink_mask(real, 2)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
+from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, StepDropout, masked_mean
 
 
 class MeanEncoder(Encoder):
@@ -31,7 +31,7 @@ class MeanEncoder(Encoder):
     def __init__(self, shape, width, dropout):
         super().__init__()
         self._check_shape(shape)
-        self.steps = nn.Sequential(nn.Linear(shape[-1], width), nn.ReLU(), nn.Dropout(dropout))
+        self.steps = nn.Sequential(nn.Linear(shape[-1], width), nn.ReLU(), StepDropout(dropout))
 
     def tokens(self, values, steps):
         """Encode a batch to (B, T, D) and its mask; see the base class."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
+from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, StepDropout, masked_mean
 
 
 class _RecurrentEncoder(Encoder):
@@ -31,7 +31,7 @@ class _RecurrentEncoder(Encoder):
             nn.ModuleList(self.layer(n, width, batch_first=True) for _ in range(n_ways))
             for n in n_inputs
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout)
         if pooling == "attention":
             self.attention = AttentionPooling(n_ways * width, width)
         self.project = nn.Linear(n_ways * width, width)

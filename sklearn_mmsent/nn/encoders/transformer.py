@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import masked_mean
+from sklearn_mmsent.nn.encoders.pooling import StepDropout, masked_mean
 
 
 class TransformerEncoder(Encoder):
@@ -25,7 +25,7 @@ class TransformerEncoder(Encoder):
     width : int
         Hidden width D, also of the output.
     dropout : float
-        Probability with which a hidden unit or an attention weight is zeroed in training.
+        Probability with which a hidden unit is zeroed in training.
     n_layers : int, default=2
         Layers on top of each other.
     n_heads : int, default=4
@@ -46,7 +46,7 @@ class TransformerEncoder(Encoder):
         self.embed = nn.Linear(shape[-1], width)
         n_heads = max(n for n in range(1, n_heads + 1) if width % n == 0)
         self.cls = nn.Parameter(0.02 * torch.randn(1, 1, width)) if pooling == "cls" else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout)
         self.layers = nn.ModuleList(_Layer(width, n_heads, dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(width)
 
@@ -79,15 +79,18 @@ class TransformerEncoder(Encoder):
 class _Layer(nn.Module):
     def __init__(self, width, n_heads, dropout):
         super().__init__()
-        self.n_heads, self.p = n_heads, dropout
+        self.n_heads = n_heads
         self.norm_attention = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.join = nn.Linear(width, width)
         self.norm_feedforward = nn.LayerNorm(width)
         self.feedforward = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            StepDropout(dropout),
+            nn.Linear(4 * width, width),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout)
 
     def forward(self, states, seen):
         """Map (B, T, D) to (B, T, D); steps that are not seen (B, T) are looked at by none."""
@@ -99,7 +102,6 @@ class _Layer(nn.Module):
             k.transpose(1, 2),
             v.transpose(1, 2),
             attn_mask=seen[:, None, None, :],
-            dropout_p=self.p if self.training else 0.0,
         )
         states = states + self.dropout(self.join(looked.transpose(1, 2).flatten(2)))
         return states + self.dropout(self.feedforward(self.norm_feedforward(states)))
