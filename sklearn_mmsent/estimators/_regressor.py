@@ -25,12 +25,14 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     fusion_params : dict or None, default=None
         Options of the fusion.
     encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
-            "transformer"}, class, tuple or mapping, default="auto"
+            "transformer", "pretrained_text"}, class, tuple or mapping, default="auto"
         How a block becomes a vector, or, for a fusion of sequences, a sequence
         of vectors; for all, or by modality or block name. "mlp" reads any
         block: a sequence by mean and deviation of its steps, an image by its
         pixels. "mean", "attentive", "conv1d", "gru", "lstm" and "transformer"
-        read sequences, "conv2d" images and spectrograms. "auto" takes "conv2d"
+        read sequences, "conv2d" images and spectrograms, "pretrained_text" the
+        token numbers of :class:`TokenIds`, with a model of its own that is
+        tuned (by its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes "conv2d"
         for images of 8 x 8 pixels and more, "gru" for sequences under a fusion
         of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments

@@ -14,6 +14,7 @@ from sklearn_mmsent.nn.encoders import (
     LSTMEncoder,
     MeanEncoder,
     MLPEncoder,
+    PretrainedTextEncoder,
     TransformerEncoder,
 )
 from sklearn_mmsent.nn.fusion import FUSIONS, ConcatFusion, Fusion, GatedFusion, WeightedFusion
@@ -36,6 +37,7 @@ __all__ = [
     "MLPEncoder",
     "MeanEncoder",
     "PredictionHead",
+    "PretrainedTextEncoder",
     "TransformerEncoder",
     "WeightedFusion",
 ]

@@ -5,6 +5,7 @@ from sklearn_mmsent.nn.encoders.conv1d import Conv1dEncoder
 from sklearn_mmsent.nn.encoders.conv2d import Conv2dEncoder
 from sklearn_mmsent.nn.encoders.mean import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.mlp import MLPEncoder
+from sklearn_mmsent.nn.encoders.pretrained import PretrainedTextEncoder
 from sklearn_mmsent.nn.encoders.recurrent import GRUEncoder, LSTMEncoder
 from sklearn_mmsent.nn.encoders.transformer import TransformerEncoder
 
@@ -18,6 +19,7 @@ ENCODERS = {
     "gru": GRUEncoder,
     "lstm": LSTMEncoder,
     "transformer": TransformerEncoder,
+    "pretrained_text": PretrainedTextEncoder,
 }
 
 __all__ = [
@@ -30,5 +32,6 @@ __all__ = [
     "LSTMEncoder",
     "MLPEncoder",
     "MeanEncoder",
+    "PretrainedTextEncoder",
     "TransformerEncoder",
 ]

@@ -26,6 +26,9 @@ class Encoder(nn.Module, metaclass=ABCMeta):
     #: Numbers of axes of the blocks that it takes: 1 flat, 2 sequence, 3 image.
     takes = (1, 2, 3)
 
+    #: True: gets values as they stand in the table, zero where missing, and not standardised ones.
+    raw = False
+
     @abstractmethod
     def forward(self, values, steps):
         """Encode a batch.
@@ -60,6 +63,10 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         """
         vectors = self.forward(values, steps)
         return vectors.unsqueeze(1), torch.ones_like(vectors[:, :1], dtype=torch.bool)
+
+    def learning_rates(self):
+        """Return what learns at a rate of its own: pairs of a module inside and its rate."""
+        return []
 
     # -- checks that the built-in encoders share ---------------------------------------------
 
