@@ -40,11 +40,11 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         of vectors; for all, or by modality or block name. "mlp" reads any
         block: a sequence by mean and deviation of its steps, an image by its
         pixels. "mean", "attentive", "conv1d", "gru", "lstm" and "transformer"
-        read sequences, "conv2d" images and spectrograms, "pretrained_text" the
-        token numbers of :class:`TokenIds`, with a model of its own that is
-        tuned (by its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes "conv2d"
-        for images of 8 x 8 pixels and more, "gru" for sequences under a fusion
-        of sequences, and "mlp" for all else. A tuple such as
+        read sequences, "conv2d" images and spectrograms, and "pretrained_text"
+        the token numbers of :class:`TokenIds`, with a model that is tuned (by
+        its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes
+        "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
+        a fusion of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
         of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
         built as ``encoder(shape, width, dropout, **options)``.
