@@ -1,5 +1,7 @@
 """What classification and intensity share: from a table of blocks to a trained network."""
 
+import functools
+import inspect
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
@@ -23,6 +25,7 @@ from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
+from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.training import (
     BlockDataset,
     NetworkPlan,
@@ -36,9 +39,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     """Fit and predict with a fusion network; what is predicted is up to the child.
 
     Think twice before adding anything to this class: it holds what *every*
-    fusion estimator needs. A child writes ``_encode_target`` (labels or
-    intensities to what the loss compares with), ``_row_weights``, ``_loss``
-    and its own predictions from ``_outputs``.
+    fusion estimator needs. A child names its ``_task``, and writes
+    ``_encode_target`` (labels or intensities to what the loss compares with),
+    ``_row_weights`` and its own predictions from ``_outputs``.
     """
 
     # with metadata routing on, `groups` reaches fit without having to be requested
@@ -52,7 +55,11 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "hidden_size": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "loss_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"cosine", "linear"}), None],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -69,6 +76,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     # -- what a child writes -----------------------------------------------------------------
 
+    #: Key of LOSSES.
+    _task = None
+
     @abstractmethod
     def _check_target(self, y):
         """Check y and learn what it looks like; return it as a 1-D array."""
@@ -76,10 +86,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _encode_target(self, y):
         """Turn checked targets into the array that the loss compares with."""
-
-    @abstractmethod
-    def _loss(self):
-        """Return the loss function: outputs, targets -> loss of each row."""
 
     @abstractmethod
     def _n_outputs(self):
@@ -175,6 +181,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
             patience=self.n_iter_no_change if validation and self.early_stopping else None,
+            clip_norm=self.clip_norm,
+            lr_schedule=self.lr_schedule,
+            warmup=self.warmup,
             device=device,
             callbacks=self.callbacks,
             verbose=int(self.verbose),
@@ -303,9 +312,10 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     def _plan(self, blocks):
         layout = self.layout_
         fusion = self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
-        encoders = tuple(self._encoder_of(block) for block in layout.blocks)
+        sequential = getattr(fusion, "sequential", False)
+        encoders = tuple(self._encoder_of(block, sequential) for block in layout.blocks)
         for encoder, _ in encoders:
-            if getattr(fusion, "sequential", False) and not hasattr(encoder, "tokens"):
+            if sequential and not hasattr(encoder, "tokens"):
                 raise ValueError(
                     f"{type(self).__name__}: the fusion {fusion.__name__} joins sequences, which "
                     f"the encoder {encoder.__name__} does not give. Derive it from "
@@ -325,7 +335,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             modality_dropout=self.modality_dropout,
         )
 
-    def _encoder_of(self, block):
+    def _encoder_of(self, block, sequential):
         """Return the class of a block's encoder and its options."""
         choice = self.encoders
         if isinstance(choice, Mapping):
@@ -340,13 +350,28 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         if isinstance(choice, type):
             return choice, dict(options)
         if choice == "auto":
-            return ENCODERS["mlp"], dict(options)
+            choice = _automatic_encoder(block.shape, sequential)
         if choice not in ENCODERS:
             raise ValueError(
                 f"{type(self).__name__}: unknown encoder {choice!r} for the block {block.name!r}; "
                 f"built in are {', '.join(sorted(ENCODERS))}; or pass a class."
             )
         return ENCODERS[choice], dict(options)
+
+    def _loss(self):
+        """Return the loss function: outputs, targets -> loss of each row."""
+        loss = self.loss if callable(self.loss) else LOSSES[self._task][self.loss]
+        if not self.loss_params:
+            return loss
+        try:
+            inspect.signature(loss).bind(None, None, **self.loss_params)
+        except TypeError as error:
+            options = list(inspect.signature(loss).parameters)[2:]
+            raise ValueError(
+                f"{type(self).__name__}: loss_params do not fit the loss {self.loss!r}: {error}. "
+                f"Its options are: {', '.join(options) or 'none'}."
+            ) from None
+        return functools.partial(loss, **self.loss_params)
 
     # -- prediction --------------------------------------------------------------------------
 
@@ -358,6 +383,15 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             blocks[i].present[:] = False
         dataset = BlockDataset(blocks, device=self.net_.device)
         return predict_network(self.net_.module_, dataset)
+
+
+def _automatic_encoder(shape, sequential):
+    """Return the name of the encoder that a block of a shape gets under a kind of fusion."""
+    if len(shape) == 3 and min(shape[1:]) >= 8:
+        return "conv2d"
+    if len(shape) == 2 and sequential:
+        return "gru"
+    return "mlp"  # over a sequence: mean and deviation of its steps
 
 
 def _seed(random_state):

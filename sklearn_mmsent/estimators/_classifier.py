@@ -9,7 +9,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mmsent.estimators._base import BaseFusion
-from sklearn_mmsent.nn.losses import cross_entropy
+from sklearn_mmsent.nn.losses import LOSSES
+
+_BETA = 0.999  # of the effective number of samples: of n rows, (1 - beta^n) / (1 - beta) count
 
 
 class FusionClassifier(ClassifierMixin, BaseFusion):
@@ -32,11 +34,20 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         takes the table as one block.
     fusion_params : dict or None, default=None
         Options of the fusion.
-    encoders : "auto", "mlp", class, tuple or mapping, default="auto"
-        How a block becomes a vector, for all, or by modality or block name.
-        "auto" chooses by the block's shape. A class is built as
-        ``encoder(shape, width, dropout)``. A tuple such as ``("mlp", {...})``
-        gives options, too.
+    encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
+            "transformer", "pretrained_text"}, class, tuple or mapping, default="auto"
+        How a block becomes a vector, or, for a fusion of sequences, a sequence
+        of vectors; for all, or by modality or block name. "mlp" reads any
+        block: a sequence by mean and deviation of its steps, an image by its
+        pixels. "mean", "attentive", "conv1d", "gru", "lstm" and "transformer"
+        read sequences, "conv2d" images and spectrograms, and "pretrained_text"
+        the token numbers of :class:`TokenIds`, with a model that is tuned (by
+        its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes
+        "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
+        a fusion of sequences, and "mlp" for all else. A tuple such as
+        ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
+        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
+        built as ``encoder(shape, width, dropout, **options)``.
     hidden_size : int, default=64
         Width of the hidden layers and of the block vectors.
     dropout : float, default=0.2
@@ -44,14 +55,30 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training, which
         prepares the network for missing ones [2]_.
-    class_weight : dict, "balanced" or None, default=None
+    loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
+        What is minimised; "focal" counts rows less that are easy already [3]_.
+        A callable maps logits (B, C) and class numbers (B,) to the loss of each
+        row, (B,); one that is to be pickled is defined in a module.
+    loss_params : dict or None, default=None
+        Options of the loss: ``{"label_smoothing": 0.1}`` of "cross_entropy" (0
+        by default), ``{"gamma": 2.0}`` of "focal" (2 by default).
+    class_weight : dict, "balanced", "effective" or None, default=None
         Weights of the classes in the loss; "balanced" makes all classes weigh
-        the same.
+        the same; "effective", a milder form for many rows, divides by the
+        effective number of rows, ``(1 - 0.999 ** n) / (1 - 0.999)`` [4]_.
     sampler : imbalanced-learn sampler or None, default=None
         Resamples the training rows after the internal validation split, which
         keeps blends of validation rows out of training.
     lr : float, default=3e-3
         Learning rate of AdamW.
+    lr_schedule : {"cosine", "linear"} or None, default=None
+        How the learning rate falls step by step towards zero, which it would
+        reach at the end of `max_epochs`; None keeps it.
+    warmup : float, default=0.0
+        Share of all steps in which the learning rate first rises to `lr`.
+    clip_norm : float or None, default=None
+        Largest norm of a step's gradients, all together; longer ones are scaled
+        down to it, which helps recurrent encoders over sudden slopes.
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     batch_size : int, default=32
@@ -104,6 +131,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
        units for information fusion, arXiv:1702.01992.
     .. [2] Neverova, Wolf, Taylor, Nebout (2016), ModDrop: adaptive multi-modal
        gesture recognition, IEEE TPAMI 38(8).
+    .. [3] Lin, Goyal, Girshick, He, Dollar (2017), Focal loss for dense object
+       detection, ICCV.
+    .. [4] Cui, Jia, Lin, Song, Belongie (2019), Class-balanced loss based on
+       effective number of samples, CVPR.
 
     Examples
     --------
@@ -118,9 +149,11 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     array(['sincere', 'ironic'], dtype='<U7')
     """
 
+    _task = "classification"
     _parameter_constraints: dict = {
         **BaseFusion._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"balanced", "effective"}), dict, None],
+        "loss": [StrOptions(set(LOSSES["classification"])), callable],
     }
 
     def __init__(
@@ -133,9 +166,14 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
+        loss="cross_entropy",
+        loss_params=None,
         class_weight=None,
         sampler=None,
         lr=3e-3,
+        lr_schedule=None,
+        warmup=0.0,
+        clip_norm=None,
         weight_decay=1e-2,
         batch_size=32,
         max_epochs=200,
@@ -155,9 +193,14 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.loss = loss
+        self.loss_params = loss_params
         self.class_weight = class_weight
         self.sampler = sampler
         self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.warmup = warmup
+        self.clip_norm = clip_norm
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
@@ -259,7 +302,12 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _learn_weights(self, y):
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if self.class_weight == "effective":
+            counts = np.bincount(self._encode_target(y), minlength=len(self.classes_))
+            weights = 1 / -np.expm1(np.maximum(counts, 1) * np.log(_BETA))
+            weights *= len(weights) / weights.sum()
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         self._class_weights = weights
 
     def _row_weights(self, y, sample_weight):
@@ -268,9 +316,6 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     def _strata(self, y):
         return self._encode_target(y)
-
-    def _loss(self):
-        return cross_entropy
 
     def _n_outputs(self):
         return len(self.classes_)

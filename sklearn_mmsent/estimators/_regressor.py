@@ -2,16 +2,17 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent.estimators._base import BaseFusion
-from sklearn_mmsent.nn.losses import squared_error
+from sklearn_mmsent.nn.losses import LOSSES
 
 
 class FusionRegressor(RegressorMixin, BaseFusion):
     """Predict sentiment intensity from several modalities with a fusion network.
 
     The network of :class:`FusionClassifier` with one linear output, trained on
-    the squared error of standardised targets.
+    standardised targets.
 
     Parameters
     ----------
@@ -23,22 +24,49 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         takes the table as one block.
     fusion_params : dict or None, default=None
         Options of the fusion.
-    encoders : "auto", "mlp", class, tuple or mapping, default="auto"
-        How a block becomes a vector, for all, or by modality or block name.
-        "auto" chooses by the block's shape. A class is built as
-        ``encoder(shape, width, dropout)``. A tuple such as ``("mlp", {...})``
-        gives options, too.
+    encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
+            "transformer", "pretrained_text"}, class, tuple or mapping, default="auto"
+        How a block becomes a vector, or, for a fusion of sequences, a sequence
+        of vectors; for all, or by modality or block name. "mlp" reads any
+        block: a sequence by mean and deviation of its steps, an image by its
+        pixels. "mean", "attentive", "conv1d", "gru", "lstm" and "transformer"
+        read sequences, "conv2d" images and spectrograms, and "pretrained_text"
+        the token numbers of :class:`TokenIds`, with a model that is tuned (by
+        its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes
+        "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
+        a fusion of sequences, and "mlp" for all else. A tuple such as
+        ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
+        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
+        built as ``encoder(shape, width, dropout, **options)``.
     hidden_size : int, default=64
         Width of the hidden layers and of the block vectors.
     dropout : float, default=0.2
         Probability with which a hidden unit is zeroed in training.
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training.
+    loss : {"squared_error", "absolute_error", "huber"} or callable, \
+            default="squared_error"
+        What is minimised, between outputs and targets of mean 0 and deviation
+        1. The absolute error is the MAE of the field; "huber" is squared for
+        small errors and straight for large. A callable maps both, (B, 1), to
+        the loss of each row, (B,); one that is to be pickled is defined in a
+        module.
+    loss_params : dict or None, default=None
+        Options of the loss: ``{"delta": 1.0}`` of "huber", where its straight
+        part begins, in standard deviations of the targets.
     sampler : sampler or None, default=None
         An object with ``fit_resample`` that resamples the training rows after
         the internal validation split.
     lr : float, default=3e-3
         Learning rate of AdamW.
+    lr_schedule : {"cosine", "linear"} or None, default=None
+        How the learning rate falls step by step towards zero, which it would
+        reach at the end of `max_epochs`; None keeps it.
+    warmup : float, default=0.0
+        Share of all steps in which the learning rate first rises to `lr`.
+    clip_norm : float or None, default=None
+        Largest norm of a step's gradients, all together; longer ones are scaled
+        down to it, which helps recurrent encoders over sudden slopes.
     weight_decay : float, default=1e-2
         Weight decay of AdamW.
     batch_size : int, default=32
@@ -90,7 +118,11 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     True
     """
 
-    _parameter_constraints: dict = {**BaseFusion._parameter_constraints}
+    _task = "regression"
+    _parameter_constraints: dict = {
+        **BaseFusion._parameter_constraints,
+        "loss": [StrOptions(set(LOSSES["regression"])), callable],
+    }
 
     def __init__(
         self,
@@ -102,8 +134,13 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
+        loss="squared_error",
+        loss_params=None,
         sampler=None,
         lr=3e-3,
+        lr_schedule=None,
+        warmup=0.0,
+        clip_norm=None,
         weight_decay=1e-2,
         batch_size=32,
         max_epochs=200,
@@ -123,8 +160,13 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.loss = loss
+        self.loss_params = loss_params
         self.sampler = sampler
         self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.warmup = warmup
+        self.clip_norm = clip_norm
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
@@ -185,9 +227,6 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     def _encode_target(self, y):
         standardised = (y - self._target_mean) / self._target_scale
         return standardised.astype(np.float32)[:, None]
-
-    def _loss(self):
-        return squared_error
 
     def _n_outputs(self):
         return 1

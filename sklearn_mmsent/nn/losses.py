@@ -1,5 +1,13 @@
-"""Losses of each row; a batch's loss is their weighted mean."""
+"""Losses of each row; a batch's loss is their weighted mean.
 
+Focal loss is from Lin, Goyal, Girshick, He, Dollar (2017), Focal loss for dense
+object detection, ICCV; label smoothing from Szegedy, Vanhoucke, Ioffe, Shlens,
+Wojna (2016), Rethinking the inception architecture for computer vision, CVPR; the
+Huber loss from Huber (1964), Robust estimation of a location parameter, Annals of
+Mathematical Statistics 35(1).
+"""
+
+import torch
 from torch.nn import functional as F
 
 
@@ -9,11 +17,58 @@ def weighted_mean(losses, weights):
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
-def cross_entropy(outputs, targets):
-    """Cross-entropy of logits (B, C) and class numbers (B,), row by row: (B,)."""
-    return F.cross_entropy(outputs, targets, reduction="none")
+def cross_entropy(outputs, targets, *, label_smoothing=0.0):
+    """Cross-entropy of logits (B, C) and class numbers (B,), row by row: (B,).
+
+    With label smoothing e the true class is wanted with probability 1 - e + e / C, each other
+    with e / C.
+    """
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"cross_entropy: label_smoothing must be from 0 to below 1. Got {label_smoothing!r}."
+        )
+    return F.cross_entropy(outputs, targets, reduction="none", label_smoothing=label_smoothing)
+
+
+def focal(outputs, targets, *, gamma=2.0):
+    """Focal loss of logits (B, C) and class numbers (B,): -(1 - p)^gamma log p, row by row: (B,).
+
+    p is the probability of the true class: what is easy already counts less.
+    """
+    if not gamma >= 0:
+        raise ValueError(f"focal: gamma must be 0 or more. Got {gamma!r}.")
+    log_p = -F.cross_entropy(outputs, targets, reduction="none")
+    # 1 - p without its rounding; a power below one has no gradient at zero
+    missing = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny ** 0.5)
+    return -(missing**gamma) * log_p
 
 
 def squared_error(outputs, targets):
     """Squared error of outputs and targets (B, C), averaged over the outputs: (B,)."""
     return ((outputs - targets) ** 2).mean(1)
+
+
+def absolute_error(outputs, targets):
+    """Absolute error of outputs and targets (B, C), averaged over the outputs: (B,)."""
+    return (outputs - targets).abs().mean(1)
+
+
+def huber(outputs, targets, *, delta=1.0):
+    """Huber loss of outputs and targets (B, C), averaged over the outputs: (B,).
+
+    Half the squared error up to ``delta``, and a straight line of slope ``delta`` beyond.
+    """
+    if not delta > 0:
+        raise ValueError(f"huber: delta must be above 0. Got {delta!r}.")
+    return F.huber_loss(outputs, targets, reduction="none", delta=delta).mean(1)
+
+
+#: Names of the built-in losses by task, as `loss=` of the estimators takes them.
+LOSSES = {
+    "classification": {"cross_entropy": cross_entropy, "focal": focal},
+    "regression": {
+        "squared_error": squared_error,
+        "absolute_error": absolute_error,
+        "huber": huber,
+    },
+}

@@ -52,6 +52,28 @@ class FusionNet(NeuralNet):
         generator = torch.Generator().manual_seed(self.seed)
         return Batches(dataset, self.batch_size, generator)
 
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Return groups of parameters: skorch's, and those that encoders give their own rates."""
+        trained = [(name, p) for name, p in named_parameters if p.requires_grad]
+        (groups,), kwargs = super().get_params_for_optimizer(prefix, trained)
+        rates = {
+            id(parameter): rate
+            for encoder in self.module_.encoders
+            for part, rate in getattr(encoder, "learning_rates", list)()
+            for parameter in part.parameters()
+        }
+        split = []
+        for group in groups:
+            by_rate = {}
+            for parameter in group["params"]:
+                # a rate that the user gave by name goes before the encoder's
+                rate = None if "lr" in group else rates.get(id(parameter))
+                by_rate.setdefault(rate, []).append(parameter)
+            for rate, parameters in by_rate.items():
+                own = {} if rate is None else {"lr": rate}
+                split.append({**group, **own, "params": parameters})
+        return (split,), kwargs
+
     def infer(self, x, **fit_params):
         """Run the module on the inputs of a batch, which are on the device already."""
         return self.module_(*x)
@@ -60,6 +82,11 @@ class FusionNet(NeuralNet):
         """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
         targets, weights = y_true
         losses = self.loss(y_pred, targets)
+        if losses.shape != weights.shape:
+            raise ValueError(
+                f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
+                f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
+            )
         loss = weighted_mean(losses, weights)
         if training:
             extra = self.module_.auxiliary_loss(

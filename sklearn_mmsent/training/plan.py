@@ -69,12 +69,20 @@ class NetworkPlan:
             fusion,
             head,
             standardizers=[
-                Standardize(_tensor(mean), _tensor(scale)) for mean, scale in self.statistics
+                _standardizer(encoder, mean, scale)
+                for encoder, (mean, scale) in zip(encoders, self.statistics, strict=True)
             ],
             modality_of_block=list(self.modality_of_block),
             width=self.width,
             modality_dropout=self.modality_dropout,
         )
+
+
+def _standardizer(encoder, mean, scale):
+    mean, scale = _tensor(mean), _tensor(scale)
+    if getattr(encoder, "raw", False):  # then it only fills what is missing
+        mean, scale = torch.zeros_like(mean), torch.ones_like(scale)
+    return Standardize(mean, scale)
 
 
 def _tensor(array):

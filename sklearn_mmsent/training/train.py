@@ -3,12 +3,13 @@
 import contextlib
 
 import torch
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
+from sklearn_mmsent.training.schedule import LearningRateSchedule
 
 
 def train_network(
@@ -23,6 +24,9 @@ def train_network(
     batch_size,
     max_epochs,
     patience=None,
+    clip_norm=None,
+    lr_schedule=None,
+    warmup=0.0,
     device="cpu",
     callbacks=(),
     verbose=0,
@@ -51,6 +55,12 @@ def train_network(
     patience : int or None, default=None
         Epochs without a better validation loss after which training stops and
         the best weights come back; None trains to the end.
+    clip_norm : float or None, default=None
+        Largest norm of all gradients of a step together; longer ones are scaled down to it.
+    lr_schedule : {"cosine", "linear"} or None, default=None
+        How the learning rates fall towards zero over `max_epochs`.
+    warmup : float, default=0.0
+        Share of all steps in which the learning rates rise to their values.
     device : str, default="cpu"
         Where to train.
     callbacks : list of skorch callbacks, default=()
@@ -71,6 +81,10 @@ def train_network(
         net_params |= {"optimizer": torch.optim.AdamW, "optimizer__fused": True}
         net_params.setdefault("optimizer__weight_decay", weight_decay)
     callbacks = list(callbacks or ())
+    if clip_norm is not None:
+        callbacks.append(("clip_norm", GradientNormClipping(clip_norm)))
+    if lr_schedule is not None or warmup > 0:
+        callbacks.append(("lr_schedule", LearningRateSchedule(lr_schedule, warmup)))
     if patience is not None:
         stop = EarlyStopping(patience=patience, load_best=True, sink=noop)
         callbacks.append(("early_stopping", stop))

@@ -16,6 +16,7 @@ from sklearn_mmsent.training import (
     train_network,
 )
 from sklearn_mmsent.training.dataset import Batches
+from sklearn_mmsent.training.schedule import factor
 
 
 def setup(n=90, seed=0):
@@ -191,6 +192,87 @@ def test_read_only_memory_is_fine():
     _, blocks, _ = setup(5)
     blocks[0].values.flags.writeable = False
     assert len(BlockDataset(blocks)) == 5
+
+
+class Rates(Callback):
+    """Writes down the rates of every training step."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_grad_computed(self, net, named_parameters, training=False, **kwargs):
+        if training:
+            self.rates.append([group["lr"] for group in net.optimizer_.param_groups])
+
+
+def test_every_group_keeps_its_own_rate():
+    plan, blocks, y = setup()
+    data = BlockDataset(blocks, y)
+    net_params = {
+        "optimizer": torch.optim.AdamW,
+        "optimizer__param_groups": [("encoders*", {"lr": 1e-4})],
+    }
+    spy = Rates()
+    train_network(
+        plan,
+        data,
+        data,  # validation steps do not count
+        lr_schedule="cosine",
+        warmup=0.2,
+        callbacks=[spy],
+        net_params=net_params,
+        **SETTINGS,
+    )
+    assert len(spy.rates) == 5 * 6
+    for step, (own, others) in enumerate(spy.rates):
+        scale = factor(step, 30, "cosine", 0.2)
+        assert own == pytest.approx(1e-4 * scale)
+        assert others == pytest.approx(1e-2 * scale)
+
+
+def test_early_stopping_cuts_the_way_short_and_the_best_weights_come_back():
+    plan, blocks, y = setup()
+    train, valid = BlockDataset(blocks, y), BlockDataset(blocks, 1 - y)
+    spy = Rates()
+    settings = {**SETTINGS, "max_epochs": 50, "callbacks": [spy]}
+    net = train_network(plan, train, valid, patience=3, lr_schedule="linear", **settings)
+    assert len(net.history) < 50
+    rates = [rate for [rate] in spy.rates]
+    assert rates == pytest.approx([1e-2 * (1 - step / 300) for step in range(len(rates))])
+    outputs = torch.as_tensor(predict_network(net.module_, valid))
+    now = cross_entropy(outputs, torch.as_tensor(1 - y)).mean().item()
+    assert now == pytest.approx(min(net.history[:, "valid_loss"]), rel=1e-4)
+    pickle.loads(pickle.dumps(net.callbacks_[-2]))
+
+
+def test_equals_a_bare_loop_with_torchs_clipping_and_schedule():
+    plan, blocks, y = setup()
+    plan = NetworkPlan(**{**vars(plan), "dropout": 0.0})
+    data = BlockDataset(blocks, y)
+    options = {"clip_norm": 0.05, "lr_schedule": "cosine", "warmup": 0.0}
+    # plain gradient descent: Adam forgets the length of a gradient
+    net_params = {"optimizer": torch.optim.SGD}
+    settings = {**SETTINGS, "lr": 1.0, "net_params": net_params}
+    net = train_network(plan, data, **options, **settings)
+    torch.manual_seed(SETTINGS["seed"])
+    module = plan.build()
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
+    order = torch.Generator().manual_seed(SETTINGS["seed"])
+    norms = []
+    for _ in range(5):
+        for rows in torch.randperm(len(y), generator=order).split(16):
+            inputs, (targets, _) = data[rows]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(*inputs), targets).backward()
+            norms.append(torch.nn.utils.clip_grad_norm_(module.parameters(), 0.05).item())
+            optimizer.step()
+            scheduler.step()
+    assert max(norms) > 0.05  # or nothing was clipped
+    expected = module.double().eval()(*data[torch.arange(len(y))][0]).detach().numpy()
+    assert predict_network(net.module_, data) == pytest.approx(expected, abs=1e-5)
+    free = train_network(plan, data, **settings)
+    assert predict_network(free.module_, data) != pytest.approx(expected, abs=1e-2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: no CUDA device here")

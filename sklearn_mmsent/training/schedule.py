@@ -1,0 +1,72 @@
+"""The learning rate's way through training."""
+
+import math
+
+from skorch.callbacks import Callback
+
+
+class LearningRateSchedule(Callback):
+    """Scale the learning rate of each parameter group before each step.
+
+    Over the first steps it rises to its value; then it stays there, or falls towards zero by half
+    a cosine or a straight line, which it would reach one step after the last epoch. Early
+    stopping cuts the way short and does not change it.
+
+    Parameters
+    ----------
+    shape : {"cosine", "linear"} or None
+        How it falls; None for not at all.
+    warmup : float, default=0.0
+        Share of all steps in which it rises.
+
+    References
+    ----------
+    Loshchilov, Hutter (2017), SGDR: stochastic gradient descent with warm restarts, ICLR
+    (cosine); Goyal et al. (2017), Accurate, large minibatch SGD, arXiv:1706.02677 (warm-up).
+    """
+
+    def __init__(self, shape, warmup=0.0):
+        self.shape = shape
+        self.warmup = warmup
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Note the rate of each group, and how many steps there will be."""
+        self.total_ = net.max_epochs * len(net.get_iterator(X, training=True))
+        self.step_ = 0
+        for group in net.optimizer_.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # where torch's own schedulers note it
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Set the rates for a training step."""
+        if not training:
+            return
+        scale = factor(self.step_, self.total_, self.shape, self.warmup)
+        for group in net.optimizer_.param_groups:
+            group["lr"] = group["initial_lr"] * scale
+        self.step_ += 1
+
+
+def factor(step, total, shape, warmup):
+    """Return what the learning rate is multiplied by at a step.
+
+    Parameters
+    ----------
+    step, total : int
+        Number of the step, from 0, and of all steps.
+    shape : {"cosine", "linear"} or None
+        How it falls.
+    warmup : float
+        Share of all steps in which it rises.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    rising = round(warmup * total)
+    if step < rising:
+        return (step + 1) / (rising + 1)  # no step is lost to a rate of zero
+    gone = (step - rising) / max(total - rising, 1)
+    if shape == "cosine":
+        return (1 + math.cos(math.pi * gone)) / 2
+    return 1 - gone if shape == "linear" else 1.0
