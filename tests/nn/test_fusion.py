@@ -34,6 +34,14 @@ def weighted(fusion, row, there):
     return sum(s * x for s, x in zip(share, row, strict=True))
 
 
+def pooled(fusion, row, there):
+    return sum((x for x, t in zip(row, there, strict=True) if t), start=np.zeros(D))
+
+
+def mean(fusion, row, there):
+    return pooled(fusion, row, there) / there.sum()
+
+
 def gated(fusion, row, there):
     W_gate, b_gate = weights_of(fusion.gate)
     z = 1 / (1 + np.exp(-(W_gate @ np.concatenate(row) + b_gate)))
@@ -45,11 +53,17 @@ def gated(fusion, row, there):
     return h
 
 
-REFERENCES = {"concat": concat, "weighted": weighted, "gated": gated}
+REFERENCES = {
+    "concat": concat,
+    "sum": pooled,
+    "mean": mean,
+    "weighted": weighted,
+    "gated": gated,
+}
 
 
 @pytest.mark.parametrize("n_blocks", [1, 2, 4])
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", REFERENCES)
 def test_equals_its_equations(name, n_blocks):
     fusion, vectors, there = build(name, n_blocks)
     if name == "weighted":
@@ -67,7 +81,7 @@ def test_weights_are_a_convex_combination_of_what_is_there():
     assert (weights[~there] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["weighted", "gated"])
+@pytest.mark.parametrize("name", ["sum", "mean", "weighted", "gated"])
 def test_the_absent_do_not_count(name):
     fusion, vectors, there = build(name, 3)
     if name == "gated":  # its gates look at the tokens that stand for the absent, not at zero
