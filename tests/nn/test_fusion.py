@@ -1,9 +1,12 @@
 """Each fusion against its paper's equations, written out row by row in float64."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
+from sklearn_mmsent import FusionClassifier, FusionRegressor
 from sklearn_mmsent.nn import FUSIONS
 
 B, D = 5, 4
@@ -90,3 +93,9 @@ def test_the_absent_do_not_count(name):
         return
     changed = torch.where(there.unsqueeze(-1), vectors, torch.full_like(vectors, 99.0))
     assert torch.equal(fusion(vectors, there), fusion(changed, there))
+
+
+def test_the_estimators_tell_every_fusion():
+    for cls in (FusionClassifier, FusionRegressor):
+        told = cls.__doc__.partition("fusion : ")[2].partition("modalities : ")[0]
+        assert set(re.findall(r'"(\w+)"', told)) == set(FUSIONS)
