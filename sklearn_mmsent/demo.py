@@ -39,10 +39,11 @@ from sklearn_mmsent.model_selection._comparison import (
     summarize,
     to_markdown,
 )
-from sklearn_mmsent.nn import FUSIONS
 
 METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro"]
 N_NEW_ROWS = 3
+#: Fusions that are compared; there are more, see FusionClassifier.
+FUSIONS = ["concat", "weighted", "gated"]
 
 
 def main(arguments=None):
@@ -85,7 +86,7 @@ def main(arguments=None):
 
         summary = summarize(results, METRICS)
         print(f"\n{to_markdown(summary, METRICS)}\n")
-        best = summary.loc[list(FUSIONS), "f1_macro"].idxmax()
+        best = summary.loc[FUSIONS, "f1_macro"].idxmax()
         _write(output, summary, results, data.y, best)
         final = build_models(columns)[best]  # what is saved must not depend on a folder beside it
         _save_and_use(output / "pipeline.joblib", final, data, new, options.seed)

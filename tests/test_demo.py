@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from sklearn_mmsent import demo, make_clips
-from sklearn_mmsent.nn import FUSIONS
 
 
 def run(tmp_path, *arguments):
@@ -25,7 +24,7 @@ def test_on_generated_clips(tmp_path, capsys):
         "image alone",
         "audio alone",
         "logistic regression, all",
-        *FUSIONS,
+        *demo.FUSIONS,
     }
     assert scores.groupby("model").size().eq(2).all()
     assert scores[demo.METRICS].apply(lambda column: column.between(0, 1)).all(axis=None)

@@ -24,16 +24,31 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     Parameters
     ----------
-    fusion : {"concat", "weighted", "gated"} or class, default="concat"
-        How the block vectors are joined: side by side; by learned weights over
-        what is there; by gates that look at all blocks (gated multimodal unit
-        [1]_). A class is built as ``fusion(n_blocks, width, dropout)``.
+    fusion : str or class, default="concat"
+        How the blocks are joined:
+
+        - "concat": side by side; the baseline;
+        - "sum", "mean": added up, or averaged, over what is there;
+        - "weighted": averaged by learned weights of the blocks;
+        - "gated": each through gates that look at all (gated multimodal unit [1]_);
+        - "mag": a main block, shifted by the others (adaptation gate);
+        - "multiplicative": each rescales what those before it said;
+        - "tensor", "low_rank": products of units of all blocks, in full (TFN) or
+          of low rank (LMF);
+        - "attention": blocks look at each other (self-attention);
+        - "misa": parts that blocks share and parts of their own (MISA);
+        - "poe": Gaussian votes, the surer the heavier (product of experts);
+        - "decision": each decides alone, the decisions are averaged (late fusion);
+        - "quality_aware": the same, by each row's confidence (QMF).
+
+        Their classes in :mod:`sklearn_mmsent.nn` tell papers and options. A
+        class of one's own is built as ``fusion(n_blocks, width, dropout)``.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are. "auto" reads the column names; a mapping such as
         ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None
         takes the table as one block.
     fusion_params : dict or None, default=None
-        Options of the fusion.
+        Options of the fusion, such as ``{"rank": 8}`` for "low_rank".
     encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
             "transformer", "pretrained_text"}, class, tuple or mapping, default="auto"
         How a block becomes a vector, or, for a fusion of sequences, a sequence

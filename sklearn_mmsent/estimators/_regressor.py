@@ -16,8 +16,11 @@ class FusionRegressor(RegressorMixin, BaseFusion):
 
     Parameters
     ----------
-    fusion : {"concat", "weighted", "gated"} or class, default="concat"
-        How the block vectors are joined; see :class:`FusionClassifier`.
+    fusion : str or class, default="concat"
+        How the blocks are joined: "concat", "sum", "mean", "weighted", "gated",
+        "mag", "multiplicative", "tensor", "low_rank", "attention", "misa",
+        "poe", "decision" or "quality_aware"; see :class:`FusionClassifier` for
+        what each does.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are. "auto" reads the column names; a mapping such as
         ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None

@@ -1,9 +1,12 @@
 """Each fusion against its paper's equations, written out row by row in float64."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
+from sklearn_mmsent import FusionClassifier, FusionRegressor
 from sklearn_mmsent.nn import FUSIONS
 
 B, D = 5, 4
@@ -34,6 +37,14 @@ def weighted(fusion, row, there):
     return sum(s * x for s, x in zip(share, row, strict=True))
 
 
+def pooled(fusion, row, there):
+    return sum((x for x, t in zip(row, there, strict=True) if t), start=np.zeros(D))
+
+
+def mean(fusion, row, there):
+    return pooled(fusion, row, there) / there.sum()
+
+
 def gated(fusion, row, there):
     W_gate, b_gate = weights_of(fusion.gate)
     z = 1 / (1 + np.exp(-(W_gate @ np.concatenate(row) + b_gate)))
@@ -45,11 +56,17 @@ def gated(fusion, row, there):
     return h
 
 
-REFERENCES = {"concat": concat, "weighted": weighted, "gated": gated}
+REFERENCES = {
+    "concat": concat,
+    "sum": pooled,
+    "mean": mean,
+    "weighted": weighted,
+    "gated": gated,
+}
 
 
 @pytest.mark.parametrize("n_blocks", [1, 2, 4])
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", REFERENCES)
 def test_equals_its_equations(name, n_blocks):
     fusion, vectors, there = build(name, n_blocks)
     if name == "weighted":
@@ -67,7 +84,7 @@ def test_weights_are_a_convex_combination_of_what_is_there():
     assert (weights[~there] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["weighted", "gated"])
+@pytest.mark.parametrize("name", ["sum", "mean", "weighted", "gated"])
 def test_the_absent_do_not_count(name):
     fusion, vectors, there = build(name, 3)
     if name == "gated":  # its gates look at the tokens that stand for the absent, not at zero
@@ -76,3 +93,9 @@ def test_the_absent_do_not_count(name):
         return
     changed = torch.where(there.unsqueeze(-1), vectors, torch.full_like(vectors, 99.0))
     assert torch.equal(fusion(vectors, there), fusion(changed, there))
+
+
+def test_the_estimators_tell_every_fusion():
+    for cls in (FusionClassifier, FusionRegressor):
+        told = cls.__doc__.partition("fusion : ")[2].partition("modalities : ")[0]
+        assert set(re.findall(r'"(\w+)"', told)) == set(FUSIONS)

@@ -1,11 +1,57 @@
 """The ways to join: what M blocks say in, one fused vector out; one small file a family."""
 
+from sklearn_mmsent.nn.fusion.attention import AttentionFusion
 from sklearn_mmsent.nn.fusion.base import Fusion
 from sklearn_mmsent.nn.fusion.concat import ConcatFusion
+from sklearn_mmsent.nn.fusion.decision import DecisionFusion, QualityAwareFusion
 from sklearn_mmsent.nn.fusion.gated import GatedFusion
+from sklearn_mmsent.nn.fusion.low_rank import LowRankFusion
+from sklearn_mmsent.nn.fusion.mag import AdaptationGateFusion
+from sklearn_mmsent.nn.fusion.misa import MISAFusion
+from sklearn_mmsent.nn.fusion.multiplicative import MultiplicativeFusion
+from sklearn_mmsent.nn.fusion.poe import ProductOfExpertsFusion
+from sklearn_mmsent.nn.fusion.pooled import MeanFusion, SumFusion
+from sklearn_mmsent.nn.fusion.tensor import TensorFusion
 from sklearn_mmsent.nn.fusion.weighted import WeightedFusion
 
 #: Names of the built-in fusions, as `fusion=` of the estimators takes them.
-FUSIONS = {"concat": ConcatFusion, "weighted": WeightedFusion, "gated": GatedFusion}
+FUSIONS = {
+    "concat": ConcatFusion,
+    # each block adds its part
+    "sum": SumFusion,
+    "mean": MeanFusion,
+    "weighted": WeightedFusion,
+    # blocks open, shift or rescale what others say
+    "gated": GatedFusion,
+    "mag": AdaptationGateFusion,
+    "multiplicative": MultiplicativeFusion,
+    # products of units of all blocks
+    "tensor": TensorFusion,
+    "low_rank": LowRankFusion,
+    "attention": AttentionFusion,
+    # latent parts, held together by losses of their own
+    "misa": MISAFusion,
+    "poe": ProductOfExpertsFusion,
+    # each block decides alone
+    "decision": DecisionFusion,
+    "quality_aware": QualityAwareFusion,
+}
 
-__all__ = ["FUSIONS", "ConcatFusion", "Fusion", "GatedFusion", "WeightedFusion"]
+__all__ = [
+    "FUSIONS",
+    "AdaptationGateFusion",
+    "AttentionFusion",
+    "ConcatFusion",
+    "DecisionFusion",
+    "Fusion",
+    "GatedFusion",
+    "LowRankFusion",
+    "MISAFusion",
+    "MeanFusion",
+    "MultiplicativeFusion",
+    "ProductOfExpertsFusion",
+    "QualityAwareFusion",
+    "SumFusion",
+    "TensorFusion",
+    "WeightedFusion",
+]

@@ -1,5 +1,6 @@
 """What a fusion is: what the blocks say in, one fused vector out."""
 
+import torch
 from torch import nn
 
 
@@ -22,6 +23,9 @@ class Fusion(nn.Module):
     #: True: built with ``n_outputs=C`` too, and gives the network's outputs (B, C) itself.
     decides = False
 
+    #: What ``forward`` leaves in training for ``auxiliary_loss``, which takes it away again.
+    _last = None
+
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return what is added to the loss of the batch that was fused last, in training.
 
@@ -39,3 +43,16 @@ class Fusion(nn.Module):
         Tensor of shape () or None
             None for nothing.
         """
+
+    def __getstate__(self):
+        """Leave out what waits for ``auxiliary_loss``: a graph cannot be copied or pickled."""
+        state = self.__dict__.copy()
+        state.pop("_last", None)
+        return state
+
+
+def each(layers, vectors):
+    """Send each block's vector through a layer of its own: (B, M, D) to (B, M, ...)."""
+    return torch.stack(
+        [layer(vector) for layer, vector in zip(layers, vectors.unbind(1), strict=True)], dim=1
+    )

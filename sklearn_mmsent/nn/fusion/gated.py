@@ -6,10 +6,9 @@ z_i = sigmoid(V_i [x_1, ..., x_M]), h = sum_i z_i * h_i (their figure 2a, the
 form for any number of modalities).
 """
 
-import torch
 from torch import nn
 
-from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.base import Fusion, each
 
 
 class GatedFusion(Fusion):
@@ -38,8 +37,5 @@ class GatedFusion(Fusion):
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        values = torch.stack(
-            [layer(vector) for layer, vector in zip(self.values, vectors.unbind(1), strict=True)],
-            dim=1,
-        ).tanh()
+        values = each(self.values, vectors).tanh()
         return self.dropout((self.gates(vectors, there) * values).sum(1))

@@ -1,0 +1,50 @@
+"""Simple pooling: the mean, or the sum, of the block vectors that are there.
+
+Baltrusaitis, Ahuja, Morency (2019), Multimodal machine learning: a survey and
+taxonomy, IEEE TPAMI 41(2), section 3.1 (joint representations); with all
+weights equal, the weighted fusion of Kiela et al. (2018).
+"""
+
+from torch import nn
+
+from sklearn_mmsent.nn.fusion.base import Fusion
+
+
+class SumFusion(Fusion):
+    """The sum of the block vectors that are there: evidence adds up.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a fused unit is zeroed in training.
+    """
+
+    def __init__(self, n_blocks, width, dropout):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors, there):
+        """Fuse vectors of shape (B, M, D) to (B, D)."""
+        return self.dropout((vectors * there.unsqueeze(-1)).sum(1))
+
+
+class MeanFusion(SumFusion):
+    """The mean of the block vectors that are there: of one scale, however many are missing.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a fused unit is zeroed in training.
+    """
+
+    def forward(self, vectors, there):
+        """Fuse vectors of shape (B, M, D) to (B, D)."""
+        return super().forward(vectors, there) / there.sum(1, keepdim=True)
