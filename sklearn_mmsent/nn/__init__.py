@@ -5,19 +5,33 @@ letter: B batch, T time, F features, D hidden width, M blocks, C outputs.
 """
 
 from sklearn_mmsent.nn.encoders import ENCODERS, Encoder, MLPEncoder
-from sklearn_mmsent.nn.fusion import FUSIONS, ConcatFusion, Fusion, GatedFusion, WeightedFusion
+from sklearn_mmsent.nn.fusion import (
+    FUSIONS,
+    BottleneckFusion,
+    ConcatFusion,
+    Fusion,
+    GatedFusion,
+    MemoryFusion,
+    MulTFusion,
+    ReinforcedFusion,
+    WeightedFusion,
+)
 from sklearn_mmsent.nn.heads import PredictionHead
 from sklearn_mmsent.nn.network import FusionNetwork
 
 __all__ = [
     "ENCODERS",
     "FUSIONS",
+    "BottleneckFusion",
     "ConcatFusion",
     "Encoder",
     "Fusion",
     "FusionNetwork",
     "GatedFusion",
     "MLPEncoder",
+    "MemoryFusion",
+    "MulTFusion",
     "PredictionHead",
+    "ReinforcedFusion",
     "WeightedFusion",
 ]
