@@ -44,7 +44,9 @@ class MultiHeadAttention(nn.Module):
             layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
             for layer, x in ((self.query, queries), (self.key, memory), (self.value, memory))
         )
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        # written out: torch's fused attention has no rule for vmap on a CPU
+        scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
+        seen = scores.masked_fill(~allowed, -torch.inf).softmax(-1) @ value
         return self.out(seen.transpose(1, 2).flatten(2)) * some
 
 
