@@ -39,7 +39,11 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         - "misa": parts that blocks share and parts of their own (MISA);
         - "poe": Gaussian votes, the surer the heavier (product of experts);
         - "decision": each decides alone, the decisions are averaged (late fusion);
-        - "quality_aware": the same, by each row's confidence (QMF).
+        - "quality_aware": the same, by each row's confidence (QMF);
+        - "mult": each sequence looks at the others (MulT);
+        - "bottleneck": sequences talk through a few tokens (MBT);
+        - "memory": recurrent networks watched by a shared memory (MFN);
+        - "reinforced": steps let in or not by gates learned from reward (GME-LSTM).
 
         Their classes in :mod:`sklearn_mmsent.nn` tell papers and options. A
         class of one's own is built as ``fusion(n_blocks, width, dropout)``.

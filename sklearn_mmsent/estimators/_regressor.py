@@ -19,8 +19,8 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     fusion : str or class, default="concat"
         How the blocks are joined: "concat", "sum", "mean", "weighted", "gated",
         "mag", "multiplicative", "tensor", "low_rank", "attention", "misa",
-        "poe", "decision" or "quality_aware"; see :class:`FusionClassifier` for
-        what each does.
+        "poe", "decision", "quality_aware", "mult", "bottleneck", "memory" or
+        "reinforced"; see :class:`FusionClassifier` for what each does.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are. "auto" reads the column names; a mapping such as
         ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None

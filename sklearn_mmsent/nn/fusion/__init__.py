@@ -2,15 +2,19 @@
 
 from sklearn_mmsent.nn.fusion.attention import AttentionFusion
 from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.bottleneck import BottleneckFusion
 from sklearn_mmsent.nn.fusion.concat import ConcatFusion
 from sklearn_mmsent.nn.fusion.decision import DecisionFusion, QualityAwareFusion
 from sklearn_mmsent.nn.fusion.gated import GatedFusion
 from sklearn_mmsent.nn.fusion.low_rank import LowRankFusion
 from sklearn_mmsent.nn.fusion.mag import AdaptationGateFusion
+from sklearn_mmsent.nn.fusion.memory import MemoryFusion
 from sklearn_mmsent.nn.fusion.misa import MISAFusion
+from sklearn_mmsent.nn.fusion.mult import MulTFusion
 from sklearn_mmsent.nn.fusion.multiplicative import MultiplicativeFusion
 from sklearn_mmsent.nn.fusion.poe import ProductOfExpertsFusion
 from sklearn_mmsent.nn.fusion.pooled import MeanFusion, SumFusion
+from sklearn_mmsent.nn.fusion.reinforced import ReinforcedFusion
 from sklearn_mmsent.nn.fusion.tensor import TensorFusion
 from sklearn_mmsent.nn.fusion.weighted import WeightedFusion
 
@@ -35,12 +39,18 @@ FUSIONS = {
     # each block decides alone
     "decision": DecisionFusion,
     "quality_aware": QualityAwareFusion,
+    # sequences look at each other, step by step
+    "mult": MulTFusion,
+    "bottleneck": BottleneckFusion,
+    "memory": MemoryFusion,
+    "reinforced": ReinforcedFusion,
 }
 
 __all__ = [
     "FUSIONS",
     "AdaptationGateFusion",
     "AttentionFusion",
+    "BottleneckFusion",
     "ConcatFusion",
     "DecisionFusion",
     "Fusion",
@@ -48,9 +58,12 @@ __all__ = [
     "LowRankFusion",
     "MISAFusion",
     "MeanFusion",
+    "MemoryFusion",
+    "MulTFusion",
     "MultiplicativeFusion",
     "ProductOfExpertsFusion",
     "QualityAwareFusion",
+    "ReinforcedFusion",
     "SumFusion",
     "TensorFusion",
     "WeightedFusion",

@@ -1,0 +1,115 @@
+"""What fusions of sequences with attention are made of: masked attention, layers, positions.
+
+Vaswani et al. (2017), Attention is all you need, NeurIPS; normalisation before each part as in
+Xiong et al. (2020), On layer normalization in the Transformer architecture, ICML.
+
+Shapes: B batch, S steps of the queries, T steps of the memory, D width.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_mmsent.nn._steps import places
+
+
+class MultiHeadAttention(nn.Module):
+    """Masked attention in several heads: softmax(Q K' / sqrt(d)) V; nothing where all is masked.
+
+    Parameters
+    ----------
+    width : int
+        Width D of queries, memory and output.
+    n_heads : int
+        Number of heads; where it does not divide D, the heads together are a little wider.
+    """
+
+    def __init__(self, width, n_heads):
+        super().__init__()
+        inner = n_heads * -(-width // n_heads)
+        self.n_heads = n_heads
+        self.query = nn.Linear(width, inner)
+        self.key = nn.Linear(width, inner, bias=False)  # the softmax would not see the bias
+        self.value = nn.Linear(width, inner)
+        self.out = nn.Linear(inner, width)
+
+    def forward(self, queries, memory, mask):
+        """Let queries (B, S, D) look at the memory (B, T, D) where the mask (B, T) is True."""
+        some = mask.any(dim=1)[:, None, None]
+        # a softmax over nothing would be NaN: such rows look everywhere, and what they see is cut
+        allowed = mask[:, None, None, :] | ~some.unsqueeze(-1)  # (B, 1, 1, T)
+        query, key, value = (
+            layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
+            for layer, x in ((self.query, queries), (self.key, memory), (self.value, memory))
+        )
+        # written out: torch's fused attention has no rule for vmap on a CPU
+        scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
+        seen = scores.masked_fill(~allowed, -torch.inf).softmax(-1) @ value
+        return self.out(seen.transpose(1, 2).flatten(2)) * some
+
+
+class TransformerLayer(nn.Module):
+    """Attention, then two dense layers at each step; each part normed before and added.
+
+    Parameters
+    ----------
+    width : int
+        Width D.
+    n_heads : int
+        Number of heads.
+    dropout : float
+        Probability with which a unit of a part's output is zeroed in training.
+    activation : type, default=nn.ReLU
+        Between the two dense layers, which are 4 D wide inside.
+    """
+
+    def __init__(self, width, n_heads, dropout, activation=nn.ReLU):
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, n_heads)
+        self.norm_dense = nn.LayerNorm(width)
+        self.dense = nn.Sequential(
+            nn.Linear(width, 4 * width), activation(), nn.Linear(4 * width, width)
+        )
+        self.dropout = RowDropout(dropout)
+
+    def forward(self, x, mask, memory=None):
+        """Map x of shape (B, S, D); it looks at the memory (B, T, D), or at itself."""
+        queries = self.norm_attention(x)
+        memory = queries if memory is None else self.norm_attention(memory)
+        x = x + self.dropout(self.attention(queries, memory, mask))
+        return x + self.dropout(self.dense(self.norm_dense(x)))
+
+
+class RowDropout(nn.Module):
+    """Dropout that zeroes the same units at all steps of a row.
+
+    Its draws do not depend on the number of steps, so that padding does not even change which
+    units are zeroed. Gal, Ghahramani (2016), A theoretically grounded application of dropout in
+    recurrent neural networks, NeurIPS.
+
+    Parameters
+    ----------
+    p : float
+        Probability with which a unit of a row is zeroed in training.
+    """
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        """Zero units of x of shape (B, S, D)."""
+        return x * F.dropout(torch.ones_like(x[:, :1]), self.p, self.training)
+
+
+def add_positions(tokens, real):
+    """Add sinusoids of the steps since each row's first real one to tokens (B, S, D)."""
+    width = tokens.shape[-1]
+    rates = torch.arange(0, width, 2, device=tokens.device, dtype=tokens.dtype)
+    rates = torch.exp(rates * (-math.log(10_000) / width))  # (D / 2,)
+    angles = places(real).unsqueeze(-1) * rates  # (B, S, D / 2)
+    waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(2)
+    return tokens + waves[..., :width]

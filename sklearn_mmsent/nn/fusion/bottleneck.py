@@ -1,0 +1,80 @@
+"""Attention bottlenecks (MBT): modalities meet in a few shared tokens only.
+
+Nagrani, Yang, Arnab, Jansen, Schmid, Sun (2021), Attention bottlenecks for multimodal fusion,
+NeurIPS, section 3.2: in layer l each modality m, with its class token in front, runs
+
+    [z_m, b_m] <- Transformer_m([z_m, b]),    then b <- mean over m of b_m,
+
+and the class tokens are averaged (the paper averages what its linear classifier makes of each,
+which is the same).
+"""
+
+import torch
+from torch import nn
+
+from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
+from sklearn_mmsent.nn.fusion.base import Fusion
+
+
+class BottleneckFusion(Fusion):
+    """A transformer of its own for each block, all of them sharing a few bottleneck tokens.
+
+    Cost grows with the sum of the blocks' lengths squared, not with the square of their sum.
+    Absent blocks neither write into the bottleneck nor count in the result.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a unit is zeroed in training.
+    n_bottlenecks : int, default=4
+        Number of shared tokens N.
+    n_layers : int, default=2
+        Layers of each block's transformer; with one layer, blocks only meet in the average.
+    n_heads : int, default=4
+        Heads of each attention.
+    """
+
+    sequential = True
+
+    def __init__(self, n_blocks, width, dropout, n_bottlenecks=4, n_layers=2, n_heads=4):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                TransformerLayer(width, n_heads, dropout, nn.GELU) for _ in range(n_blocks)
+            )
+            for _ in range(n_layers)
+        )
+        self.classes = nn.Parameter(0.02 * torch.randn(n_blocks, 1, width))
+        self.bottlenecks = nn.Parameter(0.02 * torch.randn(n_bottlenecks, width))
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens, real, there):
+        """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        n_rows, n_shared = len(there), len(self.bottlenecks)
+        shared = self.bottlenecks.expand(n_rows, -1, -1)  # (B, N, D)
+        states, masks = [], []
+        for token, sequence, mask in zip(self.classes, tokens, real, strict=True):
+            token = token.expand(n_rows, -1, -1)
+            states.append(torch.cat([token, add_positions(sequence, mask)], dim=1))
+            always = torch.ones_like(mask[:, :1]).expand(-1, n_shared + 1)
+            masks.append(torch.cat([always, mask], dim=1))  # (B, N + 1 + S)
+        for layers in self.layers:
+            both = [
+                layer(torch.cat([shared, state], dim=1), mask)
+                for layer, state, mask in zip(layers, states, masks, strict=True)
+            ]
+            shared = _mean_of_there([x[:, :n_shared].flatten(1) for x in both], there)
+            shared = shared.unflatten(1, (n_shared, -1))
+            states = [x[:, n_shared:] for x in both]
+        return self.dropout(_mean_of_there([self.norm(x[:, 0]) for x in states], there))
+
+
+def _mean_of_there(vectors, there):
+    """Average M vectors of shape (B, ...) over the blocks that are there."""
+    share = there / there.sum(1, keepdim=True)  # (B, M)
+    return torch.einsum("bm,mbd->bd", share.to(vectors[0].dtype), torch.stack(vectors))

@@ -1,0 +1,117 @@
+"""The memory fusion network (MFN): LSTMs side by side, watched by a memory of their own.
+
+Zadeh, Liang, Mazumder, Poria, Cambria, Morency (2018), Memory fusion network for multi-view
+sequential learning, AAAI. With h_t, c_t the outputs and memories of all M LSTMs side by side,
+
+    delta-memory attention  g_t = [c_(t-1), c_t] * softmax(D_a([c_(t-1), c_t]))
+    multi-view gated memory u_t = s(D_1(g_t)) * u_(t-1) + s(D_2(g_t)) * tanh(D_u(g_t)),
+
+s the sigmoid, every D of two dense layers; the result is made of h_T and u_T.
+"""
+
+import torch
+from torch import nn
+
+from sklearn_mmsent.nn._attention import RowDropout
+from sklearn_mmsent.nn._steps import common_clock, take
+from sklearn_mmsent.nn.fusion.base import Fusion
+
+
+class MemoryFusion(Fusion):
+    """An LSTM for each block, and a memory of what changes in their memories together.
+
+    The paper's sequences are aligned word by word. Here a row's sequences are set on the clock
+    of the longest one, shorter ones hold their steps longer, and a flat or an absent block is
+    constant; see :func:`sklearn_mmsent.nn._steps.common_clock`.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D, also of each LSTM.
+    dropout : float
+        Probability with which a unit is zeroed in training.
+    memory_size : int or None, default=None
+        Width U of the multi-view gated memory; None means D.
+    """
+
+    sequential = True
+
+    def __init__(self, n_blocks, width, dropout, memory_size=None):
+        super().__init__()
+        memory_size = width if memory_size is None else memory_size
+        window = 2 * n_blocks * width  # of two consecutive memories
+        self.cells = ParallelLSTM(n_blocks, width)
+        self.attention = _two_layers(window, width, window, dropout)
+        self.propose = _two_layers(window, width, memory_size, dropout)
+        self.retain = _two_layers(window, width, memory_size, dropout)
+        self.update = _two_layers(window, width, memory_size, dropout)
+        self.project = nn.Sequential(
+            nn.Linear(n_blocks * width + memory_size, width), nn.ReLU(), nn.Dropout(dropout)
+        )
+
+    def forward(self, tokens, real, there):
+        """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        indices, ticks = common_clock(real)
+        inputs = [take(x, index) for x, index in zip(tokens, indices, strict=True)]
+        outputs, memories = self.cells(torch.stack(inputs))  # (B, T, M D)
+        before = nn.functional.pad(memories, (0, 0, 1, 0))[:, :-1]  # nothing before the first
+        window = torch.cat([before, memories], dim=-1)  # (B, T, 2 M D)
+        noted = window * self.attention(window).softmax(-1)
+        retain, update = self.retain(noted).sigmoid(), self.update(noted).sigmoid()
+        proposal = update * self.propose(noted).tanh()  # (B, T, U)
+        # the steps behind a row's end are computed and never looked at
+        memory, watched = torch.zeros_like(proposal[:, 0]), []
+        for kept, new in zip(retain.unbind(1), proposal.unbind(1), strict=True):
+            memory = kept * memory + new
+            watched.append(memory)
+        end = ticks.sum(1, keepdim=True) - 1  # (B, 1)
+        last = [take(x, end).squeeze(1) for x in (outputs, torch.stack(watched, dim=1))]
+        return self.project(torch.cat(last, dim=1))
+
+
+class ParallelLSTM(nn.Module):
+    """M LSTMs of one width, a step of all of them at once; gives their memories, too.
+
+    ``torch.nn.LSTM`` runs one sequence at a time and keeps the memories of the last step only.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of LSTMs M.
+    width : int
+        Width D of inputs and outputs.
+    """
+
+    def __init__(self, n_blocks, width):
+        super().__init__()
+        self.inputs = nn.Parameter(torch.empty(n_blocks, width, 4 * width))
+        self.recurrent = nn.Parameter(torch.empty(n_blocks, width, 4 * width))
+        self.bias = nn.Parameter(torch.empty(n_blocks, 1, 4 * width))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
+
+    def forward(self, x):
+        """Run x of shape (M, B, T, D); return outputs and memories of shape (B, T, M D)."""
+        n_steps = x.shape[2]
+        driven = torch.baddbmm(self.bias, x.flatten(1, 2), self.inputs)
+        driven = driven.unflatten(1, (-1, n_steps)).unbind(2)  # T of (M, B, 4 D)
+        h = c = torch.zeros_like(x[:, :, 0])  # (M, B, D)
+        outputs, memories = [], []
+        for step in driven:
+            gates = torch.baddbmm(step, h, self.recurrent)
+            let_in, forget, new, let_out = gates.chunk(4, dim=-1)
+            c = forget.sigmoid() * c + let_in.sigmoid() * new.tanh()
+            h = let_out.sigmoid() * c.tanh()
+            outputs.append(h)
+            memories.append(c)
+        return tuple(
+            torch.stack(states).permute(2, 0, 1, 3).flatten(2) for states in (outputs, memories)
+        )
+
+
+def _two_layers(n_inputs, width, n_outputs, dropout):
+    return nn.Sequential(
+        nn.Linear(n_inputs, width), nn.ReLU(), RowDropout(dropout), nn.Linear(width, n_outputs)
+    )

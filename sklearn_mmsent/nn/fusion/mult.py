@@ -1,0 +1,109 @@
+"""The multimodal transformer (MulT): every modality reads every other one, step by step.
+
+Tsai, Bai, Liang, Kolter, Morency, Salakhutdinov (2019), Multimodal transformer for unaligned
+multimodal language sequences, ACL, section 3: from modality b to a, Z_0 = X_a + positions and
+
+    Y_i = Z_(i-1) + attention(LN(Z_(i-1)), LN(X_b + positions)),    Z_i = Y_i + f(LN(Y_i)),
+
+the results of all b side by side, a transformer over these, its last step of each a side by
+side, and dense layers. What is added is not normed, as in the authors' code; their text norms it.
+"""
+
+import torch
+from torch import nn
+
+from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
+from sklearn_mmsent.nn._steps import extent, take
+from sklearn_mmsent.nn.fusion.base import Fusion
+
+
+class MulTFusion(Fusion):
+    """Cross-modal transformers for each ordered pair of blocks, which need not be aligned.
+
+    An absent block is read by nobody; it reads the others by its absence token, which is one
+    step. A single block is left to itself.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D; a block's own transformer is (M - 1) D wide.
+    dropout : float
+        Probability with which a unit is zeroed in training.
+    n_heads : int, default=4
+        Heads of each attention.
+    n_layers : int, default=2
+        Layers of each of the M (M - 1) cross-modal and of the M own transformers.
+    """
+
+    sequential = True
+
+    def __init__(self, n_blocks, width, dropout, n_heads=4, n_layers=2):
+        super().__init__()
+        pairs = [(a, b) for a in range(n_blocks) for b in range(n_blocks) if a != b]
+        self.cross = nn.ModuleDict(
+            {
+                f"{source}_to_{target}": CrossModalTransformer(width, n_heads, n_layers, dropout)
+                for target, source in pairs
+            }
+        )
+        joint = max(n_blocks - 1, 1) * width
+        self.own = nn.ModuleList(
+            SelfTransformer(joint, n_heads, n_layers, dropout) for _ in range(n_blocks)
+        )
+        self.project = nn.Sequential(
+            nn.Linear(n_blocks * joint, width), nn.ReLU(), nn.Dropout(dropout)
+        )
+
+    def forward(self, tokens, real, there):
+        """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        tokens = [
+            add_positions(sequence, mask) for sequence, mask in zip(tokens, real, strict=True)
+        ]
+        visible = [mask & there[:, i, None] for i, mask in enumerate(real)]
+        ends = []
+        for target, mask in enumerate(real):
+            streams = [
+                self.cross[f"{source}_to_{target}"](tokens[target], tokens[source], visible[source])
+                for source in range(len(tokens))
+                if source != target
+            ] or [tokens[target]]
+            joint = self.own[target](torch.cat(streams, dim=-1), mask)  # (B, S, (M - 1) D)
+            first, length = extent(mask)
+            ends.append(take(joint, first + length - 1).squeeze(1))
+        return self.project(torch.cat(ends, dim=1))
+
+
+class CrossModalTransformer(nn.Module):
+    """Layers in which the target reads the source as it came in."""
+
+    def __init__(self, width, n_heads, n_layers, dropout):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TransformerLayer(width, n_heads, dropout) for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, target, source, mask):
+        """Map the target (B, S, D), given the source (B, T, D) and its mask (B, T)."""
+        for layer in self.layers:
+            target = layer(target, mask, source)
+        return self.norm(target)
+
+
+class SelfTransformer(nn.Module):
+    """Layers in which a sequence reads itself."""
+
+    def __init__(self, width, n_heads, n_layers, dropout):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TransformerLayer(width, n_heads, dropout) for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x, mask):
+        """Map x of shape (B, S, D) with its mask (B, S)."""
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.norm(x)

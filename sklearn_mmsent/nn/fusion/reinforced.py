@@ -1,0 +1,187 @@
+"""Hard gates learned by policy gradient, before an LSTM with temporal attention (GME-LSTM(A)).
+
+Chen, Wang, Liang, Baltrusaitis, Zadeh, Morency (2017), Multimodal sentiment analysis with
+word-level fusion and reinforcement learning, ICMI: a controller C of each modality switches its
+input x_t at each step on or off, c_t ~ Bernoulli(s(C(x_t))), s the sigmoid; an LSTM reads the
+gated inputs c_t x_t of all modalities side by side, and attention over time makes of its
+outputs h_t the sum of a_t h_t, with a = softmax(v' tanh(W h_t)) over the steps.
+
+The controllers learn by REINFORCE, the negative loss of a row being its reward: Williams (1992),
+Simple statistical gradient-following algorithms for connectionist reinforcement learning,
+Machine Learning 8. What descends is, for loss l, its running mean m and standard deviation d,
+
+    (l - m) / d * sum over gates of log p(c)  +  cost * r * mean p(open)  -  entropy * mean H(p)
+
+with r = 1 - m / (the largest m so far), the share of the loss that the network has learned to
+avoid. The paper has no price of opening; with r it is paid out of what has been gained, or else
+a network that has learned nothing yet would shut everything out, and never learn.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sklearn_mmsent.nn._steps import common_clock, take, uniform_draws
+from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.losses import weighted_mean
+
+
+class ReinforcedFusion(Fusion):
+    """Each step of each block is let in or not; the choice is drawn in training, then firm.
+
+    Steps at which nothing is let in are passed over, as if they were not there. The paper gates
+    sound and picture, aligned to the words, which always come in; here every block is gated,
+    and unequal lengths are set on the clock of the longest, see
+    :func:`sklearn_mmsent.nn._steps.common_clock`. Absent blocks come in as their absence tokens.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D, also of the LSTM.
+    dropout : float
+        Probability with which a fused unit is zeroed in training.
+    gated : bool, default=True
+        False lets everything in, to compare with.
+    gate_cost : float, default=1.0
+        Price of letting everything in, in standard deviations of the rows' losses, for a network
+        without any loss left; it is lower as long as there is more to learn.
+    entropy : float, default=0.01
+        Bonus for being undecided, in standard deviations per nat, which keeps exploring.
+    decay : float, default=0.95
+        Of the running mean and deviation of the losses, per batch.
+    """
+
+    sequential = True
+
+    def __init__(
+        self,
+        n_blocks,
+        width,
+        dropout,
+        gated=True,
+        gate_cost=1.0,
+        entropy=0.01,
+        decay=0.95,
+    ):
+        super().__init__()
+        self.gated = gated
+        self.gate_cost = gate_cost
+        self.entropy = entropy
+        self.decay = decay
+        self.controllers = nn.ModuleList(Controller(width) for _ in range(n_blocks if gated else 0))
+        self.lstm = nn.LSTM(n_blocks * width, width, batch_first=True)
+        self.attention = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1))
+        self.dropout = nn.Dropout(dropout)
+        # running sums of one, the loss and its square, all decaying alike
+        self.register_buffer("moments", torch.zeros(3))
+        self.register_buffer("worst", torch.zeros(()))  # the largest running mean so far
+        self._played = None
+
+    def gates(self, tokens, real, there):
+        """Return which steps are let in: a list of M masks of shape (B, S_m).
+
+        Drawn at random in training mode. False for padding, True for absence tokens.
+        """
+        return self._open(self._logits(tokens), real, there)
+
+    def forward(self, tokens, real, there):
+        """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        logits = self._logits(tokens)
+        opened = self._open(logits, real, there)
+        if self.training:
+            self._played = logits, opened, _choices(real, there)
+        indices, ticks = common_clock(real)
+        gated = [
+            take(sequence * gate.unsqueeze(-1), index)
+            for sequence, gate, index in zip(tokens, opened, indices, strict=True)
+        ]
+        # an absence token tells nothing of a step, so it does not make one count
+        let_in = [
+            take(gate & there[:, i, None], index)
+            for i, (gate, index) in enumerate(zip(opened, indices, strict=True))
+        ]
+        counts = ticks & torch.stack(let_in).any(0)  # (B, T)
+        # those that count to the front: the LSTM never sees the others before them
+        order = counts.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
+        states, _ = self.lstm(take(torch.cat(gated, dim=-1), order))  # (B, T, D)
+        share = _softmax(self.attention(states).squeeze(-1), take(counts, order))
+        return self.dropout((share.unsqueeze(-1) * states).sum(1))
+
+    def auxiliary_loss(self, losses, loss_of, weights):
+        """Return what teaches the controllers; see the base class."""
+        (logits, opened, free), self._played = self._played, None
+        if not self.gated:
+            return None
+        mean, deviation, learned = self._follow(losses, weights)
+        price = self.gate_cost * learned
+        logit, gate, free = (torch.cat(steps, dim=1) for steps in (logits, opened, free))
+        p, free = logit.sigmoid(), free.to(logit.dtype)  # (B, S_1 + ... + S_M)
+        log_p = -F.binary_cross_entropy_with_logits(logit, gate.to(logit.dtype), reduction="none")
+        undecided = F.softplus(logit) - p * logit
+        gain = (losses - mean) / deviation * (log_p * free).sum(1)
+        shares = ((price * p - self.entropy * undecided) * free).sum(1)
+        return weighted_mean(gain + shares / free.sum(1).clamp(min=1), weights)
+
+    def _logits(self, tokens):
+        # the controllers' gradient is mostly noise, which must not reach the encoders
+        return [
+            controller(sequence.detach())
+            for controller, sequence in zip(self.controllers, tokens, strict=False)
+        ]
+
+    def _open(self, logits, real, there):
+        if not self.gated:
+            return list(real)
+        opened = []
+        for logit, mask, free in zip(logits, real, _choices(real, there), strict=True):
+            threshold = uniform_draws(mask) if self.training else 0.5
+            opened.append(torch.where(free, logit.sigmoid() > threshold, mask))
+        return opened
+
+    def _follow(self, losses, weights):
+        """Return the losses' running mean and deviation, and which share has been learned."""
+        powers = [weighted_mean(losses**k, weights) for k in range(3)]
+        with torch.no_grad():
+            self.moments.lerp_(torch.stack(powers).to(self.moments.dtype), 1 - self.decay)
+            count, mean, square = self.moments.unbind()
+            mean = mean / count.clamp(min=1e-12)
+            deviation = (square / count.clamp(min=1e-12) - mean**2).clamp(min=1e-8).sqrt()
+            self.worst.copy_(torch.maximum(self.worst, mean))
+            learned = 1 - mean / self.worst.clamp(min=1e-12)
+        return mean, deviation, learned
+
+    def __getstate__(self):
+        # the last batch's graph can be neither copied nor pickled
+        return {**self.__dict__, "_played": None}
+
+
+class Controller(nn.Module):
+    """Two dense layers from a token to the logit of letting it in, at first three to one.
+
+    Parameters
+    ----------
+    width : int
+        Width D of the tokens.
+    """
+
+    def __init__(self, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        nn.init.constant_(self.layers[-1].bias, 1.1)
+
+    def forward(self, tokens):
+        """Map tokens of shape (B, S, D) to logits of shape (B, S)."""
+        return self.layers(tokens).squeeze(-1)
+
+
+def _choices(real, there):
+    """Which gates are the controllers' to decide: those of real steps of what is there."""
+    return [mask & there[:, i, None] for i, mask in enumerate(real)]
+
+
+def _softmax(scores, mask):
+    """Softmax of scores (B, T) over the mask; zeros where the mask is empty."""
+    some = mask.any(dim=1, keepdim=True)
+    return scores.masked_fill(~mask & some, -torch.inf).softmax(1) * some
