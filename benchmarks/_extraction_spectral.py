@@ -33,13 +33,7 @@ def run(folder, options):
     n_files = min(options.limit or N_FILES, len(paths))
     files = [str(paths.iloc[i]) for i in np.linspace(0, len(paths) - 1, n_files).astype(int)]
     cells = {"files": files, "arrays": [_read(file) for file in files]}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(options.jobs)
-    try:
-        rows = [_compare(name, cells, options) for name in EXTRACTORS]
-    finally:
-        torch.set_num_threads(threads)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([_compare(name, cells, options) for name in EXTRACTORS])
     seconds = np.mean([len(samples) for samples in cells["arrays"]]) / RATE
     return Section(_page(table, n_files, seconds, options), table)
 
@@ -68,9 +62,11 @@ def _ways(name, cells, parallel, n_jobs):
         "librosa_loop": lambda: _peer_alone(cells, name),
         "librosa_processes": lambda: parallel(delayed(_peer)(part, name) for part in parts),
     }
-    for device in _devices():
-        extractor = clone(EXTRACTORS[name]).set_params(device=device).fit([])
-        ways[f"ours_{device}"] = lambda extractor=extractor: extractor.transform(cells)
+    settings = {f"ours_{device}": {"device": device} for device in _devices()}
+    settings["ours_processes"] = {"device": "cpu", "n_jobs": n_jobs, "batch_size": size}
+    for way, parameters in settings.items():
+        extractor = clone(EXTRACTORS[name]).set_params(**parameters).fit([])
+        ways[way] = lambda extractor=extractor: extractor.transform(cells)
     return ways
 
 
@@ -128,16 +124,16 @@ def _page(table, n_files, seconds, options):
         f"(`n_fft={N_FFT}`, `hop_length={HOP}`), of {N_MELS} log-mel bands, and of {N_MFCC} MFCC "
         "with their first derivatives. *Difference*: the largest over all recordings and columns, "
         "as a share of the range of librosa's numbers.",
-        _speeds(table, "cpu"),
+        _speeds(table, options.jobs),
     ]
     if "ours_cuda_files" in table:
-        parts += [f"On a GPU ({torch.cuda.get_device_name()}):", _speeds(table, "cuda")]
+        parts += [f"On a GPU ({torch.cuda.get_device_name()}):", _gpu_speeds(table)]
     parts += [
         f"Recordings per second, medians of {REPEATS} rounds in which all ways take turns. "
         "*Arrays*: decoded before, in memory; *files*: FLAC, read by each side itself through "
-        f"libsndfile. Ours: `transform` in one process with {options.jobs} threads. librosa: a "
-        f"loop over the recordings in one thread, and the same loop in {options.jobs} warm "
-        "processes of joblib; its numbers are pooled with NumPy.",
+        "libsndfile. One process: `transform`, and a loop over the recordings that calls librosa. "
+        f"{options.jobs} processes: `transform` with `n_jobs={options.jobs}`, and the same loop "
+        "in warm processes of joblib. librosa's numbers are pooled with NumPy.",
         f"`python benchmarks/extraction.py --only spectral --jobs {options.jobs}` with "
         f"sklearn-mmsent {version('sklearn-mmsent')}, librosa {version('librosa')}, torch "
         f"{version('torch')}, numpy {version('numpy')}, on {cpu_count()} CPU cores.",
@@ -145,20 +141,37 @@ def _page(table, n_files, seconds, options):
     return "\n\n".join(parts)
 
 
-def _speeds(table, device):
+def _speeds(table, n_jobs):
     lines = [
-        "| | difference | input | ours | librosa, loop | ratio | librosa, processes | ratio |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | difference | input | ours, 1 process | librosa | ratio | "
+        f"ours, {n_jobs} processes | librosa | ratio |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for _, row in table.iterrows():
         for source in INPUTS:
-            ours, loop, processes = (
-                row[f"{way}_{source}"]
-                for way in (f"ours_{device}", "librosa_loop", "librosa_processes")
-            )
-            difference = row[f"difference_{device}"]
+            pairs = [("ours_cpu", "librosa_loop"), ("ours_processes", "librosa_processes")]
+            cells = [_pair(row, source, *pair) for pair in pairs]
             lines.append(
-                f"| `{row['extractor']}` | {difference:.1e} | {source} | {ours:.0f} "
-                f"| {loop:.0f} | {ours / loop:.2f} | {processes:.0f} | {ours / processes:.2f} |"
+                f"| `{row['extractor']}` | {row['difference_cpu']:.1e} | {source} | "
+                f"{' | '.join(cells)} |"
             )
     return "\n".join(lines)
+
+
+def _gpu_speeds(table):
+    lines = [
+        "| | difference | input | ours | librosa, 1 process | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for _, row in table.iterrows():
+        lines += [
+            f"| `{row['extractor']}` | {row['difference_cuda']:.1e} | {source} | "
+            f"{_pair(row, source, 'ours_cuda', 'librosa_loop')} |"
+            for source in INPUTS
+        ]
+    return "\n".join(lines)
+
+
+def _pair(row, source, ours, theirs):
+    ours, theirs = row[f"{ours}_{source}"], row[f"{theirs}_{source}"]
+    return f"{ours:.0f} | {theirs:.0f} | {ours / theirs:.2f}"

@@ -29,7 +29,7 @@ def run(folder, options):
     lines = [
         "Cells per second of `transform` with one process and torch's own threads, the number of "
         "columns, and the largest memory in use above what the loaded extractor takes. Texts and "
-        "photos are those of mvsa_single, sounds those of RAVDESS (3.7 s on average), videos "
+        "photos are those of mvsa_single, sounds those of RAVDESS (2.4 s on average), videos "
         f"{CLIP_SECONDS} s of its photos at {CLIP_RATE} frames per second with a recording, of "
         "which one frame per second is taken. The speed of a pretrained model does not depend on "
         "its weights: `ImageEmbedder` is measured with a ViT-B/16 and `SpeechEmbedder` with a "

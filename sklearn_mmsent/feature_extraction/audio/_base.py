@@ -1,7 +1,6 @@
 """What extractors of spectral features share: clips to frames to one row."""
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 
 import numpy as np
@@ -56,43 +55,6 @@ class SpectralExtractor(BaseExtractor):
             max_seconds=self.max_seconds,
             owner=type(self).__name__,
         )
-
-    def _extract(self, cells):
-        import torch
-
-        from sklearn_mmsent._device import resolve_device
-
-        on_cpu = torch.device(resolve_device(self.device)).type == "cpu"
-        n_threads = min(torch.get_num_threads(), len(cells)) if on_cpu else 1
-        if n_threads == 1:
-            return super()._extract(cells)
-        return self._extract_in_threads(cells, n_threads)
-
-    def _extract_in_threads(self, cells, n_threads):
-        """Give each thread its share of the batch from end to end.
-
-        Threads inside torch's functions have to wait for each other at the end of each of them,
-        which takes longer than the function where a processor is busy with something else.
-        """
-        import torch
-
-        shares = [range(i, len(cells), n_threads) for i in range(n_threads)]
-        usual = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(
-                n_threads, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                results = list(
-                    pool.map(super()._extract, [[cells[i] for i in share] for share in shares])
-                )
-        finally:
-            torch.set_num_threads(usual)
-        block = np.empty((len(cells), self.n_features_out_), dtype=np.float32)
-        errors = []
-        for share, (part, failed) in zip(shares, results, strict=True):
-            block[share.start :: share.step] = part
-            errors += [(share[i], error) for i, error in failed]
-        return block, errors
 
     def _encode(self, loaded):
         import torch

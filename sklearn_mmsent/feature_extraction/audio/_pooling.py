@@ -14,7 +14,7 @@ def statistics(features, lengths, names):
     Parameters
     ----------
     features : Tensor of shape (B, T, C)
-        Frames of many clips.
+        Frames of many clips; their memory is used.
     lengths : Tensor of shape (B,)
         Frames of each clip.
     names : sequence of str
@@ -26,8 +26,6 @@ def statistics(features, lengths, names):
         In the order of `names`.
     """
     summaries = {}
-    if {"mean", "std"} & set(names):
-        summaries["mean"], summaries["std"] = _moments(features, lengths)
     if {"min", "max"} & set(names):
         summaries["min"], summaries["max"] = features.amin(1), features.amax(1)
     percentiles = [name for name in names if name.startswith("p")]
@@ -37,13 +35,15 @@ def statistics(features, lengths, names):
         ordered = _sort(ordered.contiguous())  # (B, C, T)
         for name in percentiles:
             summaries[name] = _percentile(ordered, lengths, int(name[1:]) / 100)
+    if {"mean", "std"} & set(names):
+        summaries["mean"], summaries["std"] = _moments(features, lengths)
     return torch.stack([summaries[name].float() for name in names], dim=-1)
 
 
 def _moments(features, lengths):
     if len(features) == 1:  # a clip alone has no padding
         mean = features.mean(1)
-        return mean, (features - mean[:, None]).square_().mean(1).sqrt_()
+        return mean, features.sub_(mean[:, None]).square_().mean(1).sqrt_()
     # summed in float64: the last digits must not tell how much padding follows
     count = lengths[:, None].double()
     surplus = features.shape[1] - count

@@ -12,6 +12,7 @@ its end: extremes need no mask, and sums take the repetitions off again.
 """
 
 import math
+import threading
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,8 @@ _PARTS = 4  # of the mel filters
 # samples in a group, frames per FFT call: what one thread works on should stay in its cache
 _CPU_SAMPLES, _GPU_SAMPLES = 1 << 17, 1 << 23
 _CPU_FRAMES, _GPU_FRAMES = 512, 1 << 17
+_MOST_KEPT = 1 << 22  # numbers of a workspace that is kept; those of long clips are not
+_kept = threading.local()
 
 
 @lru_cache(maxsize=16)
@@ -115,29 +118,29 @@ def powers(clips, *, n_fft, hop_length, bands, device):
     lengths : Tensor of shape (B,), int64
         Frames of each clip.
     positions : slice
-        Where these clips stand in the list.
+        Where these clips stand in the list. On a CPU the next clips take the same memory.
     """
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)
     window = _window(n_fft, device)
     width = bands.stop - bands.start if isinstance(bands, slice) else bands[-1][1].stop
-    flat = torch.empty(len(frames), width, device=device)
-    # memory is taken once: fetching it from the system costs more than computing with it
+    flat = _workspace("flat", len(frames), width, device)
     step = min(_GPU_FRAMES if device.type == "cuda" else _CPU_FRAMES, len(frames))
-    windowed = torch.empty(step, n_fft, device=device)
-    power = torch.empty(step, 1 + n_fft // 2, device=device)
     for start in range(0, len(frames), step):
         n = min(step, len(frames) - start)
-        torch.mul(frames[start : start + n], window, out=windowed[:n])
-        spectra = torch.fft.rfft(windowed[:n])  # (n, K)
+        windowed = _workspace("windowed", n, n_fft, device)
+        torch.mul(frames[start : start + n], window, out=windowed)
+        spectra = _workspace("spectra", n, 1 + n_fft // 2, device, torch.complex64)
+        torch.fft.rfft(windowed, out=spectra)
         squares = torch.view_as_real(spectra).square_()  # (n, K, 2)
         if isinstance(bands, slice):
             kept = squares[:, bands]
             torch.add(kept[..., 0], kept[..., 1], out=flat[start : start + n])
             continue
-        torch.add(squares[..., 0], squares[..., 1], out=power[:n])
+        power = _workspace("power", n, 1 + n_fft // 2, device)
+        torch.add(squares[..., 0], squares[..., 1], out=power)
         for rows, columns, weights in bands:
-            torch.matmul(power[:n, rows], weights, out=flat[start : start + n, columns])
+            torch.matmul(power[:, rows], weights, out=flat[start : start + n, columns])
 
     lengths = torch.tensor([n_frames(len(clip), n_fft, hop_length) for clip in clips])
     if device.type == "cpu":
@@ -147,6 +150,22 @@ def powers(clips, *, n_fft, hop_length, bands, device):
     frame = torch.minimum(torch.arange(int(lengths.max())), lengths[:, None] - 1)  # (B, T)
     rows = (torch.from_numpy(firsts)[:, None] + frame).to(device)
     yield flat[rows], lengths.to(device), slice(0, len(clips))
+
+
+def _workspace(name, n_rows, n_columns, device, dtype=torch.float32):
+    """Give memory that the next call under this name takes again, of any content.
+
+    Fetching memory from the system costs more than computing with it. A GPU's allocator keeps
+    its own.
+    """
+    if device.type != "cpu":
+        return torch.empty(n_rows, n_columns, dtype=dtype, device=device)
+    kept = getattr(_kept, name, None)
+    if kept is None or kept.numel() < n_rows * n_columns:
+        kept = torch.empty(n_rows * n_columns, dtype=dtype)
+        if kept.numel() <= _MOST_KEPT:
+            setattr(_kept, name, kept)
+    return kept[: n_rows * n_columns].view(n_rows, n_columns)
 
 
 def _join(clips, n_fft, hop_length):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sklearn_mmsent import MFCC, STFT, AcousticFunctionals, LogMel
+from sklearn_mmsent import STFT, AcousticFunctionals, LogMel
 from sklearn_mmsent.exceptions import CellError
 
 RATE = 16_000
@@ -191,35 +191,6 @@ def test_unusable_cells_are_named():
     cells = pd.Series([sweep(), np.array([0.0, np.nan])], index=["a", "b"], name="clip")
     with pytest.raises(CellError, match=r"^STFT: row 1 \(index 'b'\), column 'clip'.*NaN"):
         STFT().fit_transform(cells)
-
-
-@pytest.fixture
-def threads():
-    import torch
-
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize("extractor", [STFT(), LogMel(pooling=None, max_steps=9), MFCC(deltas=2)])
-def test_threads_change_nothing(extractor, threads):
-    import torch
-
-    cells = pd.Series([*clips(), np.array([np.nan]), None, sweep(2.0), np.zeros((2, 2, 2))])
-    extractor = clone(extractor).set_params(on_error="missing", device="cpu").fit([])
-    results = []
-    for n_threads in (1, 2, 3, 40):
-        threads(n_threads)
-        with pytest.warns(UserWarning, match=r"2 of 16 .* the first is row 12, .*shape \(1,\)"):
-            results.append(extractor.transform(cells))
-        assert torch.get_num_threads() == n_threads
-        with pytest.raises(CellError, match="row 12"):
-            clone(extractor).set_params(on_error="raise").fit([]).transform(cells)
-        assert torch.get_num_threads() == n_threads
-    assert np.flatnonzero(np.isnan(results[0]).all(axis=1)).tolist() == [12, 13, 15]
-    for result in results[1:]:
-        np.testing.assert_allclose(result, results[0], rtol=1e-6, atol=1e-5)
 
 
 def test_gpu_equals_cpu():
