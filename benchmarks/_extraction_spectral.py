@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_mmsent import MFCC, STFT, LogMel
 
 TITLE = "STFT, LogMel and MFCC and librosa"
-N_FILES, REPEATS = 300, 7
+N_FILES, REPEATS = 300, 15
 RATE, N_FFT, HOP, N_MELS, N_MFCC = 16_000, 512, 160, 64, 20
 INPUTS = ("arrays", "files")
 EXTRACTORS = {
@@ -134,6 +134,8 @@ def _page(table, n_files, seconds, options):
         "libsndfile. One process: `transform`, and a loop over the recordings that calls librosa. "
         f"{options.jobs} processes: `transform` with `n_jobs={options.jobs}`, and the same loop "
         "in warm processes of joblib. librosa's numbers are pooled with NumPy.",
+        "STFT gains least: most of its work is the Fourier transform, which librosa also leaves to "
+        "compiled code.",
         f"`python benchmarks/extraction.py --only spectral --jobs {options.jobs}` with "
         f"sklearn-mmsent {version('sklearn-mmsent')}, librosa {version('librosa')}, torch "
         f"{version('torch')}, numpy {version('numpy')}, on {cpu_count()} CPU cores.",

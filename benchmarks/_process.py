@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from joblib.externals.loky import get_reusable_executor
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -56,6 +58,8 @@ def _measure(transformer, cells, warm_up):
     start = time.perf_counter()
     table = transformer.transform(cells)
     seconds = time.perf_counter() - start
+    # joblib's workers would keep this process from ending, and it does not end them itself
+    get_reusable_executor().shutdown()
     return Measured(seconds, _peak() - before, table.shape)
 
 

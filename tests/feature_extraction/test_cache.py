@@ -16,7 +16,7 @@ import pytest
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -217,6 +217,18 @@ def test_a_cross_validation_extracts_each_cell_once(tmp_path):
     scores = cross_val_score(pipeline, cells, np.arange(30) % 2, cv=5, error_score="raise")
     assert scores.mean() == 1
     assert Bytes.encoded == 30
+
+
+def test_folds_and_trials_of_a_search_extract_each_cell_once(tmp_path):
+    cells = np.array([f"{i} {'ab'[i % 2] * 9}".encode() for i in range(30)], dtype=object)
+    pipeline = make_pipeline(Cached(Bytes(), tmp_path), LogisticRegression())
+    search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1.0, 10.0]}, cv=3)
+    search.fit(cells, np.arange(30) % 2)
+    assert Bytes.encoded == 30
+    search.set_params(param_grid={"cached__extractor__scale": [1.0, 2.0]}).fit(
+        cells, np.arange(30) % 2
+    )
+    assert Bytes.encoded == 60  # the new scale's, each once
 
 
 def test_workers_share_a_store(tmp_path):
