@@ -157,7 +157,10 @@ def _read(source):
         with _pretrained.quiet(), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             model = transformers.AutoModel.from_pretrained(
-                source, dtype=torch.float32, local_files_only=Path(source).is_dir()
+                source,
+                dtype=torch.float32,
+                local_files_only=Path(source).is_dir(),
+                use_safetensors=True,  # other formats can run code
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFormatError(
