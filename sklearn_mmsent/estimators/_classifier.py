@@ -45,6 +45,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         - "memory": recurrent networks watched by a shared memory (MFN);
         - "reinforced": steps let in or not by gates learned from reward (GME-LSTM).
 
+        "mult" and "bottleneck" want a lower `lr` than the default, such as 5e-4.
         Their classes in :mod:`sklearn_mmsent.nn` tell papers and options. A
         class of one's own is built as ``fusion(n_blocks, width, dropout)``.
     modalities : "auto", mapping or None, default="auto"

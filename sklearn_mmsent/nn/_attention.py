@@ -10,8 +10,8 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn._steps import places
 
 
@@ -73,7 +73,7 @@ class TransformerLayer(nn.Module):
         self.dense = nn.Sequential(
             nn.Linear(width, 4 * width), activation(), nn.Linear(4 * width, width)
         )
-        self.dropout = RowDropout(dropout)
+        self.dropout = StepDropout(dropout)
 
     def forward(self, x, mask, memory=None):
         """Map x of shape (B, S, D); it looks at the memory (B, T, D), or at itself."""
@@ -81,28 +81,6 @@ class TransformerLayer(nn.Module):
         memory = queries if memory is None else self.norm_attention(memory)
         x = x + self.dropout(self.attention(queries, memory, mask))
         return x + self.dropout(self.dense(self.norm_dense(x)))
-
-
-class RowDropout(nn.Module):
-    """Dropout that zeroes the same units at all steps of a row.
-
-    Its draws do not depend on the number of steps, so that padding does not even change which
-    units are zeroed. Gal, Ghahramani (2016), A theoretically grounded application of dropout in
-    recurrent neural networks, NeurIPS.
-
-    Parameters
-    ----------
-    p : float
-        Probability with which a unit of a row is zeroed in training.
-    """
-
-    def __init__(self, p):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x):
-        """Zero units of x of shape (B, S, D)."""
-        return x * F.dropout(torch.ones_like(x[:, :1]), self.p, self.training)
 
 
 def add_positions(tokens, real):

@@ -9,6 +9,8 @@ from sklearn_mmsent.nn import FUSIONS
 
 # each decides block by block and adds up, whatever its weights: three of four corners at most
 ADDITIVE = {"decision", "quality_aware"}
+# transformers of several layers stay at chance with the estimators' usual rate of 3e-3
+LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}
 # a few that train within a second or two and stand for the rest in the quick tests
 QUICK = ["tensor", "low_rank"]
 
@@ -44,7 +46,8 @@ def test_late_decisions_cannot_see_it():
 @pytest.mark.parametrize("n_blocks", [2, 3])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_parity(fusion, n_blocks):
-    reached = accuracy(fusion, n_blocks)
+    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE else {}
+    reached = accuracy(fusion, n_blocks, **rate)
     if fusion in ADDITIVE:
         assert reached < 0.8
     else:

@@ -15,8 +15,9 @@ from torch import nn
 
 from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
-from sklearn_mmsent.nn.encoders.pooling import StepDropout, masked_mean
+from sklearn_mmsent.nn.encoders.pooling import masked_mean
 
 
 class PretrainedTextEncoder(Encoder):

@@ -12,7 +12,7 @@ s the sigmoid, every D of two dense layers; the result is made of h_T and u_T.
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn._attention import RowDropout
+from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn._steps import common_clock, take
 from sklearn_mmsent.nn.fusion.base import Fusion
 
@@ -113,5 +113,5 @@ class ParallelLSTM(nn.Module):
 
 def _two_layers(n_inputs, width, n_outputs, dropout):
     return nn.Sequential(
-        nn.Linear(n_inputs, width), nn.ReLU(), RowDropout(dropout), nn.Linear(width, n_outputs)
+        nn.Linear(n_inputs, width), nn.ReLU(), StepDropout(dropout), nn.Linear(width, n_outputs)
     )
