@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._statistics import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 
@@ -96,9 +97,8 @@ class SpectralExtractor(BaseExtractor):
         self._check_settings()
         names = self._frame_names()
         if self.pooling == "stats":
-            return [f"{name}_{statistic}" for name in names for statistic in self.statistics]
-        width = len(str(self.max_steps - 1))
-        return [f"{name}@{step:0{width}}" for step in range(self.max_steps) for name in names]
+            return statistic_names(names, self.statistics)
+        return step_names(names, self.max_steps)
 
     def _highest(self):
         return self.sample_rate / 2 if self.fmax is None else self.fmax

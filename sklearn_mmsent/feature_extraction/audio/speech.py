@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._statistics import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 
@@ -214,9 +215,8 @@ class SpeechEmbedder(BaseExtractor):
         digits = len(str(notes.width - 1))
         names = [f"emb{i:0{digits}}" for i in range(notes.width)]
         if self.pooling == "stats":
-            return [f"{name}_{statistic}" for name in names for statistic in self.statistics]
-        digits = len(str(self.max_steps - 1))
-        return [f"{name}@{step:0{digits}}" for step in range(self.max_steps) for name in names]
+            return statistic_names(names, self.statistics)
+        return step_names(names, self.max_steps)
 
     def _notes(self):
         from sklearn_mmsent.feature_extraction.audio._speech_model import SpeechNotes

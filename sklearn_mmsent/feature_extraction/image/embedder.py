@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.image import _model
 from sklearn_mmsent.feature_extraction.image._io import read_image
-from sklearn_mmsent.feature_extraction.text._texts import numbered
 
 
 class ImageEmbedder(BaseExtractor):

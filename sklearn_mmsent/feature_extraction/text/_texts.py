@@ -15,9 +15,3 @@ def read_text(cell):
     except UnicodeEncodeError:  # halves of a character, as broken JSON brings them
         return cell.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return str(cell)
-
-
-def numbered(prefix, n):
-    """Return n names with numbers of equal length, at least three digits."""
-    n_digits = max(3, len(str(n - 1)))
-    return [f"{prefix}{i:0{n_digits}}" for i in range(n)]

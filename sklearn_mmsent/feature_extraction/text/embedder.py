@@ -8,8 +8,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text import _model
-from sklearn_mmsent.feature_extraction.text._texts import numbered, read_text
+from sklearn_mmsent.feature_extraction.text._texts import read_text
 
 
 class TextEmbedder(BaseExtractor):

@@ -12,7 +12,8 @@ from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text._texts import numbered, read_text
+from sklearn_mmsent.feature_extraction._names import numbered
+from sklearn_mmsent.feature_extraction.text._texts import read_text
 
 _MAX_EXACT = 2**24  # whole numbers beyond are not all in float32
 _using = threading.Lock()  # a fast tokenizer is no two threads' to use

@@ -14,6 +14,7 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cells import describe, is_missing
 from sklearn_mmsent.feature_extraction._chain import as_extractor
 from sklearn_mmsent.feature_extraction._files import is_file_cell, open_cell
+from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._statistics import check_statistics, summarize
 
 
@@ -189,9 +190,8 @@ class VideoFrames(BaseExtractor):
     def _feature_names(self):
         names = [name.replace("@", "_") for name in self.extractor_._feature_names()]
         if self.pooling == "stats":
-            return [f"{name}_{statistic}" for name in names for statistic in self.statistics]
-        width = len(str(self.max_steps - 1))
-        return [f"{name}@{step:0{width}}" for step in range(self.max_steps) for name in names]
+            return statistic_names(names, self.statistics)
+        return step_names(names, self.max_steps)
 
     def _pool(self, frames):
         """Bring the features of a clip's frames, (T, F), to one width."""
