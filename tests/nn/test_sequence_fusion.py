@@ -349,7 +349,7 @@ def test_the_policy_gradient_is_reinforce():
     count, total, square, worst = 0.0, 0.0, 0.0, 0.0
     for _ in range(6):
         fused = fusion(tokens, real, there)
-        logits, gates, _ = fusion._played
+        logits, gates, _ = fusion._last
         losses = torch.from_numpy(rng.exponential(size=B))
         weights = torch.from_numpy(rng.uniform(size=B))
         extra = fusion.auxiliary_loss(losses, None, weights)

@@ -77,7 +77,6 @@ class ReinforcedFusion(Fusion):
         # running sums of one, the loss and its square, all decaying alike
         self.register_buffer("moments", torch.zeros(3))
         self.register_buffer("worst", torch.zeros(()))  # the largest running mean so far
-        self._played = None
 
     def gates(self, tokens, real, there):
         """Return which steps are let in: a list of M masks of shape (B, S_m).
@@ -91,7 +90,7 @@ class ReinforcedFusion(Fusion):
         logits = self._logits(tokens)
         opened = self._open(logits, real, there)
         if self.training:
-            self._played = logits, opened, _choices(real, there)
+            self._last = logits, opened, _choices(real, there)
         indices, ticks = common_clock(real)
         gated = [
             take(sequence * gate.unsqueeze(-1), index)
@@ -111,7 +110,7 @@ class ReinforcedFusion(Fusion):
 
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return what teaches the controllers; see the base class."""
-        (logits, opened, free), self._played = self._played, None
+        (logits, opened, free), self._last = self._last, None
         if not self.gated:
             return None
         mean, deviation, learned = self._follow(losses, weights)
@@ -151,10 +150,6 @@ class ReinforcedFusion(Fusion):
             self.worst.copy_(torch.maximum(self.worst, mean))
             learned = 1 - mean / self.worst.clamp(min=1e-12)
         return mean, deviation, learned
-
-    def __getstate__(self):
-        # the last batch's graph can be neither copied nor pickled
-        return {**self.__dict__, "_played": None}
 
 
 class Controller(nn.Module):
