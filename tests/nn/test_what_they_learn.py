@@ -42,15 +42,21 @@ def test_late_decisions_cannot_see_it():
     assert accuracy("decision", 2, n_rows=600, max_epochs=20, early_stopping=False) < 0.8
 
 
-# three signs at once: no setting has been found yet with which these two leave chance
-OPEN = {("mult", 3), ("bottleneck", 3)}
-CASES = [(fusion, n) for fusion in FUSIONS for n in (2, 3) if (fusion, n) not in OPEN]
+UNSOLVED = pytest.mark.xfail(
+    reason="three signs at once: stays at chance at the usual rate, no better setting known yet",
+    raises=AssertionError,
+)
+CASES = [
+    pytest.param(fusion, n, marks=UNSOLVED if fusion in LOWER_RATE and n == 3 else ())
+    for fusion in FUSIONS
+    for n in (2, 3)
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fusion", "n_blocks"), CASES)
 def test_parity(fusion, n_blocks):
-    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE else {}
+    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE and n_blocks == 2 else {}
     reached = accuracy(fusion, n_blocks, **rate)
     if fusion in ADDITIVE:
         assert reached < 0.8
