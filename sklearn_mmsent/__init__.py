@@ -52,6 +52,7 @@ _EXPORTS = {
     "Word2VecEmbedder": "feature_extraction",
     # estimators
     "FusionClassifier": "estimators",
+    "FusionMultitask": "estimators",
     "FusionRegressor": "estimators",
     # metrics
     "classification_scores": "metrics",

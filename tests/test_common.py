@@ -23,6 +23,7 @@ from sklearn_mmsent import (
     Cached,
     FillBlocks,
     FusionClassifier,
+    FusionMultitask,
     FusionRegressor,
     MultimodalExtractor,
     PerModality,
@@ -38,6 +39,7 @@ PARAMETERS = {
     Cached: {"extractor": MFCC(), "location": "features.sqlite"},
     FillBlocks: {"modalities": None},
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
+    FusionMultitask: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionRegressor: {"modalities": None, "max_epochs": 5, "random_state": 0},
     MultimodalExtractor: {"transformers": [("text", TfidfEmbedder(), "text")]},
     PerModality: {"transformer": StandardScaler()},
@@ -53,7 +55,7 @@ PUBLIC = [
 ]
 # extractors and their like read raw cells, SelectModalities reads names: they have tests of
 # their own for what these checks feed with numbers
-NUMERIC = [FillBlocks, FusionClassifier, FusionRegressor, PerModality]
+NUMERIC = [FillBlocks, FusionClassifier, FusionMultitask, FusionRegressor, PerModality]
 
 ANY_INPUT = [
     "check_no_attributes_set_in_init",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -55,7 +55,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "hidden_size": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
-        "loss_params": [dict, None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "linear"}), None],
         "warmup": [Interval(Real, 0, 1, closed="left")],
@@ -66,7 +65,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "sampler": [HasMethods(["fit_resample"]), None],
         "device": [str],
         "random_state": ["random_state"],
         "callbacks": [list, None],
@@ -88,8 +86,8 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """Turn checked targets into the array that the loss compares with."""
 
     @abstractmethod
-    def _n_outputs(self):
-        """Return how many outputs the network has."""
+    def _heads(self):
+        """Return the fields of the NetworkPlan that tell the outputs, ``n_outputs`` at least."""
 
     def _row_weights(self, y, sample_weight):
         """Return the weight of each row in the loss."""
@@ -311,7 +309,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _plan(self, blocks):
         layout = self.layout_
-        fusion = self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
+        fusion = self._fusion_class()
         sequential = getattr(fusion, "sequential", False)
         encoders = tuple(self._encoder_of(block, sequential) for block in layout.blocks)
         for encoder, _ in encoders:
@@ -329,11 +327,14 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             statistics=tuple(block.statistics() for block in blocks),
             encoders=encoders,
             fusion=(fusion, dict(self.fusion_params or {})),
-            n_outputs=self._n_outputs(),
             width=self.hidden_size,
             dropout=self.dropout,
             modality_dropout=self.modality_dropout,
+            **self._heads(),
         )
+
+    def _fusion_class(self):
+        return self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
 
     def _encoder_of(self, block, sequential):
         """Return the class of a block's encoder and its options."""

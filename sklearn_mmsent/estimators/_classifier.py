@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators._weights import weights_of_classes
+from sklearn_mmsent.nn import OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.losses import LOSSES
-
-_BETA = 0.999  # of the effective number of samples: of n rows, (1 - beta^n) / (1 - beta) count
 
 
 class FusionClassifier(ClassifierMixin, BaseFusion):
@@ -75,13 +75,22 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training, which
         prepares the network for missing ones [2]_.
-    loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
-        What is minimised; "focal" counts rows less that are easy already [3]_.
+    loss : {"cross_entropy", "binary_cross_entropy", "focal"} or callable, \
+            default="cross_entropy"
+        What is minimised; "focal" counts rows less that are easy already [3]_,
+        "binary_cross_entropy" is for two classes, of which one may weigh more.
         A callable maps logits (B, C) and class numbers (B,) to the loss of each
         row, (B,); one that is to be pickled is defined in a module.
     loss_params : dict or None, default=None
         Options of the loss: ``{"label_smoothing": 0.1}`` of "cross_entropy" (0
-        by default), ``{"gamma": 2.0}`` of "focal" (2 by default).
+        by default), ``{"pos_weight": 3.0}`` of "binary_cross_entropy", the
+        weight of the second class (1 by default), ``{"gamma": 2.0}`` of "focal"
+        (2 by default).
+    ordinal : bool or list, default=False
+        Whether the classes have an order: one score per row, which thresholds
+        cut into classes (proportional odds [5]_), in place of a logit for each
+        class. True for classes that are numbers; a list gives the classes from
+        low to high.
     class_weight : dict, "balanced", "effective" or None, default=None
         Weights of the classes in the loss; "balanced" makes all classes weigh
         the same; "effective", a milder form for many rows, divides by the
@@ -155,6 +164,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
        detection, ICCV.
     .. [4] Cui, Jia, Lin, Song, Belongie (2019), Class-balanced loss based on
        effective number of samples, CVPR.
+    .. [5] McCullagh (1980), Regression models for ordinal data, Journal of the
+       Royal Statistical Society B 42(2).
 
     Examples
     --------
@@ -174,6 +185,9 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         **BaseFusion._parameter_constraints,
         "class_weight": [StrOptions({"balanced", "effective"}), dict, None],
         "loss": [StrOptions(set(LOSSES["classification"])), callable],
+        "loss_params": [dict, None],
+        "sampler": [HasMethods(["fit_resample"]), None],
+        "ordinal": ["boolean", list],
     }
 
     def __init__(
@@ -188,6 +202,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         modality_dropout=0.0,
         loss="cross_entropy",
         loss_params=None,
+        ordinal=False,
         class_weight=None,
         sampler=None,
         lr=3e-3,
@@ -215,6 +230,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.modality_dropout = modality_dropout
         self.loss = loss
         self.loss_params = loss_params
+        self.ordinal = ordinal
         self.class_weight = class_weight
         self.sampler = sampler
         self.lr = lr
@@ -246,7 +262,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of ``classes_``.
         """
-        return softmax(self._outputs(X), axis=1)
+        return softmax(self._logits(X), axis=1)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -261,7 +277,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_samples, n_classes)
             Log-probabilities, in the order of ``classes_``.
         """
-        return log_softmax(self._outputs(X), axis=1)
+        return log_softmax(self._logits(X), axis=1)
 
     def predict(self, X):
         """Predict the class.
@@ -276,8 +292,12 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        outputs = self._outputs(X)
-        return self.classes_[outputs.argmax(axis=1)]
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def _logits(self, X):
+        """Return the outputs in the order of ``classes_``."""
+        return self._outputs(X)[:, self._ranks]
 
     # -- what makes it a classifier ----------------------------------------------------------
 
@@ -290,6 +310,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
                 f"{type(self).__name__} needs at least two classes to tell apart; y has one class "
                 f"only: {self.classes_.tolist()[0]!r}."
             )
+        self._ranks = self._learn_order()
         return y
 
     def _check_known_target(self, y):
@@ -318,24 +339,53 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
                 f"{int(missing.sum()) - 1} others). Drop rows without a label, or label them."
             )
 
+    def _is_ordinal(self):
+        return self.ordinal is not False
+
+    def _learn_order(self):
+        """Return the rank of each class."""
+        n, name = len(self.classes_), type(self).__name__
+        if self.ordinal is False:
+            return np.arange(n)
+        if self.ordinal is True:
+            if self.classes_.dtype.kind not in "iufb":
+                known = ", ".join(map(repr, self.classes_.tolist()))
+                raise ValueError(
+                    f"{name}: the order of the classes {known} is unknown. Only numbers have one "
+                    "of their own; list others from low to high: ordinal=['low', 'mid', 'high']."
+                )
+            return np.arange(n)
+        order = list(self.ordinal)
+        if len(set(order)) != len(order) or set(order) != set(self.classes_.tolist()):
+            raise ValueError(
+                f"{name}: ordinal must list each class once, from low to high; y has "
+                f"{', '.join(map(repr, self.classes_.tolist()))}. Got {order!r} instead."
+            )
+        return np.array([order.index(label) for label in self.classes_.tolist()])
+
+    def _class_numbers(self, y):
+        """Return the places of labels in ``classes_``."""
+        return np.searchsorted(self.classes_, y)
+
     def _encode_target(self, y):
-        return np.searchsorted(self.classes_, y).astype(np.int64)
+        return self._ranks[self._class_numbers(y)].astype(np.int64)
 
     def _learn_weights(self, y):
         if self.class_weight == "effective":
-            counts = np.bincount(self._encode_target(y), minlength=len(self.classes_))
-            weights = 1 / -np.expm1(np.maximum(counts, 1) * np.log(_BETA))
-            weights *= len(weights) / weights.sum()
+            numbers = self._class_numbers(y).astype(float)
+            self._class_weights = weights_of_classes("effective", numbers, len(self.classes_))
         else:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        self._class_weights = weights
+            self._class_weights = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y
+            )
 
     def _row_weights(self, y, sample_weight):
-        weights = self._class_weights[self._encode_target(y)]
+        weights = self._class_weights[self._class_numbers(y)]
         return weights if sample_weight is None else weights * sample_weight
 
     def _strata(self, y):
-        return self._encode_target(y)
+        return self._class_numbers(y)
 
-    def _n_outputs(self):
-        return len(self.classes_)
+    def _heads(self):
+        head = OrdinalHead if self._is_ordinal() else PredictionHead
+        return {"n_outputs": len(self.classes_), "head": head, "logits": head is PredictionHead}

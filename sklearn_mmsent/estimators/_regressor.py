@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.nn.losses import LOSSES
@@ -125,6 +125,8 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     _parameter_constraints: dict = {
         **BaseFusion._parameter_constraints,
         "loss": [StrOptions(set(LOSSES["regression"])), callable],
+        "loss_params": [dict, None],
+        "sampler": [HasMethods(["fit_resample"]), None],
     }
 
     def __init__(
@@ -231,5 +233,5 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         standardised = (y - self._target_mean) / self._target_scale
         return standardised.astype(np.float32)[:, None]
 
-    def _n_outputs(self):
-        return 1
+    def _heads(self):
+        return {"n_outputs": 1, "logits": False}

@@ -7,7 +7,15 @@ letter: B batch, T time, F features, D hidden width, M blocks, C outputs.
 from sklearn_mmsent.nn import encoders, fusion
 from sklearn_mmsent.nn.encoders import *  # noqa: F403
 from sklearn_mmsent.nn.fusion import *  # noqa: F403
-from sklearn_mmsent.nn.heads import PredictionHead
+from sklearn_mmsent.nn.heads import JointHead, NewHead, OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.network import FusionNetwork
 
-__all__ = [*encoders.__all__, *fusion.__all__, "FusionNetwork", "PredictionHead"]
+__all__ = [
+    *encoders.__all__,
+    *fusion.__all__,
+    "FusionNetwork",
+    "JointHead",
+    "NewHead",
+    "OrdinalHead",
+    "PredictionHead",
+]

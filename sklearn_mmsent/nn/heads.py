@@ -1,6 +1,44 @@
-"""Heads: from the fused vector to the outputs."""
+"""Heads: from the fused vector to the outputs.
 
+The ordinal head is the proportional odds model of McCullagh (1980), Regression models for
+ordinal data, Journal of the Royal Statistical Society B 42(2), on top of a network:
+P(y <= k) = sigma(theta_k - f(x)) with theta_1 < ... < theta_{C-1}.
+"""
+
+from dataclasses import dataclass
+
+import torch
 from torch import nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class NewHead:
+    """Called, it gives a fresh head: what a fusion gets that decides itself.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the head.
+    width : int
+        Hidden width D.
+    n_outputs : int or tuple
+        What the class takes as its outputs C.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    logits : bool, default=True
+        Whether the outputs are logits of the classes of one target, of any sum.
+    """
+
+    kind: type
+    width: int
+    n_outputs: int | tuple
+    dropout: float
+    logits: bool = True
+
+    def __call__(self):
+        """Build a head with weights from torch's global generator."""
+        return self.kind(self.width, self.n_outputs, self.dropout)
 
 
 class PredictionHead(nn.Module):
@@ -28,3 +66,60 @@ class PredictionHead(nn.Module):
     def forward(self, fused):
         """Map fused vectors of shape (B, D) to outputs of shape (B, C)."""
         return self.layers(fused)
+
+
+class OrdinalHead(nn.Module):
+    """One score per row, and thresholds that cut it into ordered classes.
+
+    The outputs are log-probabilities: as logits they are their own softmax, so that every loss
+    of classes takes them.
+
+    Parameters
+    ----------
+    width : int
+        Hidden width D.
+    n_outputs : int
+        Number of classes C, at least two, in their order.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    """
+
+    def __init__(self, width, n_outputs, dropout):
+        super().__init__()
+        self.score = PredictionHead(width, 1, dropout)
+        # at first every class is as likely as the others for a score of zero
+        thresholds = torch.logit(torch.arange(1, n_outputs) / n_outputs)
+        self.first = nn.Parameter(thresholds[:1])
+        self.gaps = nn.Parameter(thresholds.diff().expm1().log())  # through softplus: never crossed
+
+    def forward(self, fused):
+        """Map fused vectors of shape (B, D) to log-probabilities of shape (B, C)."""
+        gaps = F.softplus(self.gaps)  # (C - 2,)
+        thresholds = torch.cat([self.first, self.first + gaps.cumsum(0)])  # (C - 1,)
+        above = self.score(fused) - thresholds  # (B, C - 1)
+        # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)): no difference of near numbers
+        between = (-torch.expm1(-gaps)).log()
+        middle = F.logsigmoid(above[:, :-1]) + F.logsigmoid(-above[:, 1:]) + between
+        return torch.cat([F.logsigmoid(-above[:, :1]), middle, F.logsigmoid(above[:, -1:])], dim=1)
+
+
+class JointHead(nn.Module):
+    """Several heads on the same vector, their outputs side by side.
+
+    Parameters
+    ----------
+    width : int
+        Hidden width D.
+    heads : sequence of (type, int) pairs
+        Class and number of outputs of each head.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    """
+
+    def __init__(self, width, heads, dropout):
+        super().__init__()
+        self.heads = nn.ModuleList(head(width, n_outputs, dropout) for head, n_outputs in heads)
+
+    def forward(self, fused):
+        """Map vectors of shape (B, D) to outputs of shape (B, sum of C)."""
+        return torch.cat([head(fused) for head in self.heads], dim=1)

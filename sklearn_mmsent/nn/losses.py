@@ -30,6 +30,26 @@ def cross_entropy(outputs, targets, *, label_smoothing=0.0):
     return F.cross_entropy(outputs, targets, reduction="none", label_smoothing=label_smoothing)
 
 
+def binary_cross_entropy(outputs, targets, *, pos_weight=1.0):
+    """Cross-entropy of the logits (B, 2) of two classes and class numbers (B,), row by row: (B,).
+
+    Rows of class 1 weigh ``pos_weight``.
+    """
+    if outputs.shape[1] != 2:
+        raise ValueError(
+            f"binary_cross_entropy is for two classes; y has {outputs.shape[1]}. Use "
+            "'cross_entropy'."
+        )
+    if not pos_weight > 0:
+        raise ValueError(f"binary_cross_entropy: pos_weight must be above 0. Got {pos_weight!r}.")
+    return F.binary_cross_entropy_with_logits(
+        outputs[:, 1] - outputs[:, 0],
+        targets.to(outputs.dtype),
+        reduction="none",
+        pos_weight=outputs.new_tensor(pos_weight),
+    )
+
+
 def focal(outputs, targets, *, gamma=2.0):
     """Focal loss of logits (B, C) and class numbers (B,): -(1 - p)^gamma log p, row by row: (B,).
 
@@ -65,7 +85,11 @@ def huber(outputs, targets, *, delta=1.0):
 
 #: Names of the built-in losses by task, as `loss=` of the estimators takes them.
 LOSSES = {
-    "classification": {"cross_entropy": cross_entropy, "focal": focal},
+    "classification": {
+        "cross_entropy": cross_entropy,
+        "binary_cross_entropy": binary_cross_entropy,
+        "focal": focal,
+    },
     "regression": {
         "squared_error": squared_error,
         "absolute_error": absolute_error,

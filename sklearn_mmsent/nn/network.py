@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.encoders.pooling import masked_mean
+
 
 class FusionNetwork(nn.Module):
     """Encoders, a fusion and a head, with learned tokens for what is absent.
@@ -15,6 +17,9 @@ class FusionNetwork(nn.Module):
         Maps what the encoders give to (B, D), or to the outputs.
     head : Module
         Maps (B, D) to the outputs (B, C); an identity behind a fusion that decides itself.
+    unimodal : list of Module, default=()
+        Further outputs, behind those of the head: each maps the blocks' vectors (B, M, D), their
+        presence (B, M) and the fused vectors to outputs, and may add to the loss.
     standardizers : list of Standardize
         One per block.
     modality_of_block : list of int
@@ -36,6 +41,7 @@ class FusionNetwork(nn.Module):
         fusion,
         head,
         *,
+        unimodal=(),
         standardizers,
         modality_of_block,
         width,
@@ -48,6 +54,7 @@ class FusionNetwork(nn.Module):
         self.hide = ModalityDropout(modality_of_block, modality_dropout)
         self.fusion = fusion
         self.head = head
+        self.unimodal = nn.ModuleList(unimodal)
 
     def forward(self, values, present, steps):
         """Predict a batch.
@@ -66,10 +73,17 @@ class FusionNetwork(nn.Module):
         Tensor of shape (B, C)
             Logits, or intensities.
         """
-        return self.head(self.fuse(values, present, steps))
+        fused, vectors, present = self._join(values, present, steps)
+        outputs = self.head(fused)
+        alone = [part(vectors, present, fused) for part in self.unimodal]
+        return torch.cat([outputs, *alone], dim=1) if alone else outputs
 
     def fuse(self, values, present, steps):
         """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
+        return self._join(values, present, steps)[0]
+
+    def _join(self, values, present, steps):
+        """Return the fused vectors, the blocks' vectors (or None), and which blocks are there."""
         present = self.hide(present)
         values = [
             standardize(value, step)
@@ -77,7 +91,12 @@ class FusionNetwork(nn.Module):
         ]
         there = present | ~present.any(dim=1, keepdim=True)
         if getattr(self.fusion, "sequential", False):
-            return self.fusion(*self._tokens(values, present, steps), there)
+            tokens, real = self._tokens(values, present, steps)
+            vectors = None
+            if self.unimodal:
+                pooled = [masked_mean(t, mask) for t, mask in zip(tokens, real, strict=True)]
+                vectors = torch.stack(pooled, dim=1)
+            return self.fusion(tokens, real, there), vectors, present
         vectors = torch.stack(
             [
                 encoder(value, step)
@@ -85,7 +104,8 @@ class FusionNetwork(nn.Module):
             ],
             dim=1,
         )  # (B, M, D)
-        return self.fusion(torch.where(present.unsqueeze(-1), vectors, self.absence), there)
+        vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
+        return self.fusion(vectors, there), vectors, present
 
     def _tokens(self, values, present, steps):
         """Encode to M sequences and their masks; an absent one is its absence token alone."""
@@ -100,10 +120,25 @@ class FusionNetwork(nn.Module):
             masks.append(real)
         return sequences, masks
 
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return what the fusion adds to the loss of the last batch; see ``Fusion``."""
+    def auxiliary_loss(self, losses, loss_of, weights, targets, rows):
+        """Return what the parts add to the loss of the last batch; None for nothing.
+
+        Parameters
+        ----------
+        losses, loss_of, weights
+            See ``Fusion.auxiliary_loss``.
+        targets : Tensor of shape (B, ...)
+            What the loss compares with.
+        rows : LongTensor of shape (B,)
+            Numbers of the rows among all training rows.
+        """
         extra = getattr(self.fusion, "auxiliary_loss", None)
-        return None if extra is None else extra(losses, loss_of, weights)
+        extra = None if extra is None else extra(losses, loss_of, weights)
+        for part in self.unimodal:
+            if hasattr(part, "auxiliary_loss"):
+                own = part.auxiliary_loss(targets, weights, rows)
+                extra = own if extra is None else extra + own
+        return extra
 
 
 class Standardize(nn.Module):

@@ -36,14 +36,14 @@ class BlockDataset(torch.utils.data.Dataset):
         return len(self.present)
 
     def __getitem__(self, rows):
-        """Return ``(inputs, (targets, weights))`` of a tensor of row numbers."""
+        """Return ``(inputs, (targets, weights, rows))`` of a tensor of row numbers."""
         inputs = (
             [values.index_select(0, rows) for values in self.values],
             self.present.index_select(0, rows),
             [None if steps is None else steps.index_select(0, rows) for steps in self.steps],
         )
         targets = None if self.targets is None else self.targets.index_select(0, rows)
-        return inputs, (targets, self.weights.index_select(0, rows))
+        return inputs, (targets, self.weights.index_select(0, rows), rows)
 
 
 class Batches:

@@ -39,7 +39,9 @@ class FusionNet(NeuralNet):
     def __init__(self, *args, loss, seed=0, **kwargs):
         self.loss = loss
         self.seed = seed
-        super().__init__(*args, criterion=torch.nn.Identity, **kwargs)
+        # a loss with parameters is skorch's criterion, whose parameters are optimised, too
+        criterion = loss if isinstance(loss, torch.nn.Module) else torch.nn.Identity
+        super().__init__(*args, criterion=criterion, **kwargs)
 
     @property
     def _default_callbacks(self):
@@ -80,7 +82,7 @@ class FusionNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
-        targets, weights = y_true
+        targets, weights, rows = y_true
         losses = self.loss(y_pred, targets)
         if losses.shape != weights.shape:
             raise ValueError(
@@ -90,7 +92,7 @@ class FusionNet(NeuralNet):
         loss = weighted_mean(losses, weights)
         if training:
             extra = self.module_.auxiliary_loss(
-                losses.detach(), lambda outputs: self.loss(outputs, targets), weights
+                losses.detach(), lambda outputs: self.loss(outputs, targets), weights, targets, rows
             )
             loss = loss if extra is None else loss + extra
         return loss

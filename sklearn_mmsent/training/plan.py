@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn.heads import PredictionHead
+from sklearn_mmsent.nn.heads import NewHead, PredictionHead
 from sklearn_mmsent.nn.network import FusionNetwork, Standardize
 
 
@@ -25,14 +25,20 @@ class NetworkPlan:
         Encoder class and its options, one pair per block.
     fusion : (type, dict) pair
         Fusion class and its options.
-    n_outputs : int
-        Number of classes, or of targets.
+    n_outputs : int or tuple
+        Number of classes, or of targets, or what else `head` takes as such.
     width : int
         Hidden width D.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     modality_dropout : float
         Probability with which a modality is hidden in training.
+    head : type, default=PredictionHead
+        Class of the head.
+    logits : bool, default=True
+        Whether the outputs are logits of the classes of one target.
+    unimodal : tuple of (type, dict) pairs, default=()
+        Class and options of what predicts from single modalities.
     """
 
     shapes: tuple
@@ -40,10 +46,13 @@ class NetworkPlan:
     statistics: tuple
     encoders: tuple
     fusion: tuple
-    n_outputs: int
+    n_outputs: int | tuple
     width: int
     dropout: float
     modality_dropout: float
+    head: type = PredictionHead
+    logits: bool = True
+    unimodal: tuple = ()
 
     def build(self):
         """Build the network with fresh weights from torch's global generator.
@@ -58,16 +67,19 @@ class NetworkPlan:
             for (encoder, options), shape in zip(self.encoders, self.shapes, strict=True)
         ]
         fusion, options = self.fusion
+        new_head = NewHead(self.head, self.width, self.n_outputs, self.dropout, self.logits)
         if decides := getattr(fusion, "decides", False):
-            options = {**options, "n_outputs": self.n_outputs}
+            options = {**options, "head": new_head}
         fusion = fusion(len(self.shapes), self.width, self.dropout, **options)
-        head = (
-            nn.Identity() if decides else PredictionHead(self.width, self.n_outputs, self.dropout)
-        )
+        head = nn.Identity() if decides else new_head()
         return FusionNetwork(
             encoders,
             fusion,
             head,
+            unimodal=[
+                part(self.width, self.dropout, self.modality_of_block, **own)
+                for part, own in self.unimodal
+            ],
             standardizers=[
                 _standardizer(encoder, mean, scale)
                 for encoder, (mean, scale) in zip(encoders, self.statistics, strict=True)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mmsent import FusionClassifier, FusionRegressor
+from sklearn_mmsent import FusionClassifier, FusionMultitask, FusionRegressor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.nn import FUSIONS
 
@@ -22,6 +22,7 @@ QUICK = ["gated", "decision", "mult"]  # one of each kind; the others take minut
 ESTIMATORS = [
     FusionClassifier(),
     FusionRegressor(),
+    FusionMultitask(),
     *(FusionClassifier(fusion=fusion, **CHEAP) for fusion in QUICK),
 ]
 OTHERS = [

@@ -358,15 +358,15 @@ class FirstDecides(Fusion):
 
     decides = True
 
-    def __init__(self, n_blocks, width, dropout, n_outputs):
+    def __init__(self, n_blocks, width, dropout, head):
         super().__init__()
-        self.head = torch.nn.Linear(width, n_outputs)
+        self.head = head()
 
     def forward(self, vectors, there):
         return self.head(vectors[:, 0])
 
     def auxiliary_loss(self, losses, loss_of, weights):
-        return self.head.weight.abs().sum()
+        return sum(p.abs().sum() for p in self.head.parameters())
 
 
 def test_a_fusion_of_sequences_and_its_options(named_table):

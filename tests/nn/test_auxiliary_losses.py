@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from sklearn_mmsent.nn import FUSIONS
+from sklearn_mmsent.nn import FUSIONS, NewHead, PredictionHead
 from sklearn_mmsent.nn.fusion.base import each
 from sklearn_mmsent.nn.fusion.misa import similarity_loss
 
@@ -20,7 +20,8 @@ def build(name, n_blocks, **options):
     """A fusion with random parameters, random vectors, and a mask with gaps."""
     torch.manual_seed(0)
     cls = FUSIONS[name]
-    options = {"n_outputs": C, **options} if cls.decides else options
+    if cls.decides:
+        options = {"head": NewHead(PredictionHead, D, C, 0.0), **options}
     fusion = cls(n_blocks, D, 0.0, **options).double().eval()
     for parameter in fusion.parameters():  # norms and biases, too, start as constants
         parameter.data += 0.3 * torch.randn_like(parameter)

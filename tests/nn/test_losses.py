@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mmsent.nn.losses import LOSSES, cross_entropy, focal, huber, weighted_mean
+from sklearn_mmsent.nn.losses import (
+    LOSSES,
+    binary_cross_entropy,
+    cross_entropy,
+    focal,
+    huber,
+    weighted_mean,
+)
 
 CLASSES, NUMBERS = LOSSES["classification"], LOSSES["regression"]
 
@@ -61,6 +68,15 @@ def test_of_numbers(name, options, of):
         assert losses[row].item() == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_binary_cross_entropy(weight):
+    torch.manual_seed(0)
+    outputs, targets = torch.randn(20, 2, dtype=torch.float64), torch.arange(20) % 2
+    losses = binary_cross_entropy(outputs, targets, pos_weight=weight)
+    expected = cross_entropy(outputs, targets) * torch.where(targets == 1, weight, 1.0)
+    torch.testing.assert_close(losses, expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "loss",
@@ -95,6 +111,8 @@ def test_one_number_per_row_of_a_picklable_function(name):
     loss = (CLASSES | NUMBERS)[name]
     assert pickle.loads(pickle.dumps(loss)) is loss
     outputs, targets = logits() if name in CLASSES else torch.randn(2, 20, 1)
+    if name == "binary_cross_entropy":
+        outputs, targets = outputs[:, :2], targets % 2
     losses = loss(outputs, targets)
     assert losses.shape == (20,)
     torch.testing.assert_close(loss(outputs[3:5], targets[3:5]), losses[3:5])
@@ -106,6 +124,7 @@ def test_one_number_per_row_of_a_picklable_function(name):
         (functools.partial(cross_entropy, label_smoothing=1.0), "label_smoothing must be from 0"),
         (functools.partial(focal, gamma=-1), "gamma must be 0 or more. Got -1"),
         (functools.partial(huber, delta=0), "delta must be above 0. Got 0"),
+        (binary_cross_entropy, "is for two classes; y has 4"),
     ],
 )
 def test_options_are_checked(loss, message):

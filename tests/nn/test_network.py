@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mmsent.nn import FUSIONS, FusionNetwork, MLPEncoder, PredictionHead
+from sklearn_mmsent.nn import FUSIONS, FusionNetwork, MLPEncoder, NewHead, PredictionHead
 from sklearn_mmsent.nn.encoders.mlp import StatisticsPooling
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
@@ -29,7 +29,7 @@ def network(fusion="gated", modality_dropout=0.0, shapes=SHAPES):
     encoder = Steps if cls.sequential else MLPEncoder
     net = FusionNetwork(
         [encoder(shape, 8, 0.0) for shape in shapes],
-        cls(3, 8, 0.0, **({"n_outputs": 2} if cls.decides else {})),
+        cls(3, 8, 0.0, **({"head": NewHead(PredictionHead, 8, 2, 0.0)} if cls.decides else {})),
         torch.nn.Identity() if cls.decides else PredictionHead(8, 2, 0.0),
         standardizers=[Standardize(torch.zeros(s[-1:]), torch.ones(s[-1:])) for s in shapes],
         modality_of_block=[0, 1, 2],
@@ -93,7 +93,7 @@ def test_every_parameter_learns_on_full_rows():
         present[0] = False  # some look at absence tokens only where there is nothing else
         losses = net(values, present, steps).pow(2).mean(1)
         extra = net.auxiliary_loss(
-            losses.detach(), lambda outputs: outputs.pow(2).mean(1), torch.ones(50)
+            losses.detach(), lambda outputs: outputs.pow(2).mean(1), torch.ones(50), None, None
         )
         (losses.sum() if extra is None else losses.sum() + extra).backward()
         unused = "layers" if FUSIONS[fusion].sequential else "project"

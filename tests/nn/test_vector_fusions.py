@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mmsent.nn import FUSIONS, LowRankFusion, TensorFusion
+from sklearn_mmsent.nn import FUSIONS, LowRankFusion, NewHead, PredictionHead, TensorFusion
 from sklearn_mmsent.nn.fusion.attention import SelfAttentionLayer
 
 B, D, C = 7, 4, 3
@@ -16,7 +16,10 @@ def build(name, n_blocks, width=D, **options):
     """A fusion with random parameters, random vectors, and a mask with gaps."""
     torch.manual_seed(0)
     cls = FUSIONS[name]
-    options = {"n_outputs": C, **options} if cls.decides else options
+    if cls.decides:
+        n_outputs = options.pop("n_outputs", C)
+        head = NewHead(PredictionHead, width, n_outputs, 0.0, logits=n_outputs > 1)
+        options = {"head": head, **options}
     fusion = cls(n_blocks, width, 0.0, **options).double().eval()
     for parameter in fusion.parameters():  # norms and biases, too, start as constants
         parameter.data += 0.3 * torch.randn_like(parameter)

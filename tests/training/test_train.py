@@ -59,7 +59,7 @@ def test_equals_a_bare_torch_loop():
     order = torch.Generator().manual_seed(SETTINGS["seed"])
     for _ in range(5):
         for rows in torch.randperm(len(y), generator=order).split(16):
-            inputs, (targets, _) = data[rows]
+            inputs, (targets, *_) = data[rows]
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(module(*inputs), targets).backward()
             optimizer.step()
@@ -182,7 +182,7 @@ def test_batches_cover_each_row_once():
     _, blocks, _ = setup(50)
     data = BlockDataset(blocks, np.arange(50))
     batches = Batches(data, 16, torch.Generator().manual_seed(0))
-    epochs = [torch.cat([targets for _, (targets, _) in batches]) for _ in range(2)]
+    epochs = [torch.cat([targets for _, (targets, *_) in batches]) for _ in range(2)]
     assert len(batches) == 4
     assert not torch.equal(*epochs)
     assert all(torch.equal(epoch.sort()[0], torch.arange(50)) for epoch in epochs)
@@ -262,7 +262,7 @@ def test_equals_a_bare_loop_with_torchs_clipping_and_schedule():
     norms = []
     for _ in range(5):
         for rows in torch.randperm(len(y), generator=order).split(16):
-            inputs, (targets, _) = data[rows]
+            inputs, (targets, *_) = data[rows]
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(module(*inputs), targets).backward()
             norms.append(torch.nn.utils.clip_grad_norm_(module.parameters(), 0.05).item())

@@ -20,7 +20,8 @@ class Fusion(nn.Module):
     #: shape (B, S_m), and ``there``. A row's absent block is one real token, its absence token.
     sequential = False
 
-    #: True: built with ``n_outputs=C`` too, and gives the network's outputs (B, C) itself.
+    #: True: built with ``head`` too, which gives a fresh module from (B, D) to (B, C) when called
+    #: (a ``NewHead``), and gives the network's outputs (B, C) itself.
     decides = False
 
     #: What ``forward`` leaves in training for ``auxiliary_loss``, which takes it away again.

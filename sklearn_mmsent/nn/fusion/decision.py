@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn.fusion.base import Fusion, each
-from sklearn_mmsent.nn.heads import PredictionHead
 from sklearn_mmsent.nn.losses import weighted_mean
 
 WEIGHTS = ("learned", "confidence", "mean")
@@ -37,20 +36,21 @@ class DecisionFusion(Fusion):
         Hidden width D.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
-    n_outputs : int
-        Number of outputs C: classes, or one intensity.
+    head : NewHead
+        Gives the head of a block, when called.
     weights : {"learned", "confidence", "mean"}, default="learned"
         "learned": one weight per block, renormalised over the blocks that are
         there; "confidence": weights of each row, from the energy of each
-        block's logits, or for an intensity, which has none, from a learned
-        linear confidence per block; "mean": all the same.
+        block's logits, or for outputs that have none (an intensity, ordered
+        classes, several targets) from a learned linear confidence per block;
+        "mean": all the same.
     unimodal_weight : float, default=1.0
         Weight in the loss of the sum of the losses of the blocks' own predictions.
     """
 
     decides = True
 
-    def __init__(self, n_blocks, width, dropout, n_outputs, weights="learned", unimodal_weight=1.0):
+    def __init__(self, n_blocks, width, dropout, head, weights="learned", unimodal_weight=1.0):
         super().__init__()
         if weights not in WEIGHTS:
             raise ValueError(
@@ -59,13 +59,11 @@ class DecisionFusion(Fusion):
             )
         self.weighting = weights
         self.unimodal_weight = unimodal_weight
-        self.heads = nn.ModuleList(
-            PredictionHead(width, n_outputs, dropout) for _ in range(n_blocks)
-        )
+        self.heads = nn.ModuleList(head() for _ in range(n_blocks))
         if weights == "learned":
             self.logits = nn.Parameter(torch.zeros(n_blocks))
         self.confidence = None
-        if weights == "confidence" and n_outputs == 1:
+        if weights == "confidence" and not head.logits:
             self.confidence = nn.ModuleList(nn.Linear(width, 1) for _ in range(n_blocks))
 
     def decisions(self, vectors):
@@ -113,8 +111,8 @@ class QualityAwareFusion(DecisionFusion):
         Hidden width D.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
-    n_outputs : int
-        Number of outputs C: classes, or one intensity.
+    head : NewHead
+        Gives the head of a block, when called.
     unimodal_weight : float, default=1.0
         Weight in the loss of the sum of the losses of the blocks' own predictions.
 
@@ -123,5 +121,5 @@ class QualityAwareFusion(DecisionFusion):
     DecisionFusion : With other weights, too.
     """
 
-    def __init__(self, n_blocks, width, dropout, n_outputs, unimodal_weight=1.0):
-        super().__init__(n_blocks, width, dropout, n_outputs, "confidence", unimodal_weight)
+    def __init__(self, n_blocks, width, dropout, head, unimodal_weight=1.0):
+        super().__init__(n_blocks, width, dropout, head, "confidence", unimodal_weight)
