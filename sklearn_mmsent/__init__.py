@@ -61,6 +61,7 @@ _EXPORTS = {
     "intensity_scores": "metrics",
     # datasets
     "make_clips": "datasets",
+    "make_interactions": "datasets",
     "read_feature_file": "datasets",
     "read_table": "datasets",
 }

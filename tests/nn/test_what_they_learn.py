@@ -1,11 +1,9 @@
-"""What fusions can and cannot learn: interactions that no block tells of alone."""
+"""What fusions and encoders can learn: classes that lie in an interaction alone."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from sklearn_mmsent import FusionClassifier
-from sklearn_mmsent.nn import FUSIONS
+from sklearn_mmsent import FusionClassifier, make_interactions
+from sklearn_mmsent.nn import ENCODERS, FUSIONS
 
 # each decides block by block and adds up, whatever its weights: three of four corners at most
 ADDITIVE = {"decision", "quality_aware"}
@@ -13,33 +11,25 @@ ADDITIVE = {"decision", "quality_aware"}
 LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}
 # a few that train within a second or two and stand for the rest in the quick tests
 QUICK = ["tensor", "low_rank"]
+# of steps without their order
+TIMELESS = {"mlp", "mean", "attentive"}
 
 
-def signs(n_rows, n_blocks, seed):
-    """Blocks that each hold a sign and noise; the class is the parity of the signs."""
-    rng = np.random.default_rng(seed)
-    sign = rng.choice([-1.0, 1.0], (n_rows, n_blocks))
-    table = {}
-    for i, block in enumerate(["text", "audio", "face"][:n_blocks]):
-        table[f"{block}__sign"] = sign[:, i] + rng.normal(scale=0.3, size=n_rows)
-        table[f"{block}__noise"] = rng.normal(size=n_rows)
-    y = np.where(sign.prod(axis=1) > 0, "even", "odd")
-    return pd.DataFrame(table, dtype="float32"), y
-
-
-def accuracy(fusion, n_blocks, n_rows=1500, **params):
+def accuracy(kind, fusion, n_rows=1500, **params):
     """Accuracy on fresh rows."""
+    train = make_interactions(kind, n_rows, random_state=0)
+    test = make_interactions(kind, 1000, random_state=1)
     clf = FusionClassifier(fusion, hidden_size=32, random_state=0, **params)
-    return clf.fit(*signs(n_rows, n_blocks, 0)).score(*signs(1000, n_blocks, 1))
+    return clf.fit(train.X, train.y).score(test.X, test.y)
 
 
 @pytest.mark.parametrize("fusion", QUICK)
 def test_the_product_of_two_signs(fusion):
-    assert accuracy(fusion, 2, n_rows=600, max_epochs=20, early_stopping=False) >= 0.9
+    assert accuracy("product", fusion, n_rows=600, max_epochs=20, early_stopping=False) >= 0.9
 
 
 def test_late_decisions_cannot_see_it():
-    assert accuracy("decision", 2, n_rows=600, max_epochs=20, early_stopping=False) < 0.8
+    assert accuracy("product", "decision", 600, max_epochs=20, early_stopping=False) < 0.8
 
 
 UNSOLVED = pytest.mark.xfail(
@@ -47,18 +37,39 @@ UNSOLVED = pytest.mark.xfail(
     raises=AssertionError,
 )
 CASES = [
-    pytest.param(fusion, n, marks=UNSOLVED if fusion in LOWER_RATE and n == 3 else ())
+    pytest.param(fusion, kind, marks=UNSOLVED if fusion in LOWER_RATE and kind == "parity" else ())
     for fusion in FUSIONS
-    for n in (2, 3)
+    for kind in ("product", "parity")
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fusion", "n_blocks"), CASES)
-def test_parity(fusion, n_blocks):
-    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE and n_blocks == 2 else {}
-    reached = accuracy(fusion, n_blocks, **rate)
+@pytest.mark.parametrize(("fusion", "kind"), CASES)
+def test_parity(fusion, kind):
+    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE and kind == "product" else {}
+    reached = accuracy(kind, fusion, **rate)
     if fusion in ADDITIVE:
         assert reached < 0.8
     else:
         assert reached >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "encoder", [name for name, cls in ENCODERS.items() if 2 in cls.takes and "pretr" not in name]
+)
+def test_the_order_of_steps(encoder):
+    # a convolution is given the time to see two marks together
+    options = {"conv1d": ("conv1d", {"kernel_size": 7, "pool": 1}), "conv2d": ("conv2d", {})}
+    reached = accuracy("order", "concat", encoders={"text": options.get(encoder, encoder)})
+    if encoder in TIMELESS:
+        assert reached < 0.6
+    else:
+        assert reached >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_no_fusion_loses_the_order_of_steps(fusion):
+    rate = {"lr": LOWER_RATE[fusion]} if fusion in LOWER_RATE else {}
+    assert accuracy("order", fusion, encoders={"text": "gru"}, **rate) >= 0.9

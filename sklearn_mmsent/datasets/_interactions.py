@@ -1,0 +1,90 @@
+"""Rows whose class no modality tells alone: what a fusion can learn, and what it cannot."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sklearn_mmsent.blocks import BlockLayout
+
+_MODALITIES = ("text", "audio", "image")
+_STEPS = 8
+
+
+@validate_params(
+    {
+        "kind": [StrOptions({"product", "parity", "order"})],
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state=None):
+    """Generate rows of blocks whose class lies in an interaction alone.
+
+    Parameters
+    ----------
+    kind : {"product", "parity", "order"}, default="product"
+        - "product": text and audio each hold a sign, the class is whether both are the same, as
+          with words that are meant ironically;
+        - "parity": the same with the product of three signs, image too;
+        - "order": text is a sequence of 3 to 8 steps that holds two marks, the class is which
+          comes first, as with a word that is negated or not; audio is noise.
+    n_samples : int, default=1000
+        Number of rows.
+    noise : float, default=0.3
+        Standard deviation of what is added to the signs and marks, which are 1 high.
+    random_state : int, RandomState instance or None, default=None
+        Decides the rows.
+
+    Returns
+    -------
+    Bunch
+        With ``X``, a DataFrame of blocks, and ``y``, an array of "same" and "other", or of
+        "first" and "second".
+
+    See Also
+    --------
+    make_clips : Raw texts, pictures and sounds with an interaction between them.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import FusionClassifier, make_interactions
+    >>> train, test = (make_interactions(n_samples=600, random_state=seed) for seed in (0, 1))
+    >>> FusionClassifier("tensor", random_state=0).fit(train.X, train.y).score(test.X, test.y) > 0.9
+    True
+    """
+    rng = check_random_state(random_state)
+    if kind == "order":
+        return _order(n_samples, noise, rng)
+    modalities = _MODALITIES[: 2 if kind == "product" else 3]
+    signs = rng.choice([-1.0, 1.0], (n_samples, len(modalities)))
+    table = {}
+    for modality, sign in zip(modalities, signs.T, strict=True):
+        table[f"{modality}__sign"] = sign + noise * rng.normal(size=n_samples)
+        table[f"{modality}__noise"] = rng.normal(size=n_samples)
+    y = np.where(signs.prod(axis=1) > 0, "same", "other")
+    return Bunch(X=pd.DataFrame(table, dtype="float32"), y=y)
+
+
+def _order(n_samples, noise, rng):
+    names = [
+        name
+        for block in BlockLayout.from_shapes({"text": (_STEPS, 3), "audio": 2}).blocks
+        for name in block.column_names()
+    ]
+    lengths = rng.randint(3, _STEPS + 1, n_samples)
+    text = noise * rng.normal(size=(n_samples, _STEPS, 3))
+    first = rng.choice([True, False], n_samples)
+    for row, length in enumerate(lengths):
+        early, late = np.sort(rng.choice(length, 2, replace=False))
+        text[row, early, 0 if first[row] else 1] += 1
+        text[row, late, 1 if first[row] else 0] += 1
+    text[np.arange(_STEPS) >= lengths[:, None]] = np.nan
+    audio = rng.normal(size=(n_samples, 2))
+    values = np.concatenate([text.reshape(n_samples, -1), audio], axis=1)
+    X = pd.DataFrame(values, columns=names, dtype="float32")
+    return Bunch(X=X, y=np.where(first, "first", "second"))
