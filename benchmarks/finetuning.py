@@ -1,4 +1,4 @@
-"""Fine-tune a text encoder inside the network on CMU-MOSI, and compare with a frozen one.
+"""Fine-tune a text encoder inside the network on CMU-MOSI.
 
 Transcripts alone, official split. Every network is trained on the training part; the epoch is
 chosen on the validation part and the test part scored once per seed. Writes OUTPUT/finetuning.md
@@ -25,10 +25,8 @@ METRICS = (
     *("acc2_has0", "f1_weighted_has0", "acc2_non0", "f1_weighted_non0"),
     *("acc7", "mae", "corr"),
 )
-MODELS = ("fine-tuned", "frozen")
 # chosen on the validation part, as the page tells
 ENCODER_LR, BATCH_SIZE, MAX_EPOCHS, LOSS = 5e-5, 16, 6, "squared_error"
-FROZEN_EPOCHS = 40
 QUICK_ROWS = 48
 
 ABOUT = """\
@@ -36,10 +34,10 @@ ABOUT = """\
 
 CMU-MOSI, transcripts alone, official split (1,284 utterances for training, 229 for validation,
 686 for the test): all-MiniLM-L6-v2 as `"pretrained_text"` over `TokenIds`, tuned with the rest of
-the network, beside the same network over the frozen model. Written by `benchmarks/finetuning.py`.
+the network. Written by `benchmarks/finetuning.py`.
 
-Settings: `FusionRegressor`, {loss}, batches of {batch_size}, at most {epochs} epochs
-({frozen_epochs} for the frozen model), the learning rate {lr:g} for the model and 0.001 for what
+Settings: `FusionRegressor`, {loss}, batches of {batch_size}, at most {epochs} epochs,
+the learning rate {lr:g} for the model and 0.001 for what
 is new, linear decay after a warm-up over a tenth of the steps, gradients clipped to norm 1; the
 weights of the best epoch on the validation part. They were chosen on the validation part
 {how}
@@ -76,12 +74,11 @@ def main(arguments=None):
         parts = {part: rows[:QUICK_ROWS] for part, rows in parts.items()}
     fits = []
     for lr in options.lr:
-        for model in options.models:
-            for seed in range(options.seeds):
-                fits.append(fit(model, seed, lr, table, data.y, parts, options))
-                told = ", ".join(f"{m} {fits[-1][m]:.3f}" for m in METRICS)
-                print(f"{model}, lr {lr:g}, seed {seed}: {told}, ", end="")
-                print(f"{fits[-1]['epoch_seconds']:.1f} s an epoch", flush=True)
+        for seed in range(options.seeds):
+            fits.append(fit(seed, lr, table, data.y, parts, options))
+            told = ", ".join(f"{m} {fits[-1][m]:.3f}" for m in METRICS)
+            print(f"lr {lr:g}, seed {seed}: {told}, ", end="")
+            print(f"{fits[-1]['epoch_seconds']:.1f} s an epoch", flush=True)
     if options.quick or options.part == "val":
         return
     scores = pd.DataFrame(fits)
@@ -90,13 +87,11 @@ def main(arguments=None):
     (options.output / "finetuning.md").write_text(write_page(scores), encoding="utf-8")
 
 
-def fit(model, seed, lr, table, y, parts, options):
+def fit(seed, lr, table, y, parts, options):
     """Train one network and score it.
 
     Parameters
     ----------
-    model : {"fine-tuned", "frozen"}
-        Whether the encoder learns.
     seed : int
         Of the network.
     lr : float
@@ -115,9 +110,7 @@ def fit(model, seed, lr, table, y, parts, options):
     dict
         Scores, the best epoch, seconds per epoch.
     """
-    frozen = model == "frozen"
-    encoder = {"model": _data.minilm(), "lr": lr, "trainable_layers": 0 if frozen else "all"}
-    epochs = FROZEN_EPOCHS if frozen else options.epochs
+    encoder = {"model": _data.minilm(), "lr": lr}
     regressor = FusionRegressor(
         encoders={"text": ("pretrained_text", encoder)},
         loss=options.loss,
@@ -126,8 +119,8 @@ def fit(model, seed, lr, table, y, parts, options):
         warmup=0.1,
         clip_norm=1.0,
         batch_size=options.batch_size,
-        max_epochs=1 if options.quick else epochs,
-        n_iter_no_change=epochs,
+        max_epochs=1 if options.quick else options.epochs,
+        n_iter_no_change=options.epochs,
         random_state=seed,
     )
     train, val = parts["train"], parts["val"]
@@ -137,7 +130,7 @@ def fit(model, seed, lr, table, y, parts, options):
     scored = parts[options.part]
     history = regressor.net_.history
     return {
-        "model": model,
+        "model": "fine-tuned",
         "seed": seed,
         "lr": lr,
         **intensity_scores(y[scored], regressor.predict(table.iloc[scored])),
@@ -162,19 +155,17 @@ def write_page(scores):
     str
         Markdown.
     """
-    seconds = scores.groupby("model")["epoch_seconds"].median()
-    best = scores[scores["model"] == MODELS[0]]["best_epoch"].tolist()
+    best = scores["best_epoch"].tolist()
     first = scores.iloc[0]
     text = (
-        f"An epoch with validation took {seconds[MODELS[0]]:.0f} s (frozen: "
-        f"{seconds[MODELS[1]]:.0f} s) in the median with torch {first['torch']} on "
-        f"{first['cores']} CPU cores; the best epochs were {', '.join(map(str, best))}."
+        f"An epoch with validation took {scores['epoch_seconds'].median():.0f} s in the median "
+        f"with torch {first['torch']} on {first['cores']} CPU cores; the best epochs were "
+        f"{', '.join(map(str, best))}."
     )
     about = ABOUT.format(
         loss=LOSS.replace("_", " "),
         batch_size=BATCH_SIZE,
         epochs=MAX_EPOCHS,
-        frozen_epochs=FROZEN_EPOCHS,
         lr=ENCODER_LR,
         how=HOW,
         time=text,
@@ -188,11 +179,10 @@ def _parse(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each model (default: 5)")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--seeds", type=int, default=5, help="fits (default: 5)")
     parser.add_argument("--lr", nargs="+", type=float, default=[ENCODER_LR])
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
-    parser.add_argument("--epochs", type=int, default=MAX_EPOCHS, help="of the tuned model")
+    parser.add_argument("--epochs", type=int, default=MAX_EPOCHS, help="of a fit, at most")
     parser.add_argument("--loss", default=LOSS)
     parser.add_argument(
         "--part",
