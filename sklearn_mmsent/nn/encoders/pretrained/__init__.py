@@ -1,0 +1,5 @@
+"""Encoders with weights of a pretrained model, which are tuned together with the network."""
+
+from sklearn_mmsent.nn.encoders.pretrained.text import PretrainedTextEncoder
+
+__all__ = ["PretrainedTextEncoder"]
