@@ -34,7 +34,7 @@ SEQUENCE = {
     "transformer": ("transformer", {"n_heads": 2}),
     "transformer cls": ("transformer", {"n_layers": 1, "n_heads": 3, "pooling": "cls"}),
 }
-OWN_TESTS = {"pretrained_text"}  # reads token numbers: see test_pretrained.py
+OWN_TESTS = {"pretrained_text"}  # see test_pretrained*.py
 assert {name for name, _ in SEQUENCE.values()} | OWN_TESTS == {
     n for n in ENCODERS if 2 in ENCODERS[n].takes
 }

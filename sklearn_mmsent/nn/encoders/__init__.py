@@ -5,7 +5,10 @@ from sklearn_mmsent.nn.encoders.conv1d import Conv1dEncoder
 from sklearn_mmsent.nn.encoders.conv2d import Conv2dEncoder
 from sklearn_mmsent.nn.encoders.mean import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.mlp import MLPEncoder
-from sklearn_mmsent.nn.encoders.pretrained import PretrainedTextEncoder
+from sklearn_mmsent.nn.encoders.pretrained import (
+    PretrainedImageEncoder,
+    PretrainedTextEncoder,
+)
 from sklearn_mmsent.nn.encoders.recurrent import GRUEncoder, LSTMEncoder
 from sklearn_mmsent.nn.encoders.transformer import TransformerEncoder
 
@@ -19,6 +22,7 @@ ENCODERS = {
     "gru": GRUEncoder,
     "lstm": LSTMEncoder,
     "transformer": TransformerEncoder,
+    "pretrained_image": PretrainedImageEncoder,
     "pretrained_text": PretrainedTextEncoder,
 }
 
@@ -32,6 +36,7 @@ __all__ = [
     "LSTMEncoder",
     "MLPEncoder",
     "MeanEncoder",
+    "PretrainedImageEncoder",
     "PretrainedTextEncoder",
     "TransformerEncoder",
 ]
