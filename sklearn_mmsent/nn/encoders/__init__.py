@@ -7,6 +7,7 @@ from sklearn_mmsent.nn.encoders.mean import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.mlp import MLPEncoder
 from sklearn_mmsent.nn.encoders.pretrained import (
     PretrainedImageEncoder,
+    PretrainedSpeechEncoder,
     PretrainedTextEncoder,
 )
 from sklearn_mmsent.nn.encoders.recurrent import GRUEncoder, LSTMEncoder
@@ -23,6 +24,7 @@ ENCODERS = {
     "lstm": LSTMEncoder,
     "transformer": TransformerEncoder,
     "pretrained_image": PretrainedImageEncoder,
+    "pretrained_speech": PretrainedSpeechEncoder,
     "pretrained_text": PretrainedTextEncoder,
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "MLPEncoder",
     "MeanEncoder",
     "PretrainedImageEncoder",
+    "PretrainedSpeechEncoder",
     "PretrainedTextEncoder",
     "TransformerEncoder",
 ]

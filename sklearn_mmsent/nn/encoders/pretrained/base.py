@@ -47,9 +47,16 @@ class PretrainedEncoder(Encoder):
     def _adopt(self, model, n_states, width, dropout, trainable_layers):
         """Take a copy of a loaded model, whose states are H wide, and freeze what is not tuned."""
         self.model = copy.deepcopy(model)
+        self._settle()
         self._tune(trainable_layers)
         self.dropout = StepDropout(dropout)
         self.project = nn.Linear(n_states, width)
+
+    def _settle(self):
+        """Take out of the copy what is not used, or could not be pickled."""
+        pooler = getattr(self.model, "pooler", None)
+        if pooler is not None and any(True for _ in pooler.parameters()):
+            self.model.pooler = None  # often untrained; that of a CNN is a plain mean
 
     # -- freezing ----------------------------------------------------------------------------
 

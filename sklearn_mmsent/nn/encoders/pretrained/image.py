@@ -91,7 +91,6 @@ class PretrainedImageEncoder(PretrainedEncoder):
         self.size = tuple(size) if image_size is None else self._check_size(image_size)
         self.n_prefix = loaded.n_prefix
         self._adopt(loaded.network, loaded.width("mean", None), width, dropout, trainable_layers)
-        self._drop_unused()
         self.register_buffer("scale", torch.tensor(scale).view(-1, 1, 1) / self.pixel_range)
         self.register_buffer("shift", torch.tensor(shift).view(-1, 1, 1))
         self._try(shape, model)
@@ -114,13 +113,10 @@ class PretrainedImageEncoder(PretrainedEncoder):
         numbered = [getattr(inner, f"layer{i}") for i in range(1, 9) if hasattr(inner, f"layer{i}")]
         return list(found[0]) if found else numbered
 
-    def _drop_unused(self):
-        """Take out what makes a vector of its own from the tokens; a CNN's has no weights."""
-        if getattr(self.model, "use_head", False):  # SigLIP
+    def _settle(self):
+        super()._settle()
+        if getattr(self.model, "use_head", False):  # SigLIP's, which makes a vector of the tokens
             self.model.use_head, self.model.head = False, None
-        pooler = getattr(self.model, "pooler", None)
-        if pooler is not None and any(True for _ in pooler.parameters()):
-            self.model.pooler = None
 
     def _try(self, shape, model):
         """Refuse what the model cannot do, before training starts."""

@@ -81,8 +81,6 @@ class PretrainedTextEncoder(PretrainedEncoder):
                 f"{shape[0]}. Make it with TokenIds(max_steps={limit}) or less."
             )
         self._adopt(loaded, config.hidden_size, width, dropout, trainable_layers)
-        if getattr(self.model, "pooler", None) is not None:
-            self.model.pooler = None  # unused, and often untrained
 
     def _run(self, values, steps):
         numbers = values.squeeze(-1).masked_fill(~steps, self.padding).round().long()  # (B, T)
