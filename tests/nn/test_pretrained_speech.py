@@ -16,6 +16,7 @@ from sklearn_mmsent import FusionClassifier, Waveform
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
 from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.nn import ENCODERS
+from sklearn_mmsent.nn.encoders.pretrained import speech
 
 T, D = 800, 4
 SIZES = {
@@ -40,6 +41,14 @@ KINDS = {
     "data2vec": ("Data2VecAudio", {"conv_pos_kernel_size": 7}, True),
 }
 LENGTHS = [T, 300, 300, 700, 90, 20, 1]
+
+
+@pytest.fixture(name="way", params=["by length", "together"])
+def _way(request, monkeypatch):
+    """Run clips as on the CPU, and as on a GPU."""
+    if request.param == "together":
+        monkeypatch.setattr(speech, "_ONE_BY_ONE", ())
+    return request.param
 
 
 @pytest.fixture(name="folders", scope="module")
@@ -87,7 +96,7 @@ def reference(folders, name, values, steps):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_equals_the_model_on_each_clip_alone(folders, name):
+def test_equals_the_model_on_each_clip_alone(folders, name, way):
     encoder, (values, steps) = build(folders / name), clips()
     vectors, (tokens, real) = encoder(values, steps), encoder.tokens(values, steps)
     W, b = (p.detach().numpy() for p in encoder.project.parameters())
@@ -100,7 +109,7 @@ def test_equals_the_model_on_each_clip_alone(folders, name):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_padding_and_neighbours_change_nothing(folders, name):
+def test_padding_and_neighbours_change_nothing(folders, name, way):
     encoder, (values, steps) = build(folders / name), clips()
     vectors = encoder(values, steps)
     filled = values.masked_fill(~steps.unsqueeze(-1), 1e6)
@@ -115,6 +124,19 @@ def test_padding_and_neighbours_change_nothing(folders, name):
     assert encoder(values, nothing).isfinite().all()
     assert not encoder.tokens(values, nothing)[1].any()
     assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_both_ways_learn_alike(folders, name, monkeypatch):
+    encoder, (values, steps) = build(folders / name, freeze_features=False), clips()
+    gradients = []
+    for devices in (("cpu",), ()):
+        monkeypatch.setattr(speech, "_ONE_BY_ONE", devices)
+        encoder.zero_grad()
+        encoder(values, steps).pow(2).sum().backward()
+        gradients.append([p.grad.clone() for p in encoder.parameters() if p.requires_grad])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-6)
 
 
 def test_attention_over_the_frames(folders):

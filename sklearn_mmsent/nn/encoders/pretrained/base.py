@@ -63,10 +63,9 @@ class PretrainedEncoder(Encoder):
     def _layers(self):
         """Return the model's layers in order, whatever its kind calls them."""
         config = self.model.config
-        n_layers = getattr(config, "num_hidden_layers", None) or len(config.depths)
-        return next(
-            m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_layers
-        )
+        n_layers = getattr(config, "num_hidden_layers", None) or len(getattr(config, "depths", ()))
+        lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList)]
+        return next((m for m in lists if len(m) == n_layers), [])
 
     def _tune(self, trainable_layers):
         """Freeze all but the last layers; note what is in training at all."""

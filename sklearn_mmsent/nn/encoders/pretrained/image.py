@@ -93,7 +93,13 @@ class PretrainedImageEncoder(PretrainedEncoder):
         self._adopt(loaded.network, loaded.width("mean", None), width, dropout, trainable_layers)
         self.register_buffer("scale", torch.tensor(scale).view(-1, 1, 1) / self.pixel_range)
         self.register_buffer("shift", torch.tensor(shift).view(-1, 1, 1))
-        self._try(shape, model)
+        if pooling == "cls" and not self.n_prefix:
+            raise ValueError(
+                f"PretrainedImageEncoder: pooling='cls' needs a class token, which the model "
+                f"{str(model)!r} does not have. Set pooling='mean'."
+            )
+        if image_size is not None:
+            self._try(shape, model)
 
     def _check_size(self, size):
         sides = (size, size) if isinstance(size, Integral) else tuple(size)
@@ -119,7 +125,7 @@ class PretrainedImageEncoder(PretrainedEncoder):
             self.model.use_head, self.model.head = False, None
 
     def _try(self, shape, model):
-        """Refuse what the model cannot do, before training starts."""
+        """Refuse a size that the model does not read, before training starts."""
         self.eval()
         try:
             with torch.no_grad():
@@ -130,11 +136,6 @@ class PretrainedImageEncoder(PretrainedEncoder):
                 f"{self.size[0]} x {self.size[1]} pixels: {error}. Leave image_size at None."
             ) from error
         self.train()
-        if self.pooling == "cls" and not self.n_prefix:
-            raise ValueError(
-                f"PretrainedImageEncoder: pooling='cls' needs a class token, which the model "
-                f"{str(model)!r} does not have. Set pooling='mean'."
-            )
 
     def _prepare(self, pixels):
         """Bring pictures (B, C, H, W) to the model's size, channels and scale."""

@@ -7,6 +7,8 @@ are when emotions are learnt: Wagner et al. (2023), Dawn of the transformer era 
 speech emotion recognition, IEEE TPAMI 45(9).
 """
 
+import warnings
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -16,14 +18,18 @@ from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.nn.encoders.pooling import AttentionPooling
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder, load_model
 
+_MASKED = ("hubert", "wav2vec2", "wavlm")  # what reads padding as silence only in its first norm
+_ONE_BY_ONE = ("cpu",)  # devices on which padding costs more than many small runs
+
 
 class PretrainedSpeechEncoder(PretrainedEncoder):
     """A speech model over samples, as `Waveform` makes them, whose last layers are tuned.
 
-    Each clip passes through the model at its own length, together with those of equal length:
-    many models, the "base" ones of wav2vec 2.0, HuBERT and WavLM among them, take no heed of
-    masks, and padding would change what they hear. Training is quickest where most clips fill
-    their block. A clip too short for the model's convolutions is lengthened with silence.
+    Padding is not heard. Models whose first norm runs over time, the "base" ones among them, would
+    hear it in spite of a mask: so each clip runs at its own length, together with those of equal
+    length. On a GPU, where many small runs take longer, wav2vec 2.0, HuBERT and WavLM run a batch
+    at once, and that norm counts a clip's own samples alone. A clip too short for the model's
+    convolutions is lengthened with silence.
 
     The weights are read once per process and copied into each network; a trained network holds
     weights and configuration, and needs the model's folder no more. In training the model masks
@@ -95,6 +101,9 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
             zip(loaded.config.conv_kernel, loaded.config.conv_stride, strict=True)
         )
         self.shortest = _n_samples(self.convolutions)
+        self.masks = loaded.config.model_type in _MASKED and not getattr(
+            loaded.config, "conv_pos_batch_norm", False
+        )
         if pooling == "attention":
             self.attention = AttentionPooling(loaded.config.hidden_size, width)
 
@@ -132,22 +141,48 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
         counts = steps.sum(1)
         if self.normalize:
             samples = _normalized(samples, counts)
-        lacking = max(0, self.shortest - samples.shape[1])
-        samples = nn.functional.pad(samples, (0, lacking))
+        samples = nn.functional.pad(samples, (0, max(0, self.shortest - samples.shape[1])))
         n_frames = self._n_frames(samples.shape[1])
-        states, frames = None, torch.empty_like(counts)
         lengths = counts.clamp(min=self.shortest)
+        if self.masks and samples.device.type not in _ONE_BY_ONE:
+            states = self._hear_together(samples[:, : int(lengths.max())], lengths)
+            states = _padded(states, n_frames)  # (B, S, H)
+        else:
+            states = self._hear_by_length(samples, lengths, n_frames)
+        real = _first(n_frames, self._n_frames(lengths)) & steps.any(dim=1, keepdim=True)
+        return states.masked_fill(~real.unsqueeze(-1), 0.0), real, None
+
+    def _hear_together(self, samples, lengths):
+        """Run clips of any length at once, as the model itself does but for the first norm."""
+        model, hidden = self.model, samples.unsqueeze(1)  # (B, 1, T)
+        for layer, (kernel, stride) in zip(
+            model.feature_extractor.conv_layers, self.convolutions, strict=True
+        ):
+            lengths = (lengths - kernel) // stride + 1
+            norm = getattr(layer, "layer_norm", None)
+            if isinstance(norm, nn.GroupNorm):  # of each channel over time
+                hidden = _normalized(layer.conv(hidden), lengths, norm.eps)
+                hidden = hidden * norm.weight.unsqueeze(-1) + norm.bias.unsqueeze(-1)
+                hidden = layer.activation(hidden)
+            else:
+                hidden = layer(hidden)
+        hidden = model.feature_projection(hidden.mT)  # (B, S, H), alone or first of two
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        seen = _first(hidden.shape[1], lengths)
+        with warnings.catch_warnings():  # of torch at how WavLM hands its mask on
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            return model.encoder(hidden, attention_mask=seen).last_hidden_state
+
+    def _hear_by_length(self, samples, lengths, n_frames):
+        """Run clips of equal length together, whatever the model makes of padding."""
+        states = None
         for length in lengths.unique().tolist():
             rows = (lengths == length).nonzero().squeeze(1)
-            heard = self.model(samples[rows, :length]).last_hidden_state  # (some, S', H)
+            heard = self.model(samples[rows, :length]).last_hidden_state
             if states is None:
-                states = heard.new_zeros(len(values), n_frames, heard.shape[-1])
-            heard = heard[:, :n_frames]
-            frames[rows] = heard.shape[1]
-            padded = nn.functional.pad(heard, (0, 0, 0, n_frames - heard.shape[1]))
-            states = states.index_copy(0, rows, padded)
-        real = torch.arange(n_frames, device=frames.device) < frames.unsqueeze(1)
-        return states, real & steps.any(dim=1, keepdim=True), None
+                states = heard.new_zeros(len(samples), n_frames, heard.shape[-1])
+            states = states.index_copy(0, rows, _padded(heard, n_frames))
+        return states
 
     def _pool(self, states, real):
         if self.pooling == "attention":
@@ -174,13 +209,27 @@ def _plain(convolution):
     return plain
 
 
-def _normalized(samples, counts):
-    """Bring each row's first samples (B, T) to zero mean and unit variance, zero behind them."""
-    real = torch.arange(samples.shape[1], device=counts.device) < counts.unsqueeze(1)
-    counts = counts.clamp(min=1).unsqueeze(1)
-    centred = (samples - samples.sum(1, keepdim=True) / counts).masked_fill(~real, 0.0)
-    variance = centred.pow(2).sum(1, keepdim=True) / counts
-    return centred / (variance + 1e-7).sqrt()  # as the library's feature extractors do
+def _first(n, counts):
+    """Tell the first few of n places in each row: (B, n)."""
+    return torch.arange(n, device=counts.device) < counts.unsqueeze(1)
+
+
+def _padded(states, n_frames):
+    """Lengthen (B, S', H) with zeros to (B, S, H)."""
+    return nn.functional.pad(states, (0, 0, 0, n_frames - states.shape[1]))
+
+
+def _normalized(values, counts, eps=1e-7):
+    """Bring each row's first values (B, ..., T) to zero mean and unit variance, zero behind."""
+    real = _first(values.shape[-1], counts)  # (B, T)
+    counts = counts.clamp(min=1)
+    while real.ndim < values.ndim:
+        real, counts = real.unsqueeze(1), counts.unsqueeze(-1)
+    counts = counts.unsqueeze(-1)
+    mean = values.masked_fill(~real, 0.0).sum(-1, keepdim=True) / counts
+    centred = (values - mean).masked_fill(~real, 0.0)
+    variance = centred.square().sum(-1, keepdim=True) / counts
+    return centred / (variance + eps).sqrt()
 
 
 def _n_samples(convolutions):
