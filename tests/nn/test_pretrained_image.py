@@ -1,5 +1,6 @@
 """Pretrained vision encoders: tiny models with random weights, saved and loaded for real."""
 
+import copy
 import json
 import pickle
 import shutil
@@ -208,6 +209,14 @@ def test_the_last_layers_are_tuned(folders, name, n_tuned):
     assert [layer.training for layer in layers] == [False, False, n_tuned == 1]
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_copies_and_pickles(folders, name):
+    encoder, values = build(folders / name), pictures()
+    expected = encoder(values, None)
+    for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
+        assert torch.equal(other(values, None), expected)
+
+
 def table(n=48, size=12):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, n)
@@ -337,17 +346,32 @@ def test_models_and_values_that_do_not_fit(folders, tmp_path, monkeypatch):
         build(folders / "vit")
 
 
-def test_a_model_of_timm(tmp_path):
+@pytest.mark.parametrize(("name", "last"), [("test_vit", "blocks"), ("test_resnet", "layer4")])
+def test_a_model_of_timm(tmp_path, name, last):
     try:
         timm = pytest.importorskip("timm")
     except RuntimeError as error:  # a torchvision that does not belong to this torch
         pytest.skip(f"timm cannot be imported: {error}")
     from timm.models import save_for_hf
 
-    for name in ("test_vit", "test_resnet"):
-        model = timm.create_model(name, num_classes=3)
-        save_for_hf(model, tmp_path / name, safe_serialization=True)
-        encoder = build(tmp_path / name, trainable_layers=1)
-        vectors = encoder(pictures(), None)
-        assert vectors.shape == (3, D)
-        assert vectors.isfinite().all()
+    save_for_hf(timm.create_model(name, num_classes=3), tmp_path / name, safe_serialization=True)
+    encoder, values = build(tmp_path / name, trainable_layers=1), pictures()
+    model = timm.create_model(f"local-dir:{tmp_path / name}", pretrained=True, num_classes=0)
+    config = timm.data.resolve_model_data_config(model)
+    assert encoder.size == tuple(config["input_size"][1:])
+    values = torch.nn.functional.interpolate(values, encoder.size)
+    mean, std = (
+        torch.tensor(config[n], dtype=torch.float64).view(3, 1, 1) for n in ("mean", "std")
+    )
+    with torch.no_grad():
+        states = model.double().eval().forward_features((values - mean) / std)
+    places = states.flatten(2).mT if states.ndim == 4 else states[:, model.num_prefix_tokens :]
+    torch.testing.assert_close(
+        encoder(values, None), encoder.project(places.mean(1)), atol=1e-5, rtol=0
+    )
+    tokens, _ = encoder.tokens(values, None)
+    torch.testing.assert_close(tokens, encoder.project(places), atol=1e-5, rtol=0)
+    assert torch.equal(pickle.loads(pickle.dumps(encoder))(values, None), encoder(values, None))
+    tuned = {n for n, p in encoder.model.named_parameters() if p.requires_grad}
+    assert tuned
+    assert all(n.startswith(f"timm_model.{last}.") for n in tuned)
