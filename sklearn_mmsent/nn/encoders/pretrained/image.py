@@ -90,14 +90,14 @@ class PretrainedImageEncoder(PretrainedEncoder):
         size, scale, shift = loaded.preparation()
         self.size = tuple(size) if image_size is None else self._check_size(image_size)
         self.n_prefix = loaded.n_prefix
-        self._adopt(loaded.network, loaded.width("mean", None), width, dropout, trainable_layers)
-        self.register_buffer("scale", torch.tensor(scale).view(-1, 1, 1) / self.pixel_range)
-        self.register_buffer("shift", torch.tensor(shift).view(-1, 1, 1))
         if pooling == "cls" and not self.n_prefix:
             raise ValueError(
                 f"PretrainedImageEncoder: pooling='cls' needs a class token, which the model "
                 f"{str(model)!r} does not have. Set pooling='mean'."
             )
+        self._adopt(loaded.network, loaded.width("mean", None), width, dropout, trainable_layers)
+        self.register_buffer("scale", torch.tensor(scale).view(-1, 1, 1) / self.pixel_range)
+        self.register_buffer("shift", torch.tensor(shift).view(-1, 1, 1))
         if image_size is not None:
             self._try(shape, model)
 
@@ -161,7 +161,8 @@ class PretrainedImageEncoder(PretrainedEncoder):
             inner = getattr(self.model, "timm_model", None)
             if getattr(inner, "output_fmt", "NCHW") != "NHWC":
                 states = states.movedim(1, -1)  # (B, H', W', H)
-            states, vectors = states.flatten(1, 2), output.pooler_output.flatten(1)
+            states, vectors = states.flatten(1, 2), getattr(output, "pooler_output", None)
+            vectors = None if vectors is None else vectors.flatten(1)
         elif self.pooling == "cls":
             vectors = states[:, 0]
         states = states[:, self.n_prefix :]  # (B, S, H)
