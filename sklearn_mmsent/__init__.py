@@ -49,6 +49,7 @@ _EXPORTS = {
     "TfidfEmbedder": "feature_extraction",
     "TokenIds": "feature_extraction",
     "VideoFrames": "feature_extraction",
+    "Waveform": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
     # estimators
     "FusionClassifier": "estimators",

@@ -28,14 +28,17 @@ class FusionRegressor(RegressorMixin, BaseFusion):
     fusion_params : dict or None, default=None
         Options of the fusion.
     encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
-            "transformer", "pretrained_text"}, class, tuple or mapping, default="auto"
+            "transformer", "pretrained_text", "pretrained_image", "pretrained_speech"}, class, \
+            tuple or mapping, default="auto"
         How a block becomes a vector, or, for a fusion of sequences, a sequence
         of vectors; for all, or by modality or block name. "mlp" reads any
         block: a sequence by mean and deviation of its steps, an image by its
         pixels. "mean", "attentive", "conv1d", "gru", "lstm" and "transformer"
-        read sequences, "conv2d" images and spectrograms, and "pretrained_text"
-        the token numbers of :class:`TokenIds`, with a model that is tuned (by
-        its options ``model``, ``trainable_layers`` and ``lr``). "auto" takes
+        read sequences, and "conv2d" images and spectrograms. "pretrained_text"
+        reads the token numbers of :class:`TokenIds`, "pretrained_image" the
+        pixels of :class:`Pixels` and "pretrained_speech" the samples of
+        :class:`Waveform`, with a model that is tuned (by their options
+        ``model``, ``trainable_layers`` and ``lr``). "auto" takes
         "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
         a fusion of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments

@@ -29,6 +29,7 @@ _EXPORTS = {
     "TfidfEmbedder": "text.tfidf",
     "TokenIds": "text.tokens",
     "VideoFrames": "video.frames",
+    "Waveform": "audio.waveform",
     "Word2VecEmbedder": "text.word_vectors",
     "is_missing": "_cells",
 }

@@ -89,6 +89,13 @@ class FusionNetwork(nn.Module):
             standardize(value, step)
             for standardize, value, step in zip(self.standardizers, values, steps, strict=True)
         ]
+        # an encoder that checks raw numbers is not to see those of what is missing
+        values = [
+            value.masked_fill(~here.view(-1, *[1] * (value.ndim - 1)), 0.0)
+            if getattr(encoder, "raw", False)
+            else value
+            for encoder, value, here in zip(self.encoders, values, present.T, strict=True)
+        ]
         there = present | ~present.any(dim=1, keepdim=True)
         if getattr(self.fusion, "sequential", False):
             tokens, real = self._tokens(values, present, steps)

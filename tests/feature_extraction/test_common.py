@@ -121,6 +121,7 @@ TABLE = {
         ],
         make_videos,
     ),
+    "Waveform": ([{"sample_rate": 1000, "max_seconds": 0.5}], make_sounds),
     "Word2VecEmbedder": (
         [
             {"n_components": 4, "min_count": 1},

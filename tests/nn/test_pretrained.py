@@ -169,7 +169,7 @@ def test_numbers_reach_the_model_as_they_are(tiny, monkeypatch):
     clf = fit(tiny, X, y, {})
     seen.clear()
     clf.predict(X)
-    [(values, steps)] = seen
+    values, steps = (torch.cat(parts) for parts in zip(*seen, strict=True))
     expected = X.filter(like="text").to_numpy()
     np.testing.assert_array_equal(steps.numpy(), ~np.isnan(expected))
     np.testing.assert_array_equal(values[..., 0].numpy(), np.nan_to_num(expected))

@@ -27,6 +27,10 @@ _UNKNOWN_LENGTH = 0x7FFF0000  # lengths from here on are what streaming encoders
 _MP3_TOLERANCE = 0.9  # the length of an MP3 file is an estimate
 
 
+class TooLongError(CellError):
+    """A sound is longer than what is read."""
+
+
 def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
     """Read one cell as mono samples at a rate.
 
@@ -212,7 +216,7 @@ def _check_rate(rate):
 
 def _check_seconds(seconds, max_seconds):
     if seconds > max_seconds:
-        raise CellError(
+        raise TooLongError(
             f"the sound lasts {seconds:.6g} s by its length in samples, more than max_seconds="
             f"{max_seconds:g}; cut it, or raise max_seconds"
         )

@@ -65,9 +65,9 @@ def _noted_width(folder, is_own):
         return None  # loading the model tells, or says what is broken
 
 
-def load(model, device):
+def load(model, device, owner=_OWNER):
     """Return the model from this process's memory, or load it."""
-    return _pretrained.load(ImageModel, model, device, owner=_OWNER, extra="image")
+    return _pretrained.load(ImageModel, model, device, owner, owner=owner, extra="image")
 
 
 class ImageModel:
@@ -80,11 +80,15 @@ class ImageModel:
 
     device : str
         A torch device or "auto".
+
+    owner : str
+        Who asks, for messages.
     """
 
-    def __init__(self, source, device):
-        import_optional("PIL.Image", extra="image", needed_by=_OWNER)
-        transformers = import_optional("transformers", extra="image", needed_by=_OWNER)
+    def __init__(self, source, device, owner=_OWNER):
+        self._owner = owner
+        import_optional("PIL.Image", extra="image", needed_by=owner)
+        transformers = import_optional("transformers", extra="image", needed_by=owner)
         import torch
 
         from sklearn_mmsent._device import resolve_device
@@ -94,8 +98,8 @@ class ImageModel:
         try:
             # weights that a checkpoint lacks are drawn at random before they are refused
             with _pretrained.quiet(), torch.random.fork_rng(devices=[]):
-                config = _read_config(transformers, source, where)
-                kind = _model_class(transformers, config)
+                config = _read_config(transformers, source, where, owner)
+                kind = _model_class(transformers, config, owner)
                 self._processor = transformers.AutoImageProcessor.from_pretrained(
                     source,
                     backend="pil",  # the other one needs torchvision
@@ -113,7 +117,7 @@ class ImageModel:
             raise
         except _LOAD_ERRORS as error:
             raise DataFormatError(
-                f"{_OWNER} cannot load the model {source!r}: {type(error).__name__}: {error}. "
+                f"{owner} cannot load the model {source!r}: {type(error).__name__}: {error}. "
                 "Check the name or folder (it needs config.json, preprocessor_config.json and "
                 "weights as model.safetensors; pickled weights are not read, since they can run "
                 "code), and for a model that is not on this machine yet, the network."
@@ -128,6 +132,39 @@ class ImageModel:
         self._using = threading.Lock()
         self._widths = {}
         self._check_repeatable()
+
+    # -- for networks that tune it ---------------------------------------------------------------
+
+    @property
+    def network(self):
+        """The module that reads pictures, without what compares them with texts."""
+        return getattr(self._model, "vision_model", self._model)
+
+    @property
+    def n_prefix(self):
+        """Number of tokens before those of the patches."""
+        return self._n_prefix
+
+    def preparation(self):
+        """Tell what is done to a picture before the model reads it.
+
+        A black and a white picture tell, whatever the processor calls its settings.
+
+        Returns
+        -------
+        size : tuple of int
+            Height and width in pixels.
+        scale, shift : list of float
+            Of each channel's values from 0 to 1.
+        """
+        image = import_optional("PIL.Image", extra="image", needed_by=self._owner)
+        black, white = (
+            self.prepare(image.new("RGB", (256, 256), colour))["pixel_values"].astype(float)
+            for colour in ("black", "white")
+        )
+        size = black.shape[-2:]
+        middle = (slice(None), size[0] // 2, size[1] // 2)  # a margin may be filled up
+        return size, (white - black)[middle].tolist(), black[middle].tolist()
 
     # -- pictures ------------------------------------------------------------------------------
 
@@ -228,7 +265,7 @@ class ImageModel:
         layers = outputs.hidden_states
         if not -len(layers) <= layer < len(layers):
             raise ValueError(
-                f"The 'layer' parameter of {_OWNER} must lie between {-len(layers)} and "
+                f"The 'layer' parameter of {self._owner} must lie between {-len(layers)} and "
                 f"{len(layers) - 1} for this model. Got {layer} instead."
             )
         return layers[layer], None
@@ -239,12 +276,12 @@ class ImageModel:
         if states is None or "pixel_attention_mask" in inputs:
             raise ValueError(
                 f"The model {self._source!r} gives no plain tokens: leave the parameters 'pooling' "
-                f"and 'layer' of {_OWNER} at their defaults, or take another model."
+                f"and 'layer' of {self._owner} at their defaults, or take another model."
             )
         has_class_token = states.ndim == 3 and self._n_prefix > 0
         if pooling == "cls" and not has_class_token:
             raise ValueError(
-                f"pooling='cls' of {_OWNER} needs a class token, which the model "
+                f"pooling='cls' of {self._owner} needs a class token, which the model "
                 f"{self._source!r} does not have{'' if self._n_prefix == 0 else ' in this layer'}. "
                 "Set pooling='auto' or 'mean'."
             )
@@ -277,7 +314,7 @@ class ImageModel:
         gaps = [name for name in missing if "pooler" not in name]
         if gaps:
             raise DataFormatError(
-                f"{_OWNER}: the weights of the model {self._source!r} do not belong to its "
+                f"{self._owner}: the weights of the model {self._source!r} do not belong to its "
                 f"config.json: {len(gaps)} parameters are missing, such as {gaps[0]!r}."
             )
         return not missing
@@ -295,7 +332,7 @@ class ImageModel:
         return 1 + ("distillation_token" in names) + n_registers
 
     def _blank(self):
-        image = import_optional("PIL.Image", extra="image", needed_by=_OWNER)
+        image = import_optional("PIL.Image", extra="image", needed_by=self._owner)
         return self.prepare(image.linear_gradient("L").convert("RGB"))
 
     def _check_repeatable(self):
@@ -307,32 +344,32 @@ class ImageModel:
                 states, own = self._run(_stack([self._blank()] * 2, self._device), None)
         except (CellError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise DataFormatError(
-                f"{_OWNER}: the model {self._source!r} ({type(self._model).__name__}) does not "
-                f"read single pictures: {type(error).__name__}: {error}"
+                f"{self._owner}: the model {self._source!r} ({type(self._model).__name__}) does "
+                f"not read single pictures: {type(error).__name__}: {error}"
             ) from error
         values = states if own is None else own
         if values is None or not torch.allclose(values[0], values[1], atol=1e-4):
             raise DataFormatError(
-                f"{_OWNER}: the model {self._source!r} ({type(self._model).__name__}) gives no "
-                "vector of a picture, or another one each time (as models do that hide parts of "
+                f"{self._owner}: the model {self._source!r} ({type(self._model).__name__}) gives "
+                "no vector of a picture, or another one each time (as models do that hide parts of "
                 "a picture at random). Take another model."
             )
 
 
-def _read_config(transformers, source, where):
+def _read_config(transformers, source, where, owner):
     notes, _ = transformers.PreTrainedConfig.get_config_dict(source, **where)
     if "architecture" not in notes:
         return transformers.AutoConfig.from_pretrained(source, **where)
     try:
-        timm = import_optional("timm", extra="timm", needed_by=f"{_OWNER} with a model of timm")
+        timm = import_optional("timm", extra="timm", needed_by=f"{owner} with a model of timm")
     except (RuntimeError, OSError) as error:
         raise DataFormatError(
-            f"{_OWNER}: the package 'timm' cannot be imported: {error}. It needs a build of "
+            f"{owner}: the package 'timm' cannot be imported: {error}. It needs a build of "
             "torchvision that belongs to the installed torch."
         ) from error
     if not timm.is_model(notes["architecture"]):  # timm would take "hf-hub:…" and load that
         raise DataFormatError(
-            f"{_OWNER}: the installed timm {timm.__version__} knows no architecture "
+            f"{owner}: the installed timm {timm.__version__} knows no architecture "
             f"{notes['architecture']!r}."
         )
     config = transformers.AutoConfig.from_pretrained(source, **where)
@@ -343,7 +380,7 @@ def _read_config(transformers, source, where):
     return config
 
 
-def _model_class(transformers, config):
+def _model_class(transformers, config, owner):
     """Return the class that reads pictures for a config, or say that there is none."""
     name = (getattr(config, "architectures", None) or [""])[0]
     if name.endswith("VisionModelWithProjection"):
@@ -355,7 +392,7 @@ def _model_class(transformers, config):
     ):
         reads = "" if kind is None else f" ({kind.__name__}, which reads {kind.main_input_name})"
         raise DataFormatError(
-            f"{_OWNER}: the model is of type {config.model_type!r}{reads}, expected an encoder of "
+            f"{owner}: the model is of type {config.model_type!r}{reads}, expected an encoder of "
             "pictures such as ViT, DINOv2, ConvNeXT, CLIP or SigLIP."
         )
     return kind

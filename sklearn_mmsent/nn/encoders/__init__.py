@@ -5,7 +5,11 @@ from sklearn_mmsent.nn.encoders.conv1d import Conv1dEncoder
 from sklearn_mmsent.nn.encoders.conv2d import Conv2dEncoder
 from sklearn_mmsent.nn.encoders.mean import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.mlp import MLPEncoder
-from sklearn_mmsent.nn.encoders.pretrained import PretrainedTextEncoder
+from sklearn_mmsent.nn.encoders.pretrained import (
+    PretrainedImageEncoder,
+    PretrainedSpeechEncoder,
+    PretrainedTextEncoder,
+)
 from sklearn_mmsent.nn.encoders.recurrent import GRUEncoder, LSTMEncoder
 from sklearn_mmsent.nn.encoders.transformer import TransformerEncoder
 
@@ -19,6 +23,8 @@ ENCODERS = {
     "gru": GRUEncoder,
     "lstm": LSTMEncoder,
     "transformer": TransformerEncoder,
+    "pretrained_image": PretrainedImageEncoder,
+    "pretrained_speech": PretrainedSpeechEncoder,
     "pretrained_text": PretrainedTextEncoder,
 }
 
@@ -32,6 +38,8 @@ __all__ = [
     "LSTMEncoder",
     "MLPEncoder",
     "MeanEncoder",
+    "PretrainedImageEncoder",
+    "PretrainedSpeechEncoder",
     "PretrainedTextEncoder",
     "TransformerEncoder",
 ]
