@@ -50,6 +50,17 @@ def batch(n=5):
     return values.masked_fill(~steps.unsqueeze(-1), 0.0), steps
 
 
+def test_steps_that_no_row_has_are_not_read(tiny):
+    encoder, (values, steps) = build(tiny), batch()
+    read = []
+    encoder.model.register_forward_pre_hook(
+        lambda module, args, kwargs: read.append(kwargs["input_ids"].shape), with_kwargs=True
+    )
+    encoder(values[:3], steps[:3])  # of one, two and four tokens
+    encoder(values[:1], torch.zeros_like(steps[:1]))
+    assert read == [(3, 4), (1, 1)]
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_equals_the_model_on_each_row_alone(tiny, pooling):
     from transformers import AutoModel

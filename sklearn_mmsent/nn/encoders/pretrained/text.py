@@ -83,6 +83,11 @@ class PretrainedTextEncoder(PretrainedEncoder):
         self._adopt(loaded, config.hidden_size, width, dropout, trainable_layers)
 
     def _run(self, values, steps):
+        # steps that no row of the batch has cost time, and tell nothing
+        length = int(
+            (steps.any(dim=0) * torch.arange(1, steps.shape[1] + 1, device=steps.device)).max()
+        )
+        values, steps = values[:, : max(length, 1)], steps[:, : max(length, 1)]
         numbers = values.squeeze(-1).masked_fill(~steps, self.padding).round().long()  # (B, T)
         if (numbers >= self.n_tokens).any() or (numbers < 0).any():
             raise ValueError(
