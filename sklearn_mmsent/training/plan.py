@@ -33,6 +33,8 @@ class NetworkPlan:
         Probability with which a hidden unit is zeroed in training.
     modality_dropout : float
         Probability with which a modality is hidden in training.
+    starts : tuple of (EncoderStart or None), or None, default=None
+        What the encoder of each block starts with; None for fresh weights.
     """
 
     shapes: tuple
@@ -44,9 +46,10 @@ class NetworkPlan:
     width: int
     dropout: float
     modality_dropout: float
+    starts: tuple | None = None
 
     def build(self):
-        """Build the network with fresh weights from torch's global generator.
+        """Build the network, its weights fresh from torch's global generator or given.
 
         Returns
         -------
@@ -64,7 +67,7 @@ class NetworkPlan:
         head = (
             nn.Identity() if decides else PredictionHead(self.width, self.n_outputs, self.dropout)
         )
-        return FusionNetwork(
+        network = FusionNetwork(
             encoders,
             fusion,
             head,
@@ -76,6 +79,12 @@ class NetworkPlan:
             width=self.width,
             modality_dropout=self.modality_dropout,
         )
+        # last, so that the rest starts as it would without
+        starts = [(i, start) for i, start in enumerate(self.starts or ()) if start is not None]
+        for i, start in starts:
+            start.load_into(network.encoders[i], network.standardizers[i])
+        network.freeze(i for i, start in starts if start.frozen)
+        return network
 
 
 def _standardizer(encoder, mean, scale):
