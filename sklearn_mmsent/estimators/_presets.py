@@ -29,8 +29,8 @@ def cnn_end_to_end(shape):
         return "conv2d", {"channels": (64, 128)}
     n_steps, n_features = shape
     if n_features <= _WAVEFORM_CHANNELS and n_steps >= _WAVEFORM_STEPS:
-        # the first two layers of M5 (Dai et al. 2017): 80 samples are 5 ms or 10 ms of sound;
-        # smaller strides would take minutes where these take seconds, and hear no lower
+        # kernels, strides and pools of M5's first layers (Dai et al. 2017): 80 samples are 10 ms
+        # at 8 kHz, a period of the lowest voices; five would hear none, at sixteen times the steps
         sizes = {"kernel_size": (80, 3), "stride": (4, 1), "pool": (4, 4)}
         return "conv1d", {"channels": (64, 128), **sizes}
     return "conv1d", {"channels": (64, 128)}
