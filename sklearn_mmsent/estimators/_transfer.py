@@ -134,7 +134,7 @@ def _open(source, owner):
         blocks = read_encoders(source, owner=owner)
         return f"the file {os.fspath(source)!r}", {block.name: block for block in blocks}
     estimator = source
-    while inner := _inside(estimator):
+    while (inner := _inside(estimator)) is not None:  # ensembles may be false: they have a length
         estimator = inner
     name = type(estimator).__name__
     if not hasattr(estimator, "save_encoders"):

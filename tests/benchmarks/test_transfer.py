@@ -65,7 +65,7 @@ def test_from_files_to_a_page(transfer, folder, tmp_path, capsys):
     assert "is written anew" in capsys.readouterr().out
 
 
-def test_validation_never_sees_the_test_part(transfer, folder, tmp_path, capsys):
+def test_validation_never_sees_the_test_part(transfer, folder, tmp_path, capsys, monkeypatch):
     data = transfer._data.load("ck48", folder)
     splits = transfer.make_splits(data, "val")
     assert len(splits) == 3
@@ -80,10 +80,10 @@ def test_validation_never_sees_the_test_part(transfer, folder, tmp_path, capsys)
     transfer.main([*arguments, "--encoders", str(encoders)])
     first = capsys.readouterr().out
     assert "fer2013, validation part" in first
+    monkeypatch.delattr(transfer, "pretrain")  # the encoder was kept
     transfer.main([*arguments, "--encoders", str(encoders)])
     second = capsys.readouterr().out
-    assert "fer2013, validation part" not in second  # the encoder was kept
-    assert first.partition("| model")[2] == second.partition("| model")[2]
+    assert first == second
     assert not output.exists()
 
 

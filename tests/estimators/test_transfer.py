@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -306,6 +307,7 @@ def test_weights_of_another_shape_are_told():
         (FusionClassifier(), "is not fitted, or lost its fit .*FrozenEstimator"),
         (FrozenEstimator(FusionRegressor()), "the FusionRegressor in encoders_from is not fitted"),
         (LogisticRegression(), "Got LogisticRegression instead"),
+        (FrozenEstimator(BaggingClassifier()), "Got BaggingClassifier instead"),
         ({"text": 3}, "Got int instead"),
         ({"voice": FusionClassifier()}, "encoders_from names 'voice', which is not a modality"),
         (3, "The 'encoders_from' parameter of FusionClassifier must be"),
