@@ -154,7 +154,7 @@ def test_a_mapping_takes_single_blocks(X, source, other, path, built):
 def test_a_mapping_by_modality_takes_its_parts_and_a_part_goes_before(built):
     table = _table({"audio__mfcc": (4, 2), "audio__pitch": 2, "text": 3})
     first, second = fit(table), fit(table, random_state=1)
-    fit(table, encoders_from={"audio": first, "audio__pitch": second})
+    fit(table, encoders_from={"audio__pitch": second, "audio": first})
     begun = built[-1]
     assert same(of_block(begun, 0), weights(first, 0))
     assert same(of_block(begun, 1), weights(second, 1))
