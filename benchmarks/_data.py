@@ -90,6 +90,24 @@ def imdb_poster_review(folder):
     return _as_task(data, "classification")
 
 
+def ck48(folder):
+    """Load faces of CK+, cut by person."""
+    return _faces(folder / "ck48", groups="subject")
+
+
+def fer2013(folder):
+    """Load faces of FER2013, of whom nobody knows who they are."""
+    return _faces(folder / "fer2013", groups=None)
+
+
+def _faces(folder, *, groups):
+    data = read_table(
+        folder / "labels.csv", target="label", files=["image"], groups=groups, split="split"
+    )
+    data.groups = np.arange(len(data.y)) if groups is None else data.groups
+    return _as_task(data, "classification")
+
+
 def mosi(folder):
     """Load MOSI utterances: the transcript as text, 73 acoustic numbers as a block."""
     arrays = _Arrays(folder / "mosi" / "mosi_utt.npz")
@@ -142,6 +160,8 @@ LOADERS = {
     "mosi": mosi,
     "hazumi": hazumi,
     "imdb_poster_review": imdb_poster_review,
+    "ck48": ck48,
+    "fer2013": fer2013,
 }
 
 

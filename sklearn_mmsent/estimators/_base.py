@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ from sklearn_mmsent._device import resolve_device
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.estimators._encoder_file import write_encoders
+from sklearn_mmsent.estimators._presets import PRESETS
+from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
@@ -51,7 +55,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "modalities": [StrOptions({"auto"}), Mapping, None],
         "fusion": [StrOptions(set(FUSIONS)), type],
         "fusion_params": [dict, None],
-        "encoders": [StrOptions({"auto", *ENCODERS}), type, tuple, Mapping],
+        "encoders": [StrOptions({"auto", *ENCODERS, *PRESETS}), type, tuple, Mapping],
+        "encoders_from": [str, os.PathLike, BaseEstimator, Mapping, None],
+        "freeze_encoders": ["boolean"],
         "hidden_size": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
@@ -189,6 +195,20 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         )
         return self
 
+    def save_encoders(self, path):
+        """Write the trained encoders to a file, for `encoders_from` of another estimator.
+
+        The file holds tensors and a description of the blocks in the format safetensors: reading
+        it runs no code.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where; a file that is there is replaced, wholly or not at all.
+        """
+        check_is_fitted(self)
+        write_encoders(path, trained_blocks(self))
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -319,6 +339,17 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                     f"the encoder {encoder.__name__} does not give. Derive it from "
                     "sklearn_mmsent.nn.Encoder, or take a fusion of vectors such as 'concat'."
                 )
+        self._encoders = encoders
+        starts = None
+        if self.encoders_from is not None:
+            starts = find_starts(
+                self.encoders_from,
+                layout,
+                encoders,
+                width=self.hidden_size,
+                frozen=bool(self.freeze_encoders),
+                owner=type(self).__name__,
+            )
         return NetworkPlan(
             shapes=tuple(block.shape for block in layout.blocks),
             modality_of_block=tuple(
@@ -331,6 +362,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             dropout=self.dropout,
             modality_dropout=self.modality_dropout,
             **self._heads(),
+            starts=starts,
         )
 
     def _fusion_class(self):
@@ -352,10 +384,13 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             return choice, dict(options)
         if choice == "auto":
             choice = _automatic_encoder(block.shape, sequential)
+        if choice in PRESETS:
+            choice, chosen = PRESETS[choice](block.shape)
+            options = {**chosen, **options}
         if choice not in ENCODERS:
             raise ValueError(
                 f"{type(self).__name__}: unknown encoder {choice!r} for the block {block.name!r}; "
-                f"built in are {', '.join(sorted(ENCODERS))}; or pass a class."
+                f"built in are {', '.join(sorted([*ENCODERS, *PRESETS]))}; or pass a class."
             )
         return ENCODERS[choice], dict(options)
 

@@ -55,8 +55,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     fusion_params : dict or None, default=None
         Options of the fusion, such as ``{"rank": 8}`` for "low_rank".
     encoders : "auto", {"mlp", "mean", "attentive", "conv1d", "conv2d", "gru", "lstm", \
-            "transformer", "pretrained_text", "pretrained_image", "pretrained_speech"}, class, \
-            tuple or mapping, default="auto"
+            "transformer", "pretrained_text", "pretrained_image", "pretrained_speech", \
+            "cnn-end-to-end"}, class, tuple or mapping, default="auto"
         How a block becomes a vector, or, for a fusion of sequences, a sequence
         of vectors; for all, or by modality or block name. "mlp" reads any
         block: a sequence by mean and deviation of its steps, an image by its
@@ -65,12 +65,27 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         reads the token numbers of :class:`TokenIds`, "pretrained_image" the
         pixels of :class:`Pixels` and "pretrained_speech" the samples of
         :class:`Waveform`, with a model that is tuned (by their options
-        ``model``, ``trainable_layers`` and ``lr``). "auto" takes
+        ``model``, ``trainable_layers`` and ``lr``). "cnn-end-to-end" is for raw
+        input: "mlp" (layers of 128 and D) for flat blocks, "conv2d" for images
+        and "conv1d" for sequences (channels 64 and 128, each layer pooled),
+        with the wide first kernel of M5 for waveforms of 1000 steps and more;
+        train it with ``lr=1e-3, weight_decay=0``. "auto" takes
         "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
         a fusion of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
         of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
         built as ``encoder(shape, width, dropout, **options)``.
+    encoders_from : str, Path, estimator, mapping or None, default=None
+        Trained encoders to start with: a file that ``save_encoders`` wrote, or a
+        fitted estimator, as ``sklearn.frozen.FrozenEstimator(fitted)`` (as it is
+        it would lose its fit in a clone). Blocks of the same name are taken,
+        with the mean and scale of their values, which the weights expect: the
+        units must be the same. A mapping takes single ones, by modality or
+        block name: ``{"image": "faces.safetensors"}``. All else starts anew. A
+        rate of their own comes by ``net_params={"optimizer__param_groups":
+        [("encoders.*", {"lr": 1e-4})]}``.
+    freeze_encoders : bool, default=False
+        Whether the encoders that were taken stay as they are, without dropout.
     hidden_size : int, default=64
         Width of the hidden layers and of the block vectors.
     dropout : float, default=0.2
@@ -200,6 +215,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         modalities="auto",
         fusion_params=None,
         encoders="auto",
+        encoders_from=None,
+        freeze_encoders=False,
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
@@ -228,6 +245,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.modalities = modalities
         self.fusion_params = fusion_params
         self.encoders = encoders
+        self.encoders_from = encoders_from
+        self.freeze_encoders = freeze_encoders
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout

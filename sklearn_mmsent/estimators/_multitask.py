@@ -76,6 +76,17 @@ class FusionMultitask(BaseFusion):
     encoders : str, class, tuple or mapping, default="auto"
         How a block becomes a vector, or, for a fusion of sequences, a sequence
         of vectors; see :class:`FusionClassifier`.
+    encoders_from : str, Path, estimator, mapping or None, default=None
+        Trained encoders to start with: a file that ``save_encoders`` wrote, or a
+        fitted estimator, as ``sklearn.frozen.FrozenEstimator(fitted)`` (as it is
+        it would lose its fit in a clone). Blocks of the same name are taken,
+        with the mean and scale of their values, which the weights expect: the
+        units must be the same. A mapping takes single ones, by modality or
+        block name: ``{"image": "faces.safetensors"}``. All else starts anew. A
+        rate of their own comes by ``net_params={"optimizer__param_groups":
+        [("encoders.*", {"lr": 1e-4})]}``.
+    freeze_encoders : bool, default=False
+        Whether the encoders that were taken stay as they are, without dropout.
     hidden_size : int, default=64
         Width of the hidden layers and of the block vectors.
     dropout : float, default=0.2
@@ -198,6 +209,8 @@ class FusionMultitask(BaseFusion):
         modalities="auto",
         fusion_params=None,
         encoders="auto",
+        encoders_from=None,
+        freeze_encoders=False,
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
@@ -228,6 +241,8 @@ class FusionMultitask(BaseFusion):
         self.modalities = modalities
         self.fusion_params = fusion_params
         self.encoders = encoders
+        self.encoders_from = encoders_from
+        self.freeze_encoders = freeze_encoders
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout

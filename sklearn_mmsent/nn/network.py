@@ -55,6 +55,26 @@ class FusionNetwork(nn.Module):
         self.fusion = fusion
         self.head = head
         self.unimodal = nn.ModuleList(unimodal)
+        self.frozen = ()
+
+    def freeze(self, blocks):
+        """Keep the encoders of some blocks as they are.
+
+        Parameters
+        ----------
+        blocks : iterable of int
+            Their numbers.
+        """
+        self.frozen = tuple(blocks)
+        for i in self.frozen:
+            self.encoders[i].requires_grad_(False).eval()
+
+    def train(self, mode=True):
+        """Switch to training or evaluation; what is frozen stays in evaluation, without dropout."""
+        super().train(mode)
+        for i in self.frozen:
+            self.encoders[i].eval()
+        return self
 
     def forward(self, values, present, steps):
         """Predict a batch.

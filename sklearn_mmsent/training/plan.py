@@ -39,6 +39,8 @@ class NetworkPlan:
         Whether the outputs are logits of the classes of one target.
     unimodal : tuple of (type, dict) pairs, default=()
         Class and options of what predicts from single modalities.
+    starts : tuple of (EncoderStart or None), or None, default=None
+        What the encoder of each block starts with; None for fresh weights.
     """
 
     shapes: tuple
@@ -53,9 +55,10 @@ class NetworkPlan:
     head: type = PredictionHead
     logits: bool = True
     unimodal: tuple = ()
+    starts: tuple | None = None
 
     def build(self):
-        """Build the network with fresh weights from torch's global generator.
+        """Build the network, its weights fresh from torch's global generator or given.
 
         Returns
         -------
@@ -72,7 +75,7 @@ class NetworkPlan:
             options = {**options, "head": new_head}
         fusion = fusion(len(self.shapes), self.width, self.dropout, **options)
         head = nn.Identity() if decides else new_head()
-        return FusionNetwork(
+        network = FusionNetwork(
             encoders,
             fusion,
             head,
@@ -88,6 +91,12 @@ class NetworkPlan:
             width=self.width,
             modality_dropout=self.modality_dropout,
         )
+        # last, so that the rest starts as it would without
+        starts = [(i, start) for i, start in enumerate(self.starts or ()) if start is not None]
+        for i, start in starts:
+            start.load_into(network.encoders[i], network.standardizers[i])
+        network.freeze(i for i, start in starts if start.frozen)
+        return network
 
 
 def _standardizer(encoder, mean, scale):

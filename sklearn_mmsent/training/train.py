@@ -1,6 +1,7 @@
 """Train one network, and predict with it."""
 
 import contextlib
+from dataclasses import replace
 
 import torch
 from skorch.callbacks import EarlyStopping, GradientNormClipping
@@ -107,7 +108,8 @@ def train_network(
         with contextlib.suppress(StopTraining):
             net.fit_loop(train)
         net.notify("on_train_end", X=train, y=None)
-    net.train_split = None  # or the validation rows would live on in every pickle
+    # or the validation rows and the weights that it started with would live on in every pickle
+    net.train_split, net.module = None, replace(plan, starts=None).build
     if torch.device(device).type == "cpu":
         net.module_.double()
     net.module_.eval()

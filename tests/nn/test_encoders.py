@@ -38,7 +38,7 @@ OWN_TESTS = {"pretrained_image", "pretrained_speech", "pretrained_text"}  # test
 assert {name for name, _ in SEQUENCE.values()} == {
     n for n in ENCODERS.keys() - OWN_TESTS if 2 in ENCODERS[n].takes
 }
-IMAGE = {"mlp": ("mlp", {}), "conv2d": ("conv2d", {"channels": (4, 5)})}
+IMAGE = {"mlp": ("mlp", {"hidden": (5, 6)}), "conv2d": ("conv2d", {"channels": (4, 5)})}
 CASES = [pytest.param(*case, (T, F), id=f"{name}-sequence") for name, case in SEQUENCE.items()]
 CASES += [pytest.param(*case, (2, 5, 3), id=f"{name}-image") for name, case in IMAGE.items()]
 OVER_TIME = [case for case in CASES if len(case.values[2]) == 2]
@@ -95,7 +95,9 @@ def attention(p, name, h):
 def mlp(p, x, options):
     if x.ndim == 2:
         x = np.concatenate([x.mean(0), np.sqrt(x.var(0) + 1e-8)])
-    return relu(dense(p, "layers.3", relu(dense(p, "layers.0", x.ravel())))), None
+    for i in range(1 + len(options.get("hidden", [D]))):
+        x = relu(dense(p, f"layers.{3 * i}", x.ravel()))
+    return x, None
 
 
 def mean(p, x, options):

@@ -29,6 +29,10 @@ class Encoder(nn.Module, metaclass=ABCMeta):
     #: True: gets values as they stand in the table, zero where missing, and not standardised ones.
     raw = False
 
+    #: Options that say where weights come from or how they are trained, not what they mean: an
+    #: encoder may differ in them from the one whose weights it starts with.
+    training_options = ("model", "trainable_layers", "lr")
+
     @abstractmethod
     def forward(self, values, steps):
         """Encode a batch.

@@ -9,7 +9,7 @@ from sklearn_mmsent.nn.encoders.base import Encoder
 
 
 class MLPEncoder(Encoder):
-    """Two dense layers over a block, whatever its shape.
+    """Dense layers over a block, whatever its shape; two of them by default.
 
     A flat block goes in as it is and an image as its pixels; a sequence as the
     mean and standard deviation of its real steps (statistics pooling).
@@ -22,6 +22,8 @@ class MLPEncoder(Encoder):
         Hidden width D, also of the output.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
+    hidden : sequence of int or None, default=None
+        Widths of the layers before the last, whose width is D; None for one of width D.
 
     References
     ----------
@@ -29,17 +31,16 @@ class MLPEncoder(Encoder):
     recognition, ICASSP (statistics pooling).
     """
 
-    def __init__(self, shape, width, dropout):
+    def __init__(self, shape, width, dropout, *, hidden=None):
         super().__init__()
+        hidden = (width,) if hidden is None else self._one_per_layer("hidden", hidden, len(hidden))
         self.pool = StatisticsPooling() if len(shape) == 2 else _Flatten()
         n_inputs = 2 * shape[-1] if len(shape) == 2 else math.prod(shape)
-        self.layers = nn.Sequential(
-            nn.Linear(n_inputs, width),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, width),
-            nn.ReLU(),
-        )
+        self.layers = nn.Sequential()
+        for n_outputs in hidden:
+            self.layers.extend([nn.Linear(n_inputs, n_outputs), nn.ReLU(), nn.Dropout(dropout)])
+            n_inputs = n_outputs
+        self.layers.extend([nn.Linear(n_inputs, width), nn.ReLU()])
 
     def forward(self, values, steps):
         """Encode a batch to (B, D); see the base class."""

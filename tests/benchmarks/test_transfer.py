@@ -1,0 +1,122 @@
+"""The transfer benchmark, from folders in the layout of the real data to its page."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def transfer(monkeypatch):
+    """The script as a module, its training cut short."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.delitem(sys.modules, "_data", raising=False)
+    spec = importlib.util.spec_from_file_location("transfer", BENCHMARKS / "transfer.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "transfer", module)
+    spec.loader.exec_module(module)
+    for settings in (module.FIRST, module.SECOND):
+        monkeypatch.setitem(settings, "max_epochs", 1)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty faces of each set, two or three of a person."""
+    rng = np.random.default_rng(0)
+    for name, labels, ending in [
+        ("ck48", ["anger", "happy"], "png"),
+        ("fer2013", ["angry", "happy", "neutral"], "jpg"),
+    ]:
+        home = tmp_path / "data" / name
+        (home / "images").mkdir(parents=True)
+        table = pd.DataFrame({"id": np.arange(30)})
+        table["image"] = [f"images/{i}.{ending}" for i in range(30)]
+        table["text"] = ""
+        table["label"] = [labels[i % len(labels)] for i in range(30)]
+        table["split"] = np.repeat(["train", "val", "test"], [18, 6, 6])
+        if name == "ck48":
+            table["subject"] = [f"S{i // 3:03}" for i in range(30)]
+        table.to_csv(home / "labels.csv", index=False)
+        for file in table["image"]:
+            pixels = rng.integers(0, 255, (48, 48)).astype(np.uint8)
+            Image.fromarray(pixels).save(home / file)
+    return tmp_path / "data"
+
+
+def test_from_files_to_a_page(transfer, folder, tmp_path, capsys):
+    arguments = ["--data", str(folder), "--output", str(tmp_path / "page")]
+    transfer.main([*arguments, "--seeds", "2"])
+    page = (tmp_path / "page" / "transfer.md").read_text()
+    for model in transfer.MODELS:
+        assert f"| {model} |" in page
+    assert "test part: 6 pictures of 2 persons, none of whom is among the\n8 of the 24" in page
+    assert "18 pictures to fit and 6 to choose by" in page
+    assert "max_epochs=1" in page
+    assert str(folder) not in page
+    assert "{" not in page.replace('{"channels', "").replace("{'", "")
+    assert "is written anew" in capsys.readouterr().out
+
+
+def test_validation_never_sees_the_test_part(transfer, folder, tmp_path, capsys, monkeypatch):
+    data = transfer._data.load("ck48", folder)
+    splits = transfer.make_splits(data, "val")
+    assert len(splits) == 3
+    for fitted, scored in splits:
+        assert not set(data.groups[fitted]) & set(data.groups[scored])
+        assert "test" not in set(data.split[np.concatenate([fitted, scored])])
+    ((fitted, scored),) = transfer.make_splits(data, "test")
+    assert set(data.split[scored]) == {"test"}
+    assert len(fitted) + len(scored) == 30
+    output, encoders = tmp_path / "page", tmp_path / "faces.safetensors"
+    arguments = ["--data", str(folder), "--part", "val", "--seeds", "1", "--output", str(output)]
+    transfer.main([*arguments, "--encoders", str(encoders)])
+    first = capsys.readouterr().out
+    assert "fer2013, validation part" in first
+    monkeypatch.delattr(transfer, "pretrain")  # the encoder was kept
+    transfer.main([*arguments, "--encoders", str(encoders)])
+    second = capsys.readouterr().out
+    assert first == second
+    assert not output.exists()
+
+
+def test_copies_are_mirrored_and_shifted(transfer):
+    corner = np.zeros((1, 48, 48), dtype=np.uint8)
+    corner[0, 20:24, 8:12] = 200
+    copies = list(transfer._moved(pd.DataFrame(corner.reshape(1, -1)), 40))
+    places = [np.argwhere(copy.to_numpy().reshape(48, 48) > 0).min(0) for copy in copies]
+    assert all((copy.to_numpy() > 0).sum() == 16 for copy in copies)
+    rows, columns = np.array(places).T
+    assert set(rows) <= set(range(16, 25))
+    assert set(columns) <= set(range(4, 13)) | set(range(32, 41))
+    assert len(set(rows)) > 5
+    assert {column > 24 for column in columns} == {True, False}
+
+
+def test_quick_writes_nothing(transfer, folder, tmp_path, capsys):
+    output = tmp_path / "page"
+    transfer.main(["--data", str(folder), "--quick", "--output", str(output)])
+    assert "| from scratch |" in capsys.readouterr().out
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--data", "/no/such/folder"], "does not exist"), (["--seeds", "0"], "at least 1")],
+)
+def test_a_wrong_command_line_is_told(transfer, folder, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        transfer.main(["--data", str(folder), *arguments])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_real_data(transfer, real_data, capsys):
+    transfer.main(["--data", str(real_data), "--quick"])
+    assert "| pretrained, frozen |" in capsys.readouterr().out
