@@ -61,6 +61,22 @@ def test_steps_that_no_row_has_are_not_read(tiny):
     assert read == [(3, 4), (1, 1)]
 
 
+def test_long_texts_do_not_hold_up_short_ones(tiny):
+    encoder, (values, steps) = build(tiny), batch()
+    order = torch.arange(20) % 5
+    together = encoder.tokens(values[order], steps[order])
+    alone = encoder.tokens(values, steps)
+    first = order.argsort(stable=True)[::4]  # of each row's four copies
+    assert (together[1][first] == alone[1]).all()
+    torch.testing.assert_close(together[0][first][steps], alone[0][steps], atol=1e-9, rtol=0)
+    lengths = []
+    encoder.model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    encoder(values[order], steps[order])
+    assert lengths == [2, 6, 6]  # eight of one and two tokens, then those with four and six
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_equals_the_model_on_each_row_alone(tiny, pooling):
     from transformers import AutoModel

@@ -6,9 +6,12 @@ Reimers, Gurevych (2019), Sentence-BERT, EMNLP.
 """
 
 import torch
+from torch.nn import functional as F
 
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder, load_model
+
+_GROUP = 8  # rows that run together on a CPU: smaller groups gain little and pay for each call
 
 
 class PretrainedTextEncoder(PretrainedEncoder):
@@ -83,11 +86,6 @@ class PretrainedTextEncoder(PretrainedEncoder):
         self._adopt(loaded, config.hidden_size, width, dropout, trainable_layers)
 
     def _run(self, values, steps):
-        # steps that no row of the batch has cost time, and tell nothing
-        length = int(
-            (steps.any(dim=0) * torch.arange(1, steps.shape[1] + 1, device=steps.device)).max()
-        )
-        values, steps = values[:, : max(length, 1)], steps[:, : max(length, 1)]
         numbers = values.squeeze(-1).masked_fill(~steps, self.padding).round().long()  # (B, T)
         if (numbers >= self.n_tokens).any() or (numbers < 0).any():
             raise ValueError(
@@ -99,5 +97,18 @@ class PretrainedTextEncoder(PretrainedEncoder):
         # softmax over nothing is NaN in some kernels: a row of padding looks at its first step
         first = torch.arange(steps.shape[1], device=steps.device) == 0
         seen = steps | (first & ~steps.any(dim=1, keepdim=True))
-        states = self.model(input_ids=numbers, attention_mask=seen.long()).last_hidden_state
-        return states, steps, states[:, 0] if self.pooling == "cls" else None
+        # steps that no row has cost time and tell nothing, and one long text makes many of them:
+        # rows run with those of about their length, but on a GPU, which would wait for each group
+        lengths = (seen * torch.arange(1, seen.shape[1] + 1, device=seen.device)).amax(1)  # (B,)
+        size = _GROUP if seen.device.type == "cpu" else max(len(seen), 1)
+        groups = lengths.argsort(stable=True).split(size)
+        length = int(lengths.max()) if len(lengths) else 1
+        states = [self._states(numbers[rows], seen[rows], lengths[rows], length) for rows in groups]
+        states = torch.cat(states)[torch.cat(groups).argsort()]  # (B, S, H)
+        return states, steps[:, :length], states[:, 0] if self.pooling == "cls" else None
+
+    def _states(self, numbers, seen, lengths, length):
+        """Run rows as far as the longest of them goes; zeros make up for the rest."""
+        own = int(lengths.max()) if len(lengths) else 1
+        output = self.model(input_ids=numbers[:, :own], attention_mask=seen[:, :own].long())
+        return F.pad(output.last_hidden_state, (0, 0, 0, length - own))
