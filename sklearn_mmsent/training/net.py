@@ -4,7 +4,8 @@ import math
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PrintLog
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.utils import TeeGenerator
 
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn.losses import weighted_mean
@@ -97,16 +98,49 @@ class FusionNet(NeuralNet):
             loss = loss if extra is None else loss + extra
         return loss
 
+    def train_step(self, batch, **fit_params):
+        """Train on a batch as skorch does, without what small batches would feel.
+
+        The module is switched to training once per epoch and not per batch, callbacks that do not
+        listen are not called, and optimizers that need no closure get none.
+        """
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # asks for the loss several times
+            return super().train_step(batch, **fit_params)
+        inputs, targets = batch
+        self.optimizer_.zero_grad()
+        outputs = self.infer(inputs, **fit_params)
+        loss = self.get_loss(outputs, targets, X=inputs, training=True)
+        loss.backward()
+        if self._is_heard("on_grad_computed"):
+            parameters = TeeGenerator(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+        self.optimizer_.step()
+        return {"loss": loss, "y_pred": outputs}
+
+    def _is_heard(self, method_name):
+        """Tell whether a callback of this net does anything about an event."""
+        silent = getattr(Callback, method_name)
+        return any(
+            getattr(type(callback), method_name, None) is not silent
+            for _, callback in self.callbacks_
+        )
+
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Train or validate for one epoch; record the weighted mean of the batches' losses."""
         if iterator is None:
             return
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         total_weight = torch.zeros_like(total)
+        self._set_training(training)
+        begins, ends = (self._is_heard(f"on_batch_{moment}") for moment in ("begin", "end"))
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
+            if begins:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            else:  # the net itself still starts the batch's entry in the history
+                self.on_batch_begin(self, batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if ends:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
             weight = batch[1][1].sum()
             total += step["loss"].detach() * weight
             total_weight += weight

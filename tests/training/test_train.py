@@ -284,3 +284,40 @@ def test_a_gpu_gives_nearly_the_same():
     on_gpu = train_network(plan, data, device="cuda", **SETTINGS)
     expected = predict_network(on_cpu.module_, BlockDataset(blocks))
     np.testing.assert_allclose(predict_network(on_gpu.module_, data), expected, atol=1e-3)
+
+
+class Counts(Callback):
+    """Counts what it is told of."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.told = {"begin": 0, "gradients": 0, "end": 0}
+
+    def on_batch_begin(self, net, training, **kwargs):
+        self.told["begin"] += training
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.told["gradients"] += all(p.grad is not None for _, p in named_parameters)
+
+    def on_batch_end(self, net, training, loss, **kwargs):
+        self.told["end"] += training and bool(loss > 0)
+
+
+def test_callbacks_hear_of_every_batch_if_they_listen():
+    plan, blocks, y = setup()
+    data = BlockDataset(blocks, y)
+    heard = train_network(plan, data, data, callbacks=[("counts", Counts())], **SETTINGS)
+    n_steps = SETTINGS["max_epochs"] * -(-len(y) // SETTINGS["batch_size"])
+    assert dict(heard.callbacks_)["counts"].told == dict.fromkeys(
+        ["begin", "gradients", "end"], n_steps
+    )
+    quiet = train_network(plan, data, data, **SETTINGS)
+    assert quiet.history[:, "train_loss"] == heard.history[:, "train_loss"]
+
+
+def test_an_optimizer_that_asks_several_times():
+    plan, blocks, y = setup()
+    options = {"optimizer": torch.optim.LBFGS, "optimizer__max_iter": 4}
+    settings = {**SETTINGS, "batch_size": 90, "net_params": options}
+    net = train_network(plan, BlockDataset(blocks, y), callbacks=[("counts", Counts())], **settings)
+    told = dict(net.callbacks_)["counts"].told
+    assert told["gradients"] > told["begin"] == SETTINGS["max_epochs"]
