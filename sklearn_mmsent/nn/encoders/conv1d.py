@@ -29,7 +29,7 @@ class Conv1dEncoder(Encoder):
     width : int
         Hidden width D, also of the output.
     dropout : float
-        Probability with which a hidden unit is zeroed in training.
+        Probability with which a channel of the last layer is zeroed in training.
     channels : sequence of int, default=(64, 128)
         Channels of each layer.
     kernel_size : int or sequence of int, default=5
@@ -66,15 +66,17 @@ class Conv1dEncoder(Encoder):
         self.layers = nn.ModuleList()
         n_inputs = shape[-1]
         for n_outputs, *sizes in zip(*each, strict=True):
-            self.layers.append(_Layer(n_inputs, n_outputs, *sizes, dropout))
+            self.layers.append(_Layer(n_inputs, n_outputs, *sizes))
             n_inputs = n_outputs
+        # channels dropped in every layer would leave small networks little to learn with
+        self.dropout = StepDropout(dropout)
         self.project = nn.Linear(n_inputs, width)
 
     def _features(self, values, steps):
         features, real = values.masked_fill(~steps.unsqueeze(-1), 0.0), steps
         for layer in self.layers:
             features, real = layer(features, real)
-        return features, real
+        return self.dropout(features), real
 
     def tokens(self, values, steps):
         """Encode a batch to (B, S, D) and its mask, S less than T; see the base class."""
@@ -90,14 +92,13 @@ class Conv1dEncoder(Encoder):
 
 
 class _Layer(nn.Module):
-    def __init__(self, n_inputs, n_outputs, kernel_size, stride, pool, dropout):
+    def __init__(self, n_inputs, n_outputs, kernel_size, stride, pool):
         super().__init__()
         self.stride, self.pool = stride, pool
         # so much padding that T steps become T / stride, rounded up, whatever T is
         self.pad = nn.ConstantPad1d(((kernel_size - 1) // 2, kernel_size // 2), 0.0)
         self.conv = nn.Conv1d(n_inputs, n_outputs, kernel_size, stride)
         self.norm = nn.LayerNorm(n_outputs)
-        self.dropout = StepDropout(dropout)
 
     def forward(self, values, real):
         """Map (B, T, F) and its mask to fewer steps (B, S, F'), zero where not real."""
@@ -106,4 +107,4 @@ class _Layer(nn.Module):
         values = self.norm(values).relu().masked_fill(~real.unsqueeze(-1), 0.0)
         # nothing is below zero: the padding's zeros win over no real step
         values = F.max_pool1d(values.transpose(1, 2), self.pool, ceil_mode=True).transpose(1, 2)
-        return self.dropout(values), shrink_mask(real, self.pool)
+        return values, shrink_mask(real, self.pool)

@@ -30,7 +30,7 @@ class Conv2dEncoder(Encoder):
     width : int
         Hidden width D, also of the output.
     dropout : float
-        Probability with which a hidden unit is zeroed in training.
+        Probability with which a channel of the last layer is zeroed in training.
     channels : sequence of int, default=(64, 128)
         Channels of each layer.
     """
@@ -44,8 +44,10 @@ class Conv2dEncoder(Encoder):
         self.layers = nn.ModuleList()
         n_inputs = shape[0] if self.is_image else 1
         for n_outputs in self._one_per_layer("channels", channels, len(channels)):
-            self.layers.append(_Layer(n_inputs, n_outputs, dropout))
+            self.layers.append(_Layer(n_inputs, n_outputs))
             n_inputs = n_outputs
+        # channels dropped in every layer would leave small networks little to learn with
+        self.dropout = StepDropout(dropout)
         self.project = nn.Linear(n_inputs, width)
 
     def _features(self, values, steps):
@@ -57,7 +59,7 @@ class Conv2dEncoder(Encoder):
             values, real = values.masked_fill(~steps.unsqueeze(-1), 0.0).unsqueeze(-1), steps
         for layer in self.layers:
             values, real = layer(values, real)
-        return values, real
+        return self.dropout(values), real
 
     def tokens(self, values, steps):
         """Encode a batch to vectors of places, or of steps, and their mask; see the base class."""
@@ -74,11 +76,10 @@ class Conv2dEncoder(Encoder):
 
 
 class _Layer(nn.Module):
-    def __init__(self, n_inputs, n_outputs, dropout):
+    def __init__(self, n_inputs, n_outputs):
         super().__init__()
         self.conv = nn.Conv2d(n_inputs, n_outputs, 3, padding=1)
         self.norm = nn.LayerNorm(n_outputs)
-        self.dropout = StepDropout(dropout)
 
     def forward(self, values, real):
         """Map (B, H, W, C) and its mask (B, H) to half the places, zero where not real."""
@@ -86,4 +87,4 @@ class _Layer(nn.Module):
         # nothing is below zero: the padding's zeros win over no real place
         values = values.masked_fill(~real[:, :, None, None], 0.0)
         values = F.max_pool2d(values.movedim(-1, 1), 2, ceil_mode=True).movedim(1, -1)
-        return self.dropout(values), shrink_mask(real, 2)
+        return values, shrink_mask(real, 2)
