@@ -26,7 +26,7 @@ METRICS = (
     *("acc7", "mae", "corr"),
 )
 # chosen on the validation part, as the page tells
-ENCODER_LR, BATCH_SIZE, MAX_EPOCHS, LOSS = 5e-5, 16, 6, "squared_error"
+ENCODER_LR, BATCH_SIZE, MAX_EPOCHS, LOSS = 1e-4, 32, 6, "squared_error"
 QUICK_ROWS = 48
 
 ABOUT = """\
@@ -45,7 +45,8 @@ weights of the best epoch on the validation part. They were chosen on the valida
 The test part is scored once for each seed. {time}"""
 
 HOW = """\
-(`--part val`, one seed)."""
+(`--part val`, one seed each): MAE / r for the rate 5e-5 and batches of 16 .904 / .727, of 32
+.872 / .724, for the rate 1e-4 and batches of 32 .835 / .735."""
 
 REFERENCES = """\
 For comparison, on the same test part:
@@ -65,6 +66,8 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     data = _data.load("mosi", options.data)
     table = make_extractor(text=TokenIds(_data.minilm(), max_steps=96)).fit_transform(
         data.X[["text"]]
@@ -182,6 +185,7 @@ def _parse(arguments):
     parser.add_argument("--seeds", type=int, default=5, help="fits (default: 5)")
     parser.add_argument("--lr", nargs="+", type=float, default=[ENCODER_LR])
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
+    parser.add_argument("--threads", type=int, default=None, help="of torch (default: its own)")
     parser.add_argument("--epochs", type=int, default=MAX_EPOCHS, help="of a fit, at most")
     parser.add_argument("--loss", default=LOSS)
     parser.add_argument(
