@@ -5,6 +5,7 @@ import inspect
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,11 +29,27 @@ from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.training import (
     BlockDataset,
+    Member,
     NetworkPlan,
     holdout_rows,
     predict_network,
     train_network,
 )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an estimator has read from its training table, before it makes a network."""
+
+    seed: int
+    device: str
+    statistics: tuple
+    train: BlockDataset
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    valid: BlockDataset
+    y_valid: np.ndarray
+    weights_valid: np.ndarray | None
 
 
 class BaseFusion(BaseEstimator, metaclass=ABCMeta):
@@ -132,63 +149,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         ValueError
             If the targets or the metadata do not fit the table.
         """
-        X = self._check_table(X, reset=True)
-        y = self._check_y(y, X)
-        sample_weight = self._check_weights(sample_weight, X)
-        groups = self._check_groups(groups, X)
-        self._check_validation(X_val, y_val)
-        layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
-        self.layout_ = layout
-        blocks = layout.read(X)
-        seed = _seed(self.random_state)
-
-        if X_val is not None:
-            valid = layout.read(self._check_table(X_val, reset=False))
-            y_valid = self._check_y(y_val, X_val, learn=False)
-            weights_valid = None
-        else:
-            held = self._hold_out(blocks, y, groups, seed)
-            valid, y_valid = [block.take(held) for block in blocks], y[held]
-            weights_valid = None if sample_weight is None else sample_weight[held]
-            blocks, y = [block.take(~held) for block in blocks], y[~held]
-            sample_weight = None if sample_weight is None else sample_weight[~held]
-        if self.sampler is not None:
-            blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
-
-        self._unseen = self._find_unseen(blocks)
-        device = resolve_device(self.device)
-        # class weights are those of the training rows on both sides
-        self._learn_weights(y)
-        train = BlockDataset(
-            blocks, self._encode_target(y), self._row_weights(y, sample_weight), device=device
-        )
-        validation = None
-        if len(y_valid):
-            validation = BlockDataset(
-                valid,
-                self._encode_target(y_valid),
-                self._row_weights(y_valid, weights_valid),
-                device=device,
-            )
-        self.net_ = train_network(
-            self._plan(blocks),
-            train,
-            validation,
-            loss=self._loss(),
-            seed=seed,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            patience=self.n_iter_no_change if validation and self.early_stopping else None,
-            clip_norm=self.clip_norm,
-            lr_schedule=self.lr_schedule,
-            warmup=self.warmup,
-            device=device,
-            callbacks=self.callbacks,
-            verbose=int(self.verbose),
-            net_params=self.net_params,
-        )
+        reading = self._read(X, y, sample_weight, groups, X_val, y_val)
+        member = self._member(reading)
+        self.net_ = train_network(member.plan, member.train, member.valid, **member.settings())
         return self
 
     def __sklearn_tags__(self):
@@ -263,6 +226,85 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     # -- parts of fit ------------------------------------------------------------------------
 
+    def _read(self, X, y, sample_weight=None, groups=None, X_val=None, y_val=None):
+        """Check and split the rows, and put them on the device: what comes before the network."""
+        X = self._check_table(X, reset=True)
+        y = self._check_y(y, X)
+        sample_weight = self._check_weights(sample_weight, X)
+        groups = self._check_groups(groups, X)
+        self._check_validation(X_val, y_val)
+        layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
+        self.layout_ = layout
+        blocks = layout.read(X)
+        seed = _seed(self.random_state)
+        device = resolve_device(self.device)
+
+        train = None
+        if X_val is not None:
+            valid = BlockDataset(layout.read(self._check_table(X_val, reset=False)), device=device)
+            y_valid = self._check_y(y_val, X_val, learn=False)
+            weights_valid = None
+        else:
+            held = self._hold_out(blocks, y, groups, seed)
+            table = BlockDataset(blocks, device=device)  # once for both sides
+            train, valid = table.view(np.flatnonzero(~held)), table.view(np.flatnonzero(held))
+            y_valid = y[held]
+            weights_valid = None if sample_weight is None else sample_weight[held]
+            blocks, y = [block.take(~held) for block in blocks], y[~held]
+            sample_weight = None if sample_weight is None else sample_weight[~held]
+        if self.sampler is not None:
+            blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
+            train = None
+        if train is None:
+            train = BlockDataset(blocks, device=device)
+
+        self._unseen = self._find_unseen(blocks)
+        return Reading(
+            seed=seed,
+            device=device,
+            statistics=tuple(block.statistics() for block in blocks),
+            train=train,
+            y=y,
+            sample_weight=sample_weight,
+            valid=valid,
+            y_valid=y_valid,
+            weights_valid=weights_valid,
+        )
+
+    def _member(self, reading):
+        """Return the network to train on what was read."""
+        # class weights are those of the training rows on both sides
+        self._learn_weights(reading.y)
+        train = reading.train.view(
+            targets=self._encode_target(reading.y),
+            weights=self._row_weights(reading.y, reading.sample_weight),
+        )
+        valid = None
+        if len(reading.y_valid):
+            valid = reading.valid.view(
+                targets=self._encode_target(reading.y_valid),
+                weights=self._row_weights(reading.y_valid, reading.weights_valid),
+            )
+        return Member(
+            self._plan(reading.statistics),
+            train,
+            valid,
+            loss=self._loss(),
+            seed=reading.seed,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            patience=self.n_iter_no_change if valid and self.early_stopping else None,
+            clip_norm=self.clip_norm,
+            lr_schedule=self.lr_schedule,
+            warmup=self.warmup,
+            device=reading.device,
+            callbacks=self.callbacks,
+            verbose=int(self.verbose),
+            net_params=self.net_params,
+        )
+
     def _hold_out(self, blocks, y, groups, seed):
         n = len(y)
         if not self.early_stopping:
@@ -305,11 +347,11 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                 f"{type(self).__name__}: no training row has the block {names}; it is taken as "
                 "missing in prediction, too.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return unseen
 
-    def _plan(self, blocks):
+    def _plan(self, statistics):
         layout = self.layout_
         fusion = self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
         sequential = getattr(fusion, "sequential", False)
@@ -326,7 +368,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             modality_of_block=tuple(
                 layout.modalities.index(block.modality) for block in layout.blocks
             ),
-            statistics=tuple(block.statistics() for block in blocks),
+            statistics=statistics,
             encoders=encoders,
             fusion=(fusion, dict(self.fusion_params or {})),
             n_outputs=self._n_outputs(),
