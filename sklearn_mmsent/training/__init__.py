@@ -6,6 +6,7 @@ Takes blocks and settings, gives back trained nets; knows no estimator.
 from sklearn_mmsent.training.dataset import BlockDataset
 from sklearn_mmsent.training.holdout import holdout_rows
 from sklearn_mmsent.training.member import Member
+from sklearn_mmsent.training.members import Trained, train_members
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.plan import NetworkPlan
 from sklearn_mmsent.training.train import predict_network, train_network
@@ -15,7 +16,9 @@ __all__ = [
     "FusionNet",
     "Member",
     "NetworkPlan",
+    "Trained",
     "holdout_rows",
     "predict_network",
+    "train_members",
     "train_network",
 ]
