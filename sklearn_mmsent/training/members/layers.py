@@ -37,10 +37,10 @@ def for_stack(modules):
             layer.__class__ = MemberLinear
         elif kind is Standardize:
             network.set_submodule(name, _AsTheyAre())
-        elif kind in _WITH_RATE:
+        elif kind in WITH_RATE:
             p = [other[name].p for other in others]
             if len(set(p)) > 1:
-                layer.__class__ = _WITH_RATE[kind]
+                layer.__class__ = WITH_RATE[kind]
                 dtype = next(network.parameters()).dtype
                 del layer.p
                 rates[f"{name}.p"] = torch.tensor(p, dtype=dtype)
@@ -146,7 +146,7 @@ def _kept(values, p):
     return (torch.rand_like(values) >= p) / (1 - p)
 
 
-_WITH_RATE = {
+WITH_RATE = {
     nn.Dropout: _MemberDropout,
     StepDropout: _MemberStepDropout,
     ModalityDropout: _MemberModalityDropout,

@@ -70,7 +70,7 @@ class NetworkStack:
         """
         self.objective.train(training)
         rows = None if shared else 0
-        values, present, steps = inputs
+        values, _, steps = inputs
         axes = [rows] * len(values), rows, [None if x is None else rows for x in steps]
         compute = vmap(self._of_one, (0, 0, axes, rows, 0), randomness="different")
         if not training:
