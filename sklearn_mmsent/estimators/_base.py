@@ -38,12 +38,25 @@ from sklearn_mmsent.training import (
 
 
 @dataclass(frozen=True)
+class Table:
+    """A checked training table, whose blocks are on the device."""
+
+    blocks: list
+    data: BlockDataset
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    groups: np.ndarray | None
+    valid: BlockDataset | None  # where rows to validate on were given
+    y_valid: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Reading:
-    """What an estimator has read from its training table, before it makes a network."""
+    """What is trained and validated on: the last before there is a network."""
 
     seed: int
-    device: str
     statistics: tuple
+    unseen: list
     train: BlockDataset
     y: np.ndarray
     sample_weight: np.ndarray | None
@@ -149,8 +162,8 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         ValueError
             If the targets or the metadata do not fit the table.
         """
-        reading = self._read(X, y, sample_weight, groups, X_val, y_val)
-        member = self._member(reading)
+        table = self._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
+        member = self._member(self._split(table))
         self.net_ = train_network(member.plan, member.train, member.valid, **member.settings())
         return self
 
@@ -226,43 +239,47 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     # -- parts of fit ------------------------------------------------------------------------
 
-    def _read(self, X, y, sample_weight=None, groups=None, X_val=None, y_val=None):
-        """Check and split the rows, and put them on the device: what comes before the network."""
+    # Each part takes what the one before gives, and may be shared by candidates that would do the
+    # same; only the first and the last set attributes.
+
+    def _open(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Check the table, learn what it looks like, and put its blocks on the device."""
         X = self._check_table(X, reset=True)
         y = self._check_y(y, X)
         sample_weight = self._check_weights(sample_weight, X)
         groups = self._check_groups(groups, X)
         self._check_validation(X_val, y_val)
-        layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
-        self.layout_ = layout
-        blocks = layout.read(X)
-        seed = _seed(self.random_state)
+        self.layout_ = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
+        blocks = self.layout_.read(X)
         device = resolve_device(self.device)
-
-        train = None
+        valid = y_valid = None
         if X_val is not None:
-            valid = BlockDataset(layout.read(self._check_table(X_val, reset=False)), device=device)
+            valid = self.layout_.read(self._check_table(X_val, reset=False))
+            valid = BlockDataset(valid, device=device)
             y_valid = self._check_y(y_val, X_val, learn=False)
-            weights_valid = None
-        else:
-            held = self._hold_out(blocks, y, groups, seed)
-            table = BlockDataset(blocks, device=device)  # once for both sides
-            train, valid = table.view(np.flatnonzero(~held)), table.view(np.flatnonzero(held))
+        data = BlockDataset(blocks, device=device)
+        return Table(blocks, data, y, sample_weight, groups, valid, y_valid)
+
+    def _split(self, table):
+        """Hold out rows to validate on, resample the others."""
+        blocks, train, y, sample_weight = table.blocks, table.data, table.y, table.sample_weight
+        valid, y_valid, weights_valid = table.valid, table.y_valid, None
+        seed = _seed(self.random_state)
+        if valid is None:
+            held = self._hold_out(blocks, y, table.groups, seed)
+            train = table.data.view(np.flatnonzero(~held))
+            valid = table.data.view(np.flatnonzero(held))
             y_valid = y[held]
             weights_valid = None if sample_weight is None else sample_weight[held]
             blocks, y = [block.take(~held) for block in blocks], y[~held]
             sample_weight = None if sample_weight is None else sample_weight[~held]
         if self.sampler is not None:
             blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
-            train = None
-        if train is None:
-            train = BlockDataset(blocks, device=device)
-
-        self._unseen = self._find_unseen(blocks)
+            train = BlockDataset(blocks, device=train.present.device)
         return Reading(
             seed=seed,
-            device=device,
             statistics=tuple(block.statistics() for block in blocks),
+            unseen=self._find_unseen(blocks),
             train=train,
             y=y,
             sample_weight=sample_weight,
@@ -273,6 +290,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _member(self, reading):
         """Return the network to train on what was read."""
+        self._unseen = reading.unseen
         # class weights are those of the training rows on both sides
         self._learn_weights(reading.y)
         train = reading.train.view(
@@ -299,7 +317,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             clip_norm=self.clip_norm,
             lr_schedule=self.lr_schedule,
             warmup=self.warmup,
-            device=reading.device,
+            device=str(train.present.device),
             callbacks=self.callbacks,
             verbose=int(self.verbose),
             net_params=self.net_params,
