@@ -53,6 +53,9 @@ _EXPORTS = {
     # estimators
     "FusionClassifier": "estimators",
     "FusionRegressor": "estimators",
+    # ensemble
+    "DeepEnsembleClassifier": "ensemble",
+    "DeepEnsembleRegressor": "ensemble",
     # metrics
     "classification_scores": "metrics",
     "get_scorer": "metrics",

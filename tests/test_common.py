@@ -21,6 +21,8 @@ import sklearn_mmsent
 from sklearn_mmsent import (
     MFCC,
     Cached,
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
@@ -36,6 +38,16 @@ from sklearn_mmsent import (
 # how to build what has required parameters, or is slow by default
 PARAMETERS = {
     Cached: {"extractor": MFCC(), "location": "features.sqlite"},
+    DeepEnsembleClassifier: {
+        "estimator": FusionClassifier(modalities=None, max_epochs=5),
+        "n_members": 2,
+        "random_state": 0,
+    },
+    DeepEnsembleRegressor: {
+        "estimator": FusionRegressor(modalities=None, max_epochs=5),
+        "n_members": 2,
+        "random_state": 0,
+    },
     FillBlocks: {"modalities": None},
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionRegressor: {"modalities": None, "max_epochs": 5, "random_state": 0},
@@ -53,7 +65,14 @@ PUBLIC = [
 ]
 # extractors and their like read raw cells, SelectModalities reads names: they have tests of
 # their own for what these checks feed with numbers
-NUMERIC = [FillBlocks, FusionClassifier, FusionRegressor, PerModality]
+NUMERIC = [
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
+    FillBlocks,
+    FusionClassifier,
+    FusionRegressor,
+    PerModality,
+]
 
 ANY_INPUT = [
     "check_no_attributes_set_in_init",

@@ -260,11 +260,16 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         data = BlockDataset(blocks, device=device)
         return Table(blocks, data, y, sample_weight, groups, valid, y_valid)
 
+    def _learned(self):
+        """Return the attributes that ``_open`` has set."""
+        params = self.get_params(deep=False)
+        return {name: value for name, value in vars(self).items() if name not in params}
+
     def _split(self, table):
         """Hold out rows to validate on, resample the others."""
         blocks, train, y, sample_weight = table.blocks, table.data, table.y, table.sample_weight
         valid, y_valid, weights_valid = table.valid, table.y_valid, None
-        seed = _seed(self.random_state)
+        seed = draw_seed(self.random_state)
         if valid is None:
             held = self._hold_out(blocks, y, table.groups, seed)
             train = table.data.view(np.flatnonzero(~held))
@@ -454,7 +459,7 @@ def _automatic_encoder(shape, sequential):
     return "mlp"  # over a sequence: mean and deviation of its steps
 
 
-def _seed(random_state):
+def draw_seed(random_state):
     """Draw a seed; without a random_state from the operating system, not numpy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
