@@ -20,6 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sklearn_mmsent
 from sklearn_mmsent import (
     MFCC,
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
     Cached,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
@@ -37,6 +39,12 @@ from sklearn_mmsent import (
 
 # how to build what has required parameters, or is slow by default
 PARAMETERS = {
+    BatchedGridSearchCV: {"estimator": LogisticRegression(), "param_grid": {"C": [1.0]}},
+    BatchedRandomizedSearchCV: {
+        "estimator": LogisticRegression(),
+        "param_distributions": {"C": [1.0]},
+        "n_iter": 1,
+    },
     Cached: {"extractor": MFCC(), "location": "features.sqlite"},
     DeepEnsembleClassifier: {
         "estimator": FusionClassifier(modalities=None, max_epochs=5),
@@ -66,6 +74,8 @@ PUBLIC = [
 # extractors and their like read raw cells, SelectModalities reads names: they have tests of
 # their own for what these checks feed with numbers
 NUMERIC = [
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
     FillBlocks,

@@ -242,7 +242,8 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_std(self, X):
         """Tell how far the members are from each other.
