@@ -5,7 +5,6 @@ import inspect
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -24,6 +23,7 @@ from sklearn_mmsent._device import resolve_device
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.estimators._reading import Reading, Table
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
@@ -35,34 +35,6 @@ from sklearn_mmsent.training import (
     predict_network,
     train_network,
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """A checked training table, whose blocks are on the device."""
-
-    blocks: list
-    data: BlockDataset
-    y: np.ndarray
-    sample_weight: np.ndarray | None
-    groups: np.ndarray | None
-    valid: BlockDataset | None  # where rows to validate on were given
-    y_valid: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What is trained and validated on: the last before there is a network."""
-
-    seed: int
-    statistics: tuple
-    unseen: list
-    train: BlockDataset
-    y: np.ndarray
-    sample_weight: np.ndarray | None
-    valid: BlockDataset
-    y_valid: np.ndarray
-    weights_valid: np.ndarray | None
 
 
 class BaseFusion(BaseEstimator, metaclass=ABCMeta):
