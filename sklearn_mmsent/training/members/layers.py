@@ -1,7 +1,9 @@
-"""Layers whose weights, or numbers, are another for each member of a stack.
+"""Layers whose numbers are another for each member of a stack.
 
-Under `torch.func.vmap` a layer is written for one member, and sees what all members do as one
-operation. Shapes: K members, B batch, F and O inputs and outputs of a dense layer.
+Under `torch.func.vmap` a layer is written for one member, and runs for all of them in one
+operation. Dense layers need no other form: while gradients are taken outside of `vmap`, its own
+batched products were 5 to 45 % faster than an `autograd.Function` around `baddbmm`.
+Shapes: K members, B batch, D width.
 """
 
 import copy
@@ -33,9 +35,7 @@ def for_stack(modules):
     others = [dict(module.named_modules()) for module in modules]
     for name, layer in list(network.named_modules()):
         kind = type(layer)
-        if kind is nn.Linear:
-            layer.__class__ = MemberLinear
-        elif kind is Standardize:
+        if kind is Standardize:
             network.set_submodule(name, _AsTheyAre())
         elif kind in WITH_RATE:
             p = [other[name].p for other in others]
@@ -46,68 +46,6 @@ def for_stack(modules):
                 rates[f"{name}.p"] = torch.tensor(p, dtype=dtype)
                 layer.register_buffer("p", torch.zeros((), dtype=dtype))
     return network, rates
-
-
-class MemberLinear(nn.Linear):
-    """A dense layer; a stack of them is one batched product, forwards and backwards."""
-
-    def forward(self, values):
-        """Map values of shape (..., F) to (..., O)."""
-        return _Linear.apply(values, self.weight, self.bias)
-
-
-class _Linear(torch.autograd.Function):
-    """A dense layer with a rule for `vmap`, which alone is meant to call it."""
-
-    @staticmethod
-    def forward(values, weight, bias):
-        return nn.functional.linear(values, weight, bias)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
-
-    @staticmethod
-    def vmap(info, in_dims, values, weight, bias):
-        size = info.batch_size
-        values, weight, bias = (
-            _members_first(tensor, dim, size)
-            for tensor, dim in zip((values, weight, bias), in_dims, strict=True)
-        )
-        flat = values if values.ndim == 3 else values.reshape(size, -1, values.shape[-1])
-        result = _BatchedLinear.apply(flat, weight, bias)
-        if values.ndim != 3:
-            result = result.view(*values.shape[:-1], -1)
-        return result, 0
-
-
-class _BatchedLinear(torch.autograd.Function):
-    """K dense layers at once; gradients come in the order of the weights, not transposed."""
-
-    @staticmethod
-    def forward(ctx, values, weight, bias):
-        ctx.save_for_backward(values, weight)
-        if bias is None:
-            return torch.bmm(values, weight.mT)
-        return torch.baddbmm(bias.unsqueeze(1), values, weight.mT)  # (K, B, O)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        values, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        return (
-            torch.bmm(gradient, weight) if wanted[0] else None,
-            torch.bmm(gradient.mT, values) if wanted[1] else None,
-            gradient.sum(1) if wanted[2] else None,
-        )
-
-
-def _members_first(tensor, dim, size):
-    if tensor is None:
-        return None
-    if dim is None:  # the same for all members
-        return tensor.expand(size, *tensor.shape)
-    return tensor.movedim(dim, 0)
 
 
 class _AsTheyAre(nn.Module):
