@@ -425,3 +425,22 @@ def test_a_gpu_gives_nearly_the_same():
         assert result.how.startswith("stacked")
         found = outputs(result.net.module_.cpu() and result.net, data)
         np.testing.assert_allclose(found, outputs(net, data), atol=1e-6)
+
+
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name != "pretrained_text"])
+def test_members_equal_lone_networks_for_every_encoder(encoder):
+    shape = (1, 4, 4) if encoder == "conv2d" else (5, 3)
+    plan, data = setup(60, shapes={"a": shape, "b": 3})
+    plan = dataclasses.replace(plan, encoders=((ENCODERS[encoder], {}), plan.encoders[1]))
+    members = [make(plan, data, seed=i, lr=0.01, max_epochs=2) for i in range(2)]
+    results = train_members(members, stack=True)
+    expected = "stacked with 1"
+    if encoder in ("gru", "lstm"):
+        expected = "alone: RuntimeError: Batching rule not implemented"
+    elif encoder == "transformer":
+        expected = "alone: torch has no rule to stack a part of its network"
+    for member, result in zip(members, results, strict=True):
+        assert result.how.startswith(expected)
+        np.testing.assert_allclose(
+            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
+        )
