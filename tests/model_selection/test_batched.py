@@ -34,7 +34,7 @@ from sklearn_mmsent import (
     fused_cross_validate,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection import _together
+from sklearn_mmsent.model_selection import _cross_validation, _together
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)
@@ -157,9 +157,21 @@ def test_groups_split_the_rows(table):
         search.fit(X, y)
 
 
-def test_random_splits_are_drawn_once(table):
+def test_random_splits_are_drawn_once(table, monkeypatch):
     X, y = table
-    search = BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, cv=ShuffleSplit(2, test_size=0.4))
+    fitted = []
+
+    def spy(estimator, candidates, folds, **options):
+        fitted.extend(fold.X.index for fold in folds)
+        return fit_together(estimator, candidates, folds, **options)
+
+    fit_together = _together.fit_together
+    monkeypatch.setattr(_cross_validation, "fit_together", spy)
+    anew = ShuffleSplit(2, test_size=0.4)
+    result = fused_cross_validate(CLASSIFIER, X, y, cv=anew, return_indices=True)
+    for rows, train in zip(fitted, result["indices"]["train"], strict=True):
+        assert rows.tolist() == X.index[train].tolist()
+    search = BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, cv=anew)
     assert search.fit(X, y).n_splits_ == 2
     state = np.random.RandomState(0)
     splits = StratifiedKFold(3, shuffle=True, random_state=state)

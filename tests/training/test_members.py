@@ -1,17 +1,19 @@
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.history import History
 
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
-from sklearn_mmsent.training.members import layers, packing, train
+from sklearn_mmsent.training.members import layers, loop, packing, train
 from sklearn_mmsent.training.members.loop import Settings
 from sklearn_mmsent.training.members.optimizer import StackedAdamW, clip
 from sklearn_mmsent.training.members.streams import Streams
@@ -138,6 +140,20 @@ def test_each_stops_by_itself_and_gets_its_best_weights_back():
     lengths = [len(result.net.history) for result in check_equal(members, data)]
     assert len(set(lengths)) > 3
     assert lengths[-1] == 30
+
+
+def test_what_counts_as_better_is_skorchs_rule():
+    losses = np.random.default_rng(0).normal(1, 1e-4, 300).cumprod()
+    net = SimpleNamespace(history=History(), module_=torch.nn.Linear(1, 1), verbose=0)
+    theirs, ours = EarlyStopping(patience=1000), loop._Watch()
+    theirs.on_train_begin(net)
+    for epoch, loss in enumerate(losses):
+        net.history.new_epoch()
+        net.history.record("epoch", epoch)
+        net.history.record("valid_loss", loss)
+        theirs.on_epoch_end(net)
+        ours.improves(loss)
+        assert ours.misses == theirs.misses_
 
 
 def test_those_that_read_the_same_rows_share_them():
