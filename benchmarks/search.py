@@ -61,16 +61,15 @@ how many times longer the other side takes.
   weight decay and dropout; {features} features in three flat blocks, MLP encoders, width 64) by
   `train_members`, against this project's own `train_network`, timed on {some} of them.
 - **search**: the whole `BatchedGridSearchCV.fit` over them, preparing and scoring included,
-  against `GridSearchCV` over skorch's `NeuralNetClassifier` with the same network as a module,
-  timed on {some} of the {fits} fits.
+  against `GridSearchCV` over skorch's `NeuralNetClassifier` with a module of the same layers (but
+  without masks for what is missing), timed on {some} of the {fits} fits.
 - **ensemble**: `DeepEnsembleClassifier` of {members} members with seeds and internal splits of
   their own, against fits of `FusionClassifier`, timed on {some} of {members}.
 
 All train for {epochs} epochs, with a tenth of the rows to validate on after each, in float32; the
-measurement by which `stack="auto"` decides is part of the time. Longer trainings gain a little
-more, since preparation is the same. What bounds all ratios is arithmetic, which is as much
-together as alone: what is saved is the overhead around it, and skorch's module is a plainer
-network, without masks for what is missing. With one thread, times are those of the processor, in
+measurement by which `stack="auto"` decides is part of the time. In a profile of a stack of 40 at
+batch 32, about half of the time went into matrix products, which are as much work alone.
+With one thread, times are those of the processor, in
 which other work on the machine does not count; with more, those of the clock.
 
 {machine}
