@@ -55,6 +55,14 @@ _EXPORTS = {
     "FusionClassifier": "estimators",
     "FusionMultitask": "estimators",
     "FusionRegressor": "estimators",
+    # ensemble
+    "DeepEnsembleClassifier": "ensemble",
+    "DeepEnsembleRegressor": "ensemble",
+    # model_selection
+    "BatchedGridSearchCV": "model_selection",
+    "BatchedRandomizedSearchCV": "model_selection",
+    "fused_cross_val_predict": "model_selection",
+    "fused_cross_validate": "model_selection",
     # metrics
     "classification_scores": "metrics",
     "get_scorer": "metrics",

@@ -20,7 +20,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sklearn_mmsent
 from sklearn_mmsent import (
     MFCC,
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
     Cached,
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
     FillBlocks,
     FusionClassifier,
     FusionMultitask,
@@ -36,7 +40,23 @@ from sklearn_mmsent import (
 
 # how to build what has required parameters, or is slow by default
 PARAMETERS = {
+    BatchedGridSearchCV: {"estimator": LogisticRegression(), "param_grid": {"C": [1.0]}},
+    BatchedRandomizedSearchCV: {
+        "estimator": LogisticRegression(),
+        "param_distributions": {"C": [1.0]},
+        "n_iter": 1,
+    },
     Cached: {"extractor": MFCC(), "location": "features.sqlite"},
+    DeepEnsembleClassifier: {
+        "estimator": FusionClassifier(modalities=None, max_epochs=5),
+        "n_members": 2,
+        "random_state": 0,
+    },
+    DeepEnsembleRegressor: {
+        "estimator": FusionRegressor(modalities=None, max_epochs=5),
+        "n_members": 2,
+        "random_state": 0,
+    },
     FillBlocks: {"modalities": None},
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionMultitask: {"modalities": None, "max_epochs": 5, "random_state": 0},
@@ -55,7 +75,17 @@ PUBLIC = [
 ]
 # extractors and their like read raw cells, SelectModalities reads names: they have tests of
 # their own for what these checks feed with numbers
-NUMERIC = [FillBlocks, FusionClassifier, FusionMultitask, FusionRegressor, PerModality]
+NUMERIC = [
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
+    FillBlocks,
+    FusionClassifier,
+    FusionMultitask,
+    FusionRegressor,
+    PerModality,
+]
 
 ANY_INPUT = [
     "check_no_attributes_set_in_init",

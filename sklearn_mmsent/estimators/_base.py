@@ -26,12 +26,14 @@ from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._presets import PRESETS
+from sklearn_mmsent.estimators._reading import Reading, Table
 from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.training import (
     BlockDataset,
+    Member,
     NetworkPlan,
     holdout_rows,
     predict_network,
@@ -136,63 +138,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         ValueError
             If the targets or the metadata do not fit the table.
         """
-        X = self._check_table(X, reset=True)
-        y = self._check_y(y, X)
-        sample_weight = self._check_weights(sample_weight, X)
-        groups = self._check_groups(groups, X)
-        self._check_validation(X_val, y_val)
-        layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
-        self.layout_ = layout
-        blocks = layout.read(X)
-        seed = _seed(self.random_state)
-
-        if X_val is not None:
-            valid = layout.read(self._check_table(X_val, reset=False))
-            y_valid = self._check_y(y_val, X_val, learn=False)
-            weights_valid = None
-        else:
-            held = self._hold_out(blocks, y, groups, seed)
-            valid, y_valid = [block.take(held) for block in blocks], y[held]
-            weights_valid = None if sample_weight is None else sample_weight[held]
-            blocks, y = [block.take(~held) for block in blocks], y[~held]
-            sample_weight = None if sample_weight is None else sample_weight[~held]
-        if self.sampler is not None:
-            blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
-
-        self._unseen = self._find_unseen(blocks)
-        device = resolve_device(self.device)
-        # class weights are those of the training rows on both sides
-        self._learn_weights(y)
-        train = BlockDataset(
-            blocks, self._encode_target(y), self._row_weights(y, sample_weight), device=device
-        )
-        validation = None
-        if len(y_valid):
-            validation = BlockDataset(
-                valid,
-                self._encode_target(y_valid),
-                self._row_weights(y_valid, weights_valid),
-                device=device,
-            )
-        self.net_ = train_network(
-            self._plan(blocks),
-            train,
-            validation,
-            loss=self._loss(),
-            seed=seed,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            patience=self.n_iter_no_change if validation and self.early_stopping else None,
-            clip_norm=self.clip_norm,
-            lr_schedule=self.lr_schedule,
-            warmup=self.warmup,
-            device=device,
-            callbacks=self.callbacks,
-            verbose=int(self.verbose),
-            net_params=self.net_params,
-        )
+        table = self._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
+        member = self._member(self._split(table))
+        self.net_ = train_network(member.plan, member.train, member.valid, **member.settings())
         return self
 
     def save_encoders(self, path):
@@ -281,6 +229,95 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     # -- parts of fit ------------------------------------------------------------------------
 
+    # Each part takes what the one before gives, and may be shared by candidates that would do the
+    # same; only the first and the last set attributes.
+
+    def _open(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Check the table, learn what it looks like, and put its blocks on the device."""
+        X = self._check_table(X, reset=True)
+        y = self._check_y(y, X)
+        sample_weight = self._check_weights(sample_weight, X)
+        groups = self._check_groups(groups, X)
+        self._check_validation(X_val, y_val)
+        self.layout_ = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
+        blocks = self.layout_.read(X)
+        device = resolve_device(self.device)
+        valid = y_valid = None
+        if X_val is not None:
+            valid = self.layout_.read(self._check_table(X_val, reset=False))
+            valid = BlockDataset(valid, device=device)
+            y_valid = self._check_y(y_val, X_val, learn=False)
+        data = BlockDataset(blocks, device=device)
+        return Table(blocks, data, y, sample_weight, groups, valid, y_valid)
+
+    def _learned(self):
+        """Return the attributes that ``_open`` has set."""
+        params = self.get_params(deep=False)
+        return {name: value for name, value in vars(self).items() if name not in params}
+
+    def _split(self, table):
+        """Hold out rows to validate on, resample the others."""
+        blocks, train, y, sample_weight = table.blocks, table.data, table.y, table.sample_weight
+        valid, y_valid, weights_valid = table.valid, table.y_valid, None
+        seed = draw_seed(self.random_state)
+        if valid is None:
+            held = self._hold_out(blocks, y, table.groups, seed)
+            train = table.data.view(np.flatnonzero(~held))
+            valid = table.data.view(np.flatnonzero(held))
+            y_valid = y[held]
+            weights_valid = None if sample_weight is None else sample_weight[held]
+            blocks, y = [block.take(~held) for block in blocks], y[~held]
+            sample_weight = None if sample_weight is None else sample_weight[~held]
+        if self.sampler is not None:
+            blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
+            train = BlockDataset(blocks, device=train.present.device)
+        return Reading(
+            seed=seed,
+            statistics=tuple(block.statistics() for block in blocks),
+            unseen=self._find_unseen(blocks),
+            train=train,
+            y=y,
+            sample_weight=sample_weight,
+            valid=valid,
+            y_valid=y_valid,
+            weights_valid=weights_valid,
+        )
+
+    def _member(self, reading):
+        """Return the network to train on what was read."""
+        self._unseen = reading.unseen
+        # class weights are those of the training rows on both sides
+        self._learn_weights(reading.y)
+        train = reading.train.view(
+            targets=self._encode_target(reading.y),
+            weights=self._row_weights(reading.y, reading.sample_weight),
+        )
+        valid = None
+        if len(reading.y_valid):
+            valid = reading.valid.view(
+                targets=self._encode_target(reading.y_valid),
+                weights=self._row_weights(reading.y_valid, reading.weights_valid),
+            )
+        return Member(
+            self._plan(reading.statistics),
+            train,
+            valid,
+            loss=self._loss(),
+            seed=reading.seed,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            patience=self.n_iter_no_change if valid and self.early_stopping else None,
+            clip_norm=self.clip_norm,
+            lr_schedule=self.lr_schedule,
+            warmup=self.warmup,
+            device=str(train.present.device),
+            callbacks=self.callbacks,
+            verbose=int(self.verbose),
+            net_params=self.net_params,
+        )
+
     def _hold_out(self, blocks, y, groups, seed):
         n = len(y)
         if not self.early_stopping:
@@ -323,11 +360,11 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                 f"{type(self).__name__}: no training row has the block {names}; it is taken as "
                 "missing in prediction, too.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return unseen
 
-    def _plan(self, blocks):
+    def _plan(self, statistics):
         layout = self.layout_
         fusion = self._fusion_class()
         sequential = getattr(fusion, "sequential", False)
@@ -355,7 +392,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             modality_of_block=tuple(
                 layout.modalities.index(block.modality) for block in layout.blocks
             ),
-            statistics=tuple(block.statistics() for block in blocks),
+            statistics=statistics,
             encoders=encoders,
             fusion=(fusion, dict(self.fusion_params or {})),
             width=self.hidden_size,
@@ -430,7 +467,7 @@ def _automatic_encoder(shape, sequential):
     return "mlp"  # over a sequence: mean and deviation of its steps
 
 
-def _seed(random_state):
+def draw_seed(random_state):
     """Draw a seed; without a random_state from the operating system, not numpy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)

@@ -280,7 +280,7 @@ class FusionMultitask(BaseFusion):
             In the order of the columns of y. A DataFrame if y was one; an array of objects if y
             was an array and labels are no numbers.
         """
-        outputs = self._split(X)
+        outputs = self._by_target(X)
         predicted = {target.name: target.predict(outputs[target.name]) for target in self.targets_}
         index = X.index if self._named and isinstance(X, pd.DataFrame) else None
         table = pd.DataFrame(predicted, index=index, columns=self._targets.order)
@@ -300,7 +300,7 @@ class FusionMultitask(BaseFusion):
         dict of str to ndarray of shape (n_samples, n_classes)
             By target, for those that have classes, in the order of ``classes_``.
         """
-        outputs = self._split(X)
+        outputs = self._by_target(X)
         return {
             target.name: target.probabilities(outputs[target.name])
             for target in self.targets_
@@ -353,7 +353,7 @@ class FusionMultitask(BaseFusion):
         """
         check_is_fitted(self)
         numbers = self._check_y(y, X, learn=False)
-        outputs = self._split(X)
+        outputs = self._by_target(X)
         scores = []
         for target, column in zip(self.targets_, numbers.T, strict=True):
             labelled = ~np.isnan(column)
@@ -367,7 +367,7 @@ class FusionMultitask(BaseFusion):
                 scores.append(accuracy_score(column[labelled], own.argmax(1), sample_weight=weight))
         return float(np.mean(scores))
 
-    def _split(self, X):
+    def _by_target(self, X):
         outputs = self._outputs(X)  # before anything that only a fitted estimator has
         return self._targets.split(outputs)
 

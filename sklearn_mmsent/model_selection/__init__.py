@@ -1,1 +1,14 @@
-"""Comparing models on the same rows."""
+"""Choosing models: searches and cross-validation with folds and candidates trained at once."""
+
+from sklearn_mmsent.model_selection._cross_validation import (
+    fused_cross_val_predict,
+    fused_cross_validate,
+)
+from sklearn_mmsent.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
+
+__all__ = [
+    "BatchedGridSearchCV",
+    "BatchedRandomizedSearchCV",
+    "fused_cross_val_predict",
+    "fused_cross_validate",
+]

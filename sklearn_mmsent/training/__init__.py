@@ -5,6 +5,8 @@ Takes blocks and settings, gives back trained nets; knows no estimator.
 
 from sklearn_mmsent.training.dataset import BlockDataset
 from sklearn_mmsent.training.holdout import holdout_rows
+from sklearn_mmsent.training.member import Member
+from sklearn_mmsent.training.members import Trained, train_members
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.plan import NetworkPlan
 from sklearn_mmsent.training.train import predict_network, train_network
@@ -12,8 +14,11 @@ from sklearn_mmsent.training.train import predict_network, train_network
 __all__ = [
     "BlockDataset",
     "FusionNet",
+    "Member",
     "NetworkPlan",
+    "Trained",
     "holdout_rows",
     "predict_network",
+    "train_members",
     "train_network",
 ]

@@ -1,5 +1,7 @@
 """Blocks on the device, and batches of them: one `index_select` per block, no collating."""
 
+import copy
+
 import numpy as np
 import torch
 
@@ -31,16 +33,53 @@ class BlockDataset(torch.utils.data.Dataset):
         if weights is None:
             weights = np.ones(len(present))
         self.weights = _to_device(weights.astype(np.float32), device)
+        self.rows = None  # of the tensors; None for all in their order
+
+    def view(self, rows=None, targets=None, weights=None):
+        """Return a dataset of some rows that shares the tensors of the blocks.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_chosen,) or None, default=None
+            Which rows, one perhaps more than once; None for all.
+        targets : ndarray of shape (n_chosen, ...) or None, default=None
+            Targets of the chosen rows; None takes those of this dataset.
+        weights : ndarray of shape (n_chosen,) or None, default=None
+            Weights of the chosen rows; None takes those of this dataset.
+
+        Returns
+        -------
+        BlockDataset
+            Its rows are numbered from zero.
+        """
+        chosen = copy.copy(self)
+        device = self.present.device
+        if rows is not None:
+            rows = torch.as_tensor(rows, dtype=torch.long, device=device)
+            chosen.rows = self.rows_of(rows)
+            chosen.weights = self.weights.index_select(0, rows)
+            if self.targets is not None:
+                chosen.targets = self.targets.index_select(0, rows)
+        if targets is not None:
+            chosen.targets = _to_device(targets, device)
+        if weights is not None:
+            chosen.weights = _to_device(weights.astype(np.float32), device)
+        return chosen
 
     def __len__(self):
-        return len(self.present)
+        return len(self.weights)
+
+    def rows_of(self, rows):
+        """Return where rows of this dataset stand in the tensors of the blocks."""
+        return rows if self.rows is None else self.rows.index_select(0, rows)
 
     def __getitem__(self, rows):
         """Return ``(inputs, (targets, weights, rows))`` of a tensor of row numbers."""
+        places = self.rows_of(rows)
         inputs = (
-            [values.index_select(0, rows) for values in self.values],
-            self.present.index_select(0, rows),
-            [None if steps is None else steps.index_select(0, rows) for steps in self.steps],
+            [values.index_select(0, places) for values in self.values],
+            self.present.index_select(0, places),
+            [None if steps is None else steps.index_select(0, places) for steps in self.steps],
         )
         targets = None if self.targets is None else self.targets.index_select(0, rows)
         return inputs, (targets, self.weights.index_select(0, rows), rows)

@@ -84,19 +84,9 @@ class FusionNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
         targets, weights, rows = y_true
-        losses = self.loss(y_pred, targets)
-        if losses.shape != weights.shape:
-            raise ValueError(
-                f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
-                f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
-            )
-        loss = weighted_mean(losses, weights)
-        if training:
-            extra = self.module_.auxiliary_loss(
-                losses.detach(), lambda outputs: self.loss(outputs, targets), weights, targets, rows
-            )
-            loss = loss if extra is None else loss + extra
-        return loss
+        return batch_loss(
+            self.module_, self.loss, y_pred, targets, weights, rows, training=training
+        )
 
     def train_step(self, batch, **fit_params):
         """Train on a batch as skorch does, without what small batches would feel.
@@ -161,3 +151,39 @@ class FusionNet(NeuralNet):
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as request:
             raise StopTraining from request
+
+
+def batch_loss(module, loss, outputs, targets, weights, rows=None, *, training=None):
+    """Return the weighted loss of a batch; in training, with what the fusion adds to it.
+
+    Parameters
+    ----------
+    module : FusionNetwork
+        What gave the outputs.
+    loss : callable
+        Maps outputs and targets of a batch to the loss of each row.
+    outputs, targets, weights : Tensor
+        Of the batch.
+    rows : LongTensor of shape (B,) or None, default=None
+        Numbers of the rows among all training rows, for parts that remember them.
+    training : bool or None, default=None
+        None asks the module.
+
+    Returns
+    -------
+    Tensor of shape ()
+        The loss.
+    """
+    losses = loss(outputs, targets)
+    if losses.shape != weights.shape:
+        raise ValueError(
+            f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
+            f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
+        )
+    mean = weighted_mean(losses, weights)
+    if training if training is not None else module.training:
+        extra = module.auxiliary_loss(
+            losses.detach(), lambda outputs: loss(outputs, targets), weights, targets, rows
+        )
+        mean = mean if extra is None else mean + extra
+    return mean

@@ -77,6 +77,53 @@ def train_network(
         Its ``module_`` is in evaluation mode; on the CPU in float64, in which a
         row's prediction does not depend on the rows beside it.
     """
+    net = make_net(
+        plan,
+        valid,
+        loss=loss,
+        seed=seed,
+        lr=lr,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        patience=patience,
+        clip_norm=clip_norm,
+        lr_schedule=lr_schedule,
+        warmup=warmup,
+        device=device,
+        callbacks=callbacks,
+        verbose=verbose,
+        net_params=net_params,
+    )
+    with seeded(seed, device):
+        net.initialize()
+        net.notify("on_train_begin", X=train, y=None)
+        with contextlib.suppress(StopTraining):
+            net.fit_loop(train)
+        net.notify("on_train_end", X=train, y=None)
+    return finish_net(net)
+
+
+def make_net(
+    plan,
+    valid,
+    *,
+    loss,
+    seed,
+    lr,
+    weight_decay,
+    batch_size,
+    max_epochs,
+    patience,
+    clip_norm,
+    lr_schedule,
+    warmup,
+    device,
+    callbacks,
+    verbose,
+    net_params,
+):
+    """Return the net that `train_network` trains, not yet initialised; see there."""
     net_params = dict(net_params or {})
     if "optimizer" not in net_params:
         net_params |= {"optimizer": torch.optim.AdamW, "optimizer__fused": True}
@@ -92,7 +139,7 @@ def train_network(
     net_params.setdefault("lr", lr)
     net_params.setdefault("batch_size", batch_size)
     net_params.setdefault("max_epochs", max_epochs)
-    net = FusionNet(
+    return FusionNet(
         plan.build,
         loss=loss,
         seed=seed,
@@ -102,15 +149,13 @@ def train_network(
         verbose=verbose,
         **net_params,
     )
-    with seeded(seed, device):
-        net.initialize()
-        net.notify("on_train_begin", X=train, y=None)
-        with contextlib.suppress(StopTraining):
-            net.fit_loop(train)
-        net.notify("on_train_end", X=train, y=None)
+
+
+def finish_net(net):
+    """Make a trained net ready to predict and to pickle; return it."""
     # or the validation rows and the weights that it started with would live on in every pickle
-    net.train_split, net.module = None, replace(plan, starts=None).build
-    if torch.device(device).type == "cpu":
+    net.train_split, net.module = None, replace(net.module.__self__, starts=None).build
+    if torch.device(net.device).type == "cpu":
         net.module_.double()
     net.module_.eval()
     return net

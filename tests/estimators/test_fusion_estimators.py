@@ -66,7 +66,8 @@ def test_kinds():
 
 
 def rows_of(dataset):
-    return {tuple(row) for row in np.hstack([v.numpy() for v in dataset.values])}
+    (values, _, _), _ = dataset[torch.arange(len(dataset))]
+    return {tuple(row) for row in np.hstack([v.numpy() for v in values])}
 
 
 @pytest.mark.parametrize("sampler", [None, RandomOverSampler(), SMOTE(), RandomUnderSampler()])
@@ -147,7 +148,8 @@ def test_statistics_come_from_training_rows_only(table, training):
     X, y = table
     quick(validation_fraction=0.4).fit(X, y)
     [(plan, train, _)] = training
-    np.testing.assert_allclose(plan.statistics[0][0], train.values[0].numpy().mean(0))
+    (values, _, _), _ = train[torch.arange(len(train))]
+    np.testing.assert_allclose(plan.statistics[0][0], values[0].numpy().mean(0))
 
 
 def test_early_stopping_off_uses_all_rows(table, training):

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_mmsent import FusionClassifier, FusionMultitask, FusionRegressor
+from sklearn_mmsent import BatchedGridSearchCV, FusionClassifier, FusionMultitask, FusionRegressor
 from sklearn_mmsent.nn import FUSIONS
 
 QUICK = {"max_epochs": 3, "random_state": 0, "hidden_size": 16}
@@ -170,9 +170,10 @@ def test_modalities_predict_alone_without_labels_of_their_own(rows):
     assert model.score(X[10:], y[["intensity"]][10:]) > 0.9
 
 
-def test_a_search_tunes_it(rows):
+@pytest.mark.parametrize("search", [GridSearchCV, BatchedGridSearchCV])
+def test_a_search_tunes_it(rows, search):
     X, y = rows
-    search = GridSearchCV(
+    search = search(
         FusionMultitask(**QUICK), {"task_weights": [None, "learned", {"label": 3.0}]}, cv=2
     ).fit(X, y[["intensity", "label"]])
     assert search.best_estimator_.predict(X).shape == (300, 2)

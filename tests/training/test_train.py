@@ -188,6 +188,19 @@ def test_batches_cover_each_row_once():
     assert all(torch.equal(epoch.sort()[0], torch.arange(50)) for epoch in epochs)
 
 
+def test_a_view_shares_the_blocks_and_has_rows_of_its_own():
+    _, blocks, y = setup(50)
+    data = BlockDataset(blocks, y, np.arange(50.0))
+    view = data.view(np.array([7, 3, 7, 40]))
+    again = view.view(np.array([1, 3]), targets=np.array([5, 6]))
+    assert again.values[0].data_ptr() == data.values[0].data_ptr()
+    assert (len(view), len(again)) == (4, 2)
+    inputs, (targets, weights, _) = again[torch.tensor([1, 0])]
+    assert torch.equal(inputs[0][0], data.values[0][[40, 3]])
+    assert (targets.tolist(), weights.tolist()) == ([6, 5], [40, 3])
+    assert view[torch.arange(4)][1][0].tolist() == y[[7, 3, 7, 40]].tolist()
+
+
 def test_read_only_memory_is_fine():
     _, blocks, _ = setup(5)
     blocks[0].values.flags.writeable = False

@@ -1,0 +1,363 @@
+"""Deep ensembles: one network, trained several times from other seeds, all at once.
+
+Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive uncertainty estimation
+using deep ensembles, NeurIPS: members of one shape with weights and orders of rows of their own,
+each on all rows; probabilities are averaged, and where members disagree, none is to be trusted.
+"""
+
+import dataclasses
+import warnings
+from abc import ABCMeta, abstractmethod
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, clone
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mmsent.estimators import FusionClassifier, FusionRegressor
+from sklearn_mmsent.estimators._base import draw_seed
+from sklearn_mmsent.exceptions import DivergenceError
+from sklearn_mmsent.training import train_members
+
+
+class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
+    # with metadata routing on, `groups` reaches fit without having to be requested
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "bootstrap": ["boolean"],
+        "stack": [StrOptions({"auto"}), "boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, estimator=None, n_members=5, *, bootstrap=False, stack="auto", random_state=None
+    ):
+        self.estimator = estimator
+        self.n_members = n_members
+        self.bootstrap = bootstrap
+        self.stack = stack
+        self.random_state = random_state
+
+    @abstractmethod
+    def _default(self):
+        """Return the estimator that None stands for."""
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Train all members.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Numeric table, as the estimator takes it.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Speaker, video, film ... of each row; a group is never on both
+            sides of a member's internal validation split.
+        X_val : DataFrame or array-like or None, default=None
+            Rows to validate on instead of a part of `X`, for all members.
+        y_val : array-like or None, default=None
+            Their targets.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        DivergenceError
+            If no member could be trained.
+        """
+        base = self._default() if self.estimator is None else self.estimator
+        rng = np.random.default_rng(draw_seed(self.random_state))
+        seeds = rng.integers(np.iinfo(np.int32).max, size=self.n_members)
+        estimators = [clone(base).set_params(random_state=int(seed)) for seed in seeds]
+        first = estimators[0]
+        first._validate_params()
+        table = first._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
+        learned = first._learned()
+        members = []
+        for estimator in estimators:
+            vars(estimator).update(learned)
+            member = estimator._member(estimator._split(table))
+            if self.bootstrap:  # behind the split: copies of a row stay on one side
+                drawn = rng.integers(len(member.train), size=len(member.train))
+                member = dataclasses.replace(member, train=member.train.view(drawn))
+            members.append(member)
+        self._take(estimators, train_members(members, stack=self.stack))
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if name in learned:
+                setattr(self, name, learned[name])
+        return self
+
+    def _take(self, estimators, results):
+        """Keep the members that could be trained."""
+        self.estimators_, self.training_ = [], [result.how for result in results]
+        lost = []
+        for estimator, result in zip(estimators, results, strict=True):
+            if isinstance(result.error, DivergenceError):
+                lost.append(result.error)
+            elif result.error is not None:
+                raise result.error
+            else:
+                estimator.net_ = result.net
+                self.estimators_.append(estimator)
+        if not self.estimators_:
+            raise lost[0]
+        if lost:
+            warnings.warn(
+                f"{type(self).__name__}: {len(lost)} of {len(results)} members diverged and are "
+                f"left out; the first error was: {lost[0]}",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
+    """Classify with several fusion networks that differ in their seeds.
+
+    Members have initial weights, orders of rows, dropout and internal validation splits of their
+    own. They are trained at once, as one network with an axis of members, where that is faster.
+
+    Parameters
+    ----------
+    estimator : FusionClassifier or None, default=None
+        What is trained several times; its `random_state` is not used. None is a
+        FusionClassifier with default parameters.
+    n_members : int, default=5
+        Number of members.
+    bootstrap : bool, default=False
+        Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
+        predict better without.
+    stack : "auto" or bool, default="auto"
+        Whether members are trained at once: "auto" lets a short measurement decide; True
+        and False fix it, which makes results repeat to the last bit on one machine.
+    random_state : int, RandomState or None, default=None
+        Decides the members' seeds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    estimators_ : list of FusionClassifier
+        The fitted members, without those whose training diverged.
+    training_ : list of str
+        How each member was trained: stacked, or alone and why.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    sklearn.ensemble.BaggingClassifier : For any classifier, one fit after another.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive
+       uncertainty estimation using deep ensembles, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import DeepEnsembleClassifier, FusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> tone, smile = rng.normal(size=(2, 200))
+    >>> X = pd.DataFrame({"text__tone": tone, "face__smile": smile})
+    >>> y = np.where(tone + smile > 0, "positive", "negative")
+    >>> base = FusionClassifier(max_epochs=20)
+    >>> clf = DeepEnsembleClassifier(base, n_members=3, random_state=0).fit(X, y)
+    >>> sure_and_unsure = pd.DataFrame({"text__tone": [2.0, 0.0], "face__smile": [2.0, 0.0]})
+    >>> clf.predict(sure_and_unsure).tolist()[0]
+    'positive'
+    >>> std = clf.predict_std(sure_and_unsure)[:, 0]
+    >>> bool(std[0] < std[1])
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **_BaseDeepEnsemble._parameter_constraints,
+        "estimator": [FusionClassifier, None],
+    }
+
+    def _default(self):
+        return FusionClassifier()
+
+    def _each(self, X):
+        check_is_fitted(self)
+        return np.stack([estimator.predict_proba(X) for estimator in self.estimators_])
+
+    def predict_proba(self, X):
+        """Predict the probability of each class: the mean over the members.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of ``classes_``.
+        """
+        return self._each(X).mean(axis=0)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the mean probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities, in the order of ``classes_``.
+        """
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Predict the class of the largest mean probability.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_std(self, X):
+        """Tell how far the members are from each other.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Standard deviation over the members of each class's probability.
+        """
+        return self._each(X).std(axis=0)
+
+
+class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
+    """Predict intensities with several fusion networks that differ in their seeds.
+
+    Members have initial weights, orders of rows, dropout and internal validation splits of their
+    own. They are trained at once, as one network with an axis of members, where that is faster.
+
+    Parameters
+    ----------
+    estimator : FusionRegressor or None, default=None
+        What is trained several times; its `random_state` is not used. None is a
+        FusionRegressor with default parameters.
+    n_members : int, default=5
+        Number of members.
+    bootstrap : bool, default=False
+        Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
+        predict better without.
+    stack : "auto" or bool, default="auto"
+        Whether members are trained at once: "auto" lets a short measurement decide; True
+        and False fix it, which makes results repeat to the last bit on one machine.
+    random_state : int, RandomState or None, default=None
+        Decides the members' seeds.
+
+    Attributes
+    ----------
+    estimators_ : list of FusionRegressor
+        The fitted members, without those whose training diverged.
+    training_ : list of str
+        How each member was trained: stacked, or alone and why.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    sklearn.ensemble.BaggingRegressor : For any regressor, one fit after another.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive
+       uncertainty estimation using deep ensembles, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import DeepEnsembleRegressor, FusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["text__tone", "face__smile"])
+    >>> y = X["text__tone"] + X["face__smile"]
+    >>> base = FusionRegressor(max_epochs=20)
+    >>> reg = DeepEnsembleRegressor(base, n_members=3, random_state=0).fit(X, y)
+    >>> known_and_unknown = pd.DataFrame({"text__tone": [0.5, 9.0], "face__smile": [0.5, -9.0]})
+    >>> mean, std = reg.predict(known_and_unknown, return_std=True)
+    >>> bool(std[0] < std[1])
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **_BaseDeepEnsemble._parameter_constraints,
+        "estimator": [FusionRegressor, None],
+    }
+
+    def _default(self):
+        return FusionRegressor()
+
+    def predict(self, X, return_std=False):
+        """Predict the intensity: the mean over the members.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+        return_std : bool, default=False
+            Whether to tell, too, how far the members are from each other.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,)
+            Intensities in the units of the training targets.
+        std : ndarray of shape (n_samples,)
+            Their standard deviation over the members; only if asked for.
+        """
+        check_is_fitted(self)
+        each = np.stack([estimator.predict(X) for estimator in self.estimators_])
+        return (each.mean(axis=0), each.std(axis=0)) if return_std else each.mean(axis=0)
+
+    def predict_std(self, X):
+        """Tell how far the members are from each other.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            A table with the columns seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Standard deviation over the members.
+        """
+        return self.predict(X, return_std=True)[1]

@@ -1,0 +1,81 @@
+"""How many members fit into one stack."""
+
+from itertools import pairwise
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+MOST = {"cpu": 40}  # members of a stack that still get faster; other devices have no limit
+CPU_BYTES = 2**30
+SHARE = 0.7  # of the free memory of other devices
+
+
+def bytes_of(member, module, compute):
+    """Estimate what a member of a stack occupies while it is trained.
+
+    Parameters
+    ----------
+    member : Member
+        What is trained.
+    module : FusionNetwork
+        Its network.
+    compute : callable
+        Runs the network forward on a training batch, and gives its loss.
+
+    Returns
+    -------
+    int
+        Bytes of weights, gradients, moments, best weights, of a batch and of what the forward
+        pass keeps for the backward pass, twice, for what passes by.
+    """
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        compute()
+    weights = sum(p.numel() * p.element_size() for p in module.parameters())
+    row = sum(values[0].numel() for values in member.train.values) * 4
+    return 6 * weights + 2 * sum(kept.values()) + 2 * row * member.batch_size
+
+
+def members_at_once(device, of_one, max_bytes=None):
+    """Return how many members of a size to stack on a device.
+
+    Parameters
+    ----------
+    device : str
+        Where they are trained.
+    of_one : int
+        Bytes that one occupies.
+    max_bytes : int or None, default=None
+        Budget; None takes a part of the memory that is free on a GPU, and one GiB elsewhere,
+        where stacks that are too large for the processor's caches gain nothing.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
+    kind = torch.device(device).type
+    if max_bytes is None:
+        free = torch.cuda.mem_get_info(device)[0] if kind == "cuda" else 0
+        max_bytes = SHARE * free if kind == "cuda" else CPU_BYTES
+    return int(max(1, min(MOST.get(kind, 1024), max_bytes // of_one)))
+
+
+def cut(items, size):
+    """Cut a list into as few lists of at most a size as it takes, nearly equally long."""
+    n = -(-len(items) // size)
+    ends = [round(i * len(items) / n) for i in range(n + 1)]
+    return [items[a:b] for a, b in pairwise(ends)]
+
+
+def is_out_of_memory(error):
+    """Tell whether an error is a lack of memory, which torch reports in several ways."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    told = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in told)

@@ -1,0 +1,462 @@
+import dataclasses
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.history import History
+
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.exceptions import DivergenceError
+from sklearn_mmsent.nn import ENCODERS, FUSIONS
+from sklearn_mmsent.nn.losses import cross_entropy, squared_error
+from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
+from sklearn_mmsent.training.members import layers, loop, packing, train
+from sklearn_mmsent.training.members.loop import Settings
+from sklearn_mmsent.training.members.optimizer import StackedAdamW, clip
+from sklearn_mmsent.training.members.streams import Streams
+
+# fusions whose networks can be stacked, with encoders that can
+CARRIED = [name for name in FUSIONS if name not in ("reinforced",)]
+
+
+class DoublePlan(NetworkPlan):
+    """Builds in float64, in which equal means equal."""
+
+    def build(self):
+        return super().build().double()
+
+
+def setup(n=90, shapes=None, fusion="concat", seed=0, missing=0.2, **options):
+    rng = np.random.default_rng(seed)
+    layout = BlockLayout.from_shapes(shapes or {"a": 4, "b": 3})
+    y = rng.integers(0, 2, n)
+    X = rng.normal(size=(n, layout.n_columns)) + y[:, None]
+    for block in layout.blocks:
+        X[rng.random(n) < missing, block.columns] = np.nan
+    blocks = layout.read(X)
+    sequential = FUSIONS[fusion].sequential
+    plan = DoublePlan(
+        shapes=tuple(block.shape for block in layout.blocks),
+        modality_of_block=tuple(range(len(blocks))),
+        statistics=tuple(block.statistics() for block in blocks),
+        encoders=tuple(
+            (ENCODERS["mean" if sequential and len(b.shape) == 2 else "mlp"], {})
+            for b in layout.blocks
+        ),
+        fusion=(FUSIONS[fusion], {}),
+        n_outputs=2,
+        width=8,
+        dropout=0.0,
+        modality_dropout=0.0,
+    )
+    return dataclasses.replace(plan, **options), BlockDataset(blocks, y)
+
+
+def make(plan, data, rows=None, valid=None, **settings):
+    rows = np.arange(len(data)) if rows is None else rows
+    settings = {
+        "loss": cross_entropy,
+        "seed": 3,
+        "lr": 1e-2,
+        "weight_decay": 0.1,
+        "batch_size": 16,
+        "max_epochs": 5,
+        **settings,
+    }
+    return Member(plan, data.view(rows), None if valid is None else data.view(valid), **settings)
+
+
+def outputs(net, data):
+    with torch.no_grad():
+        return net.module_(*data[torch.arange(len(data))][0]).numpy()
+
+
+def check_equal(members, data, stack=True, atol=1e-6):
+    together = train_members(members, stack=stack)
+    for member, result in zip(members, together, strict=True):
+        assert result.error is None
+        assert result.how.startswith("stacked"), result.how
+        alone = member.train_alone()
+        np.testing.assert_allclose(outputs(result.net, data), outputs(alone, data), atol=atol)
+        for name in ("epoch", "train_loss", "train_batch_count", "train_loss_best"):
+            assert result.net.history[:, name] == pytest.approx(alone.history[:, name], rel=1e-6)
+        if member.valid is not None:
+            expected = alone.history[:, "valid_loss"]
+            assert result.net.history[:, "valid_loss"] == pytest.approx(expected, rel=1e-6)
+        assert type(result.net) is type(alone)
+        assert result.net.module_.training is False
+    return together
+
+
+@pytest.mark.parametrize("fusion", CARRIED)
+def test_members_equal_lone_networks_for_every_fusion(fusion):
+    shapes = {"a": 4, "b": (5, 3)}
+    rows = [np.arange(90), np.arange(10, 90), np.arange(83)]
+    plan, data = setup(shapes=shapes, fusion=fusion)
+    poe = fusion == "poe"  # draws its latent vectors
+    members = [make(plan, data, r, seed=i, lr=0.01 * (i + 1)) for i, r in enumerate(rows)]
+    if not poe:
+        check_equal(members, data)
+        return
+    for result in train_members(members, stack=True):
+        assert result.how.startswith("stacked")
+        assert result.net.history[-1, "train_loss"] < result.net.history[0, "train_loss"]
+
+
+def test_everything_that_may_differ_between_members():
+    plan, data = setup()
+    weights = np.random.default_rng(1).random(90)
+    other = dataclasses.replace(
+        plan, statistics=tuple((mean + 1, scale * 2) for mean, scale in plan.statistics)
+    )
+    valid = np.arange(70, 90)
+    fit = np.arange(70)
+    members = [
+        make(plan, data, fit, valid, lr=0.02),
+        make(plan, data, fit[:40], valid[:9], weight_decay=0.0, seed=5),
+        make(other, data, fit, valid, clip_norm=0.05, max_epochs=3),
+        make(plan, data, fit, valid, lr_schedule="cosine", warmup=0.2, seed=4),
+        make(plan, data, np.r_[fit, fit], valid, lr_schedule="linear"),
+        make(plan, data.view(weights=weights), fit, valid, seed=9),
+        make(plan, data, fit, valid, clip_norm=1e-4, max_epochs=7, lr=0.05),
+    ]
+    together = check_equal(members, data)
+    assert [len(result.net.history) for result in together] == [5, 5, 3, 5, 5, 5, 7]
+
+
+def test_each_stops_by_itself_and_gets_its_best_weights_back():
+    plan, data = setup()
+    wrong = data.view(targets=1 - data.targets.numpy())
+    members = [
+        dataclasses.replace(
+            make(plan, data, np.arange(60), seed=i, lr=0.03, max_epochs=30, patience=patience),
+            valid=(wrong if i % 2 else data).view(np.arange(60, 90)),
+        )
+        for i, patience in enumerate([3, 3, 8, 5, 2, None])
+    ]
+    lengths = [len(result.net.history) for result in check_equal(members, data)]
+    assert len(set(lengths)) > 3
+    assert lengths[-1] == 30
+
+
+def test_what_counts_as_better_is_skorchs_rule():
+    losses = np.random.default_rng(0).normal(1, 1e-4, 300).cumprod()
+    net = SimpleNamespace(history=History(), module_=torch.nn.Linear(1, 1), verbose=0)
+    theirs, ours = EarlyStopping(patience=1000), loop._Watch()
+    theirs.on_train_begin(net)
+    for epoch, loss in enumerate(losses):
+        net.history.new_epoch()
+        net.history.record("epoch", epoch)
+        net.history.record("valid_loss", loss)
+        theirs.on_epoch_end(net)
+        ours.improves(loss)
+        assert ours.misses == theirs.misses_
+
+
+def test_those_that_read_the_same_rows_share_them():
+    plan, data = setup(missing=0.0)
+    members = [make(plan, data, lr=lr, weight_decay=decay) for lr in (1e-3, 1e-2) for decay in
+               (0, 0.1, 0.5)] * 2  # fmt: skip
+    train = Streams(members, [m.plan.build() for m in members], training=True, batch_size=16)
+    assert train.shared
+    [first, *_] = train.epoch()
+    assert first[0][0][0].shape == (16, 4)
+    check_equal(members, data)
+
+
+def test_rates_of_dropout_differ_within_a_stack():
+    plans = [
+        setup(400, dropout=p, modality_dropout=q)[0] for p, q in ((0, 0), (0.5, 0), (0.2, 0.4))
+    ]
+    data = setup(400)[1]
+    members = [make(plan, data) for plan in plans for _ in range(2)]
+    results = train_members(members, stack=True)
+    assert {result.how for result in results} == {"stacked with 5 others"}
+    losses = [result.net.history[-1, "train_loss"] for result in results]
+    expected = [member.train_alone().history[-1, "train_loss"] for member in members]
+    np.testing.assert_allclose(losses[:2], expected[:2], rtol=1e-6)
+    np.testing.assert_allclose(losses, expected, rtol=0.15)
+    assert max(losses[:2]) < min(losses[2:])
+    assert losses[2] != losses[3]
+
+
+def test_dropout_drops_and_scales_as_told():
+    p = torch.tensor([0.0, 0.25, 0.75])
+    layer = layers.WITH_RATE[torch.nn.Dropout]()
+    drop = torch.func.vmap(
+        lambda p, x: torch.func.functional_call(layer, {"p": p}, x),
+        (0, None),
+        randomness="different",
+    )
+    del layer.p
+    layer.register_buffer("p", torch.zeros(()))
+    dropped = drop(p, torch.ones(100, 200))
+    assert torch.allclose((dropped == 0).float().mean((1, 2)), p, atol=0.02)
+    assert torch.allclose(dropped.mean((1, 2)), torch.ones(3), atol=0.05)
+    assert torch.equal(dropped[0], torch.ones(100, 200))
+
+
+@pytest.mark.slow
+def test_with_dropout_equal_in_distribution():
+    plan, data = setup(300, dropout=0.3)
+    members = [make(plan, data, np.arange(200), np.arange(200, 300), seed=i) for i in range(20)]
+    together = [r.net.history[-1, "valid_loss"] for r in train_members(members, stack=True)]
+    alone = [member.train_alone().history[-1, "valid_loss"] for member in members]
+    difference = np.subtract(together, alone)
+    assert abs(difference.mean()) < 3 * difference.std() / 20**0.5
+    assert np.std(together) == pytest.approx(np.std(alone), rel=0.5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_optimizer_is_torchs_adamw(fused):
+    torch.manual_seed(0)
+    numbers = [(0.1, 0.0, 2), (0.1, 0.0, 2), (0.01, 0.5, 3)]
+    start = torch.randn(3, 7, dtype=torch.float64)
+    weights, gradients = start.clone(), torch.zeros_like(start)
+    settings = [Settings(lr, decay, n, 100, None, 0.0) for lr, decay, n in numbers]
+    ours = StackedAdamW(weights, gradients, settings, fused=fused)
+    theirs = [start[i].clone().requires_grad_() for i in range(3)]
+    optimizers = [
+        torch.optim.AdamW([w], lr=lr, weight_decay=decay)
+        for w, (lr, decay, _) in zip(theirs, numbers, strict=True)
+    ]
+    for step in range(12):
+        gradients.copy_(torch.randn(3, 7, dtype=torch.float64))
+        ours.step(step % 3)  # the first two have no third batch
+        for i, optimizer in enumerate(optimizers):
+            if step % 3 < numbers[i][2]:
+                theirs[i].grad = gradients[i].clone()
+                optimizer.step()
+    expected = torch.stack(theirs).detach()
+    torch.testing.assert_close(weights, expected, atol=1e-14, rtol=1e-13)
+
+
+def test_gradients_are_clipped_as_torch_does():
+    gradients = torch.randn(3, 50, dtype=torch.float64)
+    expected = gradients.clone()
+    longest = torch.tensor([[0.5], [torch.inf], [100.0]], dtype=torch.float64)
+    clip(gradients, longest)
+    for row, limit in zip(expected, longest, strict=True):
+        parameter = torch.zeros(50, dtype=torch.float64, requires_grad=True)
+        parameter.grad = row
+        torch.nn.utils.clip_grad_norm_(parameter, limit.item())
+    torch.testing.assert_close(gradients, expected)
+
+
+# -- what goes wrong -----------------------------------------------------------------------------
+
+
+def test_a_diverging_member_leaves_its_neighbours_alone():
+    plan, data = setup()
+    data.targets = data.targets.double().unsqueeze(1).expand(-1, 2).contiguous()
+    rows, valid = np.arange(70), np.arange(70, 90)
+    members = [
+        make(plan, data, rows, valid, loss=squared_error, lr=lr, seed=i)
+        for i, lr in enumerate([1e-2, 1e200, 1e-3])
+    ]
+    results = train_members(members, stack=True)
+    assert isinstance(results[1].error, DivergenceError)
+    assert results[1].net is None
+    assert "Lower lr (now 1e+200)" in str(results[1].error)
+    good = [members[0], members[2]]
+    for member, result in zip(good, (results[0], results[2]), strict=True):
+        np.testing.assert_allclose(outputs(result.net, data), outputs(member.train_alone(), data))
+    lone = train_members(members, stack=False)
+    assert [type(result.error) for result in lone] == [type(result.error) for result in results]
+
+
+class Stubborn(FUSIONS["concat"]):
+    """Looks at its numbers, which no stack can do."""
+
+    def forward(self, vectors, there):
+        return super().forward(vectors if vectors.sum() > 0 else vectors.abs(), there)
+
+
+class Counting(FUSIONS["concat"]):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, vectors, there):
+        self.calls += 1
+        return super().forward(vectors, there)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"callbacks": [EpochTimer()]}, "it has callbacks"),
+        ({"net_params": {"optimizer": torch.optim.SGD}}, "it has net_params"),
+        ({"fusion": (Stubborn, {})}, "RuntimeError"),
+        ({"fusion": (Counting, {})}, "keeps numbers of its own"),
+        ({"width": 6}, "no other"),
+        ({"batch_size": 8}, "no other"),
+    ],
+)
+def test_what_cannot_be_stacked_is_trained_alone(change, reason):
+    plan, data = setup()
+    of_plan = {name: value for name, value in change.items() if hasattr(plan, name)}
+    of_member = {name: value for name, value in change.items() if name not in of_plan}
+    alone = make(dataclasses.replace(plan, **of_plan), data, **of_member)
+    twice = [] if reason.startswith("no other") else [alone]
+    results = train_members([make(plan, data), make(plan, data, seed=4), alone, *twice], stack=True)
+    assert [r.how for r in results[:2]] == ["stacked with 1 others"] * 2
+    assert results[2].how.startswith("alone: ")
+    assert reason in results[2].how
+    np.testing.assert_array_equal(outputs(results[2].net, data), outputs(alone.train_alone(), data))
+
+
+def test_options_that_settings_do_not_tell_are_seen_in_the_network():
+    class Odd(FUSIONS["concat"]):
+        def __init__(self, n_blocks, width, dropout):
+            super().__init__(n_blocks, width, 0.0)
+            self.strength = 1 - dropout
+
+        def forward(self, vectors, there):
+            return super().forward(vectors * self.strength, there)
+
+    plans = [setup(fusion="concat", dropout=p)[0] for p in (0.1, 0.1, 0.3)]
+    plans = [dataclasses.replace(plan, fusion=(Odd, {})) for plan in plans]
+    data = setup()[1]
+    results = train_members([make(plan, data) for plan in plans], stack=True)
+    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
+
+
+def test_errors_of_one_are_its_own():
+    plan, data = setup()
+    bad = dataclasses.replace(plan, fusion=(FUSIONS["mag"], {"main": 7}))
+    results = train_members([make(bad, data), make(plan, data), make(bad, data)])
+    assert [type(result.error) for result in results] == [ValueError, type(None), ValueError]
+    assert "main=7" in str(results[0].error)
+    average = [make(plan, data, loss=torch.nn.functional.cross_entropy, seed=i) for i in range(2)]
+    for result in train_members(average, stack=True):
+        assert "The loss must give one number per row" in str(result.error)
+
+
+def test_little_memory_makes_small_stacks():
+    plan, data = setup()
+    members = [make(plan, data, seed=i) for i in range(7)]
+    results = train_members(members, stack=True, max_bytes=1)
+    assert {result.how for result in results} == {"alone: no other is left beside it"}
+    one = train._Group(members, None, True, None)._size(members[0])
+    assert one == packing.MOST["cpu"]
+
+
+def test_out_of_memory_halves_the_stack(monkeypatch):
+    plan, data = setup()
+    members = [make(plan, data, seed=i) for i in range(7)]
+    tried = []
+
+    class Short(train.Training):
+        def __init__(self, members, nets):
+            tried.append(len(members))
+            if len(members) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            super().__init__(members, nets)
+
+    monkeypatch.setattr(train, "Training", Short)
+    monkeypatch.setattr(train, "_cannot", lambda members, nets: None)
+    results = train_members(members, stack=True)
+    assert tried == [7, 4, 2, 2, 3, 2]
+    assert [r.how[:7] for r in results] == ["stacked"] * 6 + ["alone: "]
+    for member, result in zip(members, results, strict=True):
+        np.testing.assert_allclose(
+            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
+        )
+
+    def full(self):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Member, "train_alone", full)
+    [result] = train_members(members[:1])
+    assert isinstance(result.error, MemoryError)
+    assert "width 8 with batches of 16 does not fit into the memory of cpu" in str(result.error)
+
+
+def test_a_measurement_decides(monkeypatch):
+    plan, data = setup()
+    members = [make(plan, data, seed=i, max_epochs=20) for i in range(3)]
+    gains = []
+
+    def measured(members, nets):
+        gains.append(true_gain(members, nets))
+        return 0.6
+
+    true_gain = train._gain
+    monkeypatch.setattr(train, "_gains", {})
+    monkeypatch.setattr(train, "_gain", measured)
+    for _ in range(2):  # measured once
+        results = train_members(members)
+        assert {r.how for r in results} == {"alone: stacking is 0.60 times as fast"}
+    assert len(gains) == 1
+    assert gains[0] > 0
+    few = [dataclasses.replace(member, max_epochs=2) for member in members]
+    assert {r.how for r in train_members(few)} == {"stacked with 2 others"}
+
+
+def test_same_seeds_same_bits_and_global_state_untouched(global_states):
+    plan, data = setup(dropout=0.3)
+    members = [make(plan, data, seed=i) for i in range(3)]
+    states = global_states()
+    first = train_members(members, stack=True)
+    assert global_states() == states
+    torch.rand(3)
+    again = train_members(members, stack=True)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(outputs(one.net, data), outputs(other.net, data))
+    assert (outputs(first[0].net, data) != outputs(first[1].net, data)).any()
+
+
+def test_ctrl_c_is_not_swallowed():
+    plan, data = setup()
+
+    def interrupted(outputs, targets):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_members([make(plan, data, loss=interrupted, seed=i) for i in range(2)])
+
+
+def test_equal_options_of_a_loss_are_one_loss():
+    plan, data = setup()
+    smooth = [functools.partial(cross_entropy, label_smoothing=s) for s in (0.1, 0.1, 0.2)]
+    members = [make(plan, data, loss=loss, seed=i) for i, loss in enumerate(smooth)]
+    results = train_members(members, stack=True)
+    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: no CUDA device here")
+def test_a_gpu_gives_nearly_the_same():
+    plan, data = setup()
+    on_gpu = data.view()
+    on_gpu.values = [values.cuda() for values in data.values]
+    for name in ("present", "targets", "weights"):
+        setattr(on_gpu, name, getattr(data, name).cuda())
+    members = [make(plan, on_gpu, seed=i, device="cuda") for i in range(3)]
+    alone = [make(plan, data, seed=i).train_alone() for i in range(3)]
+    for result, net in zip(train_members(members, stack=True), alone, strict=True):
+        assert result.how.startswith("stacked")
+        found = outputs(result.net.module_.cpu() and result.net, data)
+        np.testing.assert_allclose(found, outputs(net, data), atol=1e-6)
+
+
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if "pretrained" not in name])
+def test_members_equal_lone_networks_for_every_encoder(encoder):
+    shape = (1, 4, 4) if encoder == "conv2d" else (5, 3)
+    plan, data = setup(60, shapes={"a": shape, "b": 3})
+    plan = dataclasses.replace(plan, encoders=((ENCODERS[encoder], {}), plan.encoders[1]))
+    members = [make(plan, data, seed=i, lr=0.01, max_epochs=2) for i in range(2)]
+    results = train_members(members, stack=True)
+    expected = "stacked with 1"
+    if encoder in ("gru", "lstm"):
+        expected = "alone: RuntimeError: Batching rule not implemented"
+    elif encoder == "transformer":
+        expected = "alone: torch has no rule to stack a part of its network"
+    for member, result in zip(members, results, strict=True):
+        assert result.how.startswith(expected)
+        np.testing.assert_allclose(
+            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
+        )
