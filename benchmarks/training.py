@@ -209,7 +209,7 @@ def skorch(X, y, batch_size, device):
         callbacks=[("ends", ends)],
         verbose=0,
         device=device,
-    ).fit(X.to_numpy(), y.astype(np.int64))
+    ).fit(np.array(X), y.astype(np.int64))
     return np.diff(dict(net.callbacks_)["ends"].times_)
 
 
@@ -230,7 +230,7 @@ def measure_latency(X, y, n_calls, device):
     dict of str to float
         Microseconds in the median.
     """
-    array = X.to_numpy()
+    array = np.array(X)  # pandas lends what cannot be written to
     clf = FusionClassifier(
         modalities=SHAPES, max_epochs=1, early_stopping=False, device=device, random_state=0
     ).fit(array[:64], y[:64])

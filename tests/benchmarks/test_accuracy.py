@@ -1,50 +1,23 @@
 """The accuracy benchmark, from a folder in the layout of the real data to its page."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
-from threadpoolctl import threadpool_limits
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = ["--text-model", "tfidf", "--jobs", "1"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny networks on several threads wait for each other most of the time."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(n_threads)
+@pytest.fixture
+def accuracy(script):
+    return script("accuracy")
 
 
 @pytest.fixture
-def accuracy(monkeypatch):
-    """The script as a module, with its neighbours importable as when it is run."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("_data", "_report"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    spec = importlib.util.spec_from_file_location("accuracy", BENCHMARKS / "accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "accuracy", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Thirty tweets with photos, and as many utterances with acoustic numbers."""
-    rng = np.random.default_rng(0)
-    _write_tweets(tmp_path / "data" / "mvsa_single", rng)
-    _write_utterances(tmp_path / "data" / "mosi", rng)
-    return tmp_path / "data"
+def folder(utterances):
+    """Thirty tweets with photos, beside the utterances."""
+    _write_tweets(utterances / "mvsa_single", np.random.default_rng(0))
+    return utterances
 
 
 def _write_tweets(folder, rng, n=30):
@@ -67,21 +40,6 @@ def _write_tweets(folder, rng, n=30):
             "dup_group": np.arange(n) // 2,
         }
     ).to_csv(folder / "labels.csv", index=False)
-
-
-def _write_utterances(folder, rng, n=10):
-    folder.mkdir(parents=True)
-    arrays = {}
-    for part in ("train", "valid", "test"):
-        label = rng.uniform(-3, 3, n)
-        arrays |= {
-            f"{part}_id": np.array([f"{part}{i}" for i in range(n)]),
-            f"{part}_video": np.array([f"{part}{i // 2}" for i in range(n)]),
-            f"{part}_label": label.astype(np.float32),
-            f"{part}_text_raw": np.array(["FINE FILM" if y > 0 else "A BORE" for y in label]),
-            f"{part}_audio": rng.normal(size=(n, 4)).astype(np.float32) + label[:, None],
-        }
-    np.savez(folder / "mosi_utt.npz", **arrays)
 
 
 def test_from_files_to_a_page_that_keeps_other_sections(accuracy, folder, tmp_path, capsys):

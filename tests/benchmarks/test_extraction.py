@@ -1,6 +1,5 @@
 """The extraction benchmark, from a folder in the layout of the real data to its page."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,16 +12,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def extraction(monkeypatch):
-    """The script as a module, with its neighbours importable as when it is run."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("_data", "_section", "_extraction_acoustic", "_extraction_spectral"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    spec = importlib.util.spec_from_file_location("extraction", BENCHMARKS / "extraction.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "extraction", module)
-    spec.loader.exec_module(module)
-    return module
+def extraction(script):
+    return script("extraction")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The benchmark of searches and ensembles, on very little."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +10,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def search(monkeypatch):
-    spec = importlib.util.spec_from_file_location("search", BENCHMARKS / "search.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "search", module)
-    spec.loader.exec_module(module)
-    return module
+def search(script):
+    return script("search")
 
 
 def test_quick_measures_all_and_writes_nothing(search, tmp_path, capsys):

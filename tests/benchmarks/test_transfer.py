@@ -1,26 +1,15 @@
 """The transfer benchmark, from folders in the layout of the real data to its page."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def transfer(monkeypatch):
+def transfer(script, monkeypatch):
     """The script as a module, its training cut short."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.delitem(sys.modules, "_data", raising=False)
-    spec = importlib.util.spec_from_file_location("transfer", BENCHMARKS / "transfer.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "transfer", module)
-    spec.loader.exec_module(module)
+    module = script("transfer")
     for settings in (module.FIRST, module.SECOND):
         monkeypatch.setitem(settings, "max_epochs", 1)
     return module
