@@ -170,7 +170,7 @@ def measure_scores(data_set, data, table, parts, options):
         One row per fit.
     """
     tasks = [
-        delayed(_fit_and_score)(data_set.name, fusion, seed, data, table, parts)
+        delayed(_fit_and_score)(data_set, fusion, seed, data, table, parts)
         for seed in range(options.seeds)
         for fusion in options.fusions
     ]
@@ -180,7 +180,7 @@ def measure_scores(data_set, data, table, parts, options):
     return rows.assign(place=place).sort_values(["place", "seed"]).drop(columns="place")
 
 
-def _fit_and_score(name, fusion, seed, data, table, parts):
+def _fit_and_score(data_set, fusion, seed, data, table, parts):
     torch.set_num_threads(1)
     estimator = build(fusion, data.task, random_state=seed)
     start = time.perf_counter()
@@ -188,11 +188,12 @@ def _fit_and_score(name, fusion, seed, data, table, parts):
     seconds = time.perf_counter() - start
     predicted = estimator.predict(table.iloc[parts["test"]])
     score = classification_scores if data.task == "classification" else intensity_scores
+    scores = score(data.y[parts["test"]], predicted)
     return {
-        "data": name,
+        "data": data_set.name,
         "model": fusion,
         "seed": seed,
-        **score(data.y[parts["test"]], predicted),
+        **{metric: scores[metric] for metric in data_set.metrics},
         "epochs": len(estimator.net_.history),
         "fit_seconds": seconds,
     }
