@@ -140,7 +140,7 @@ def fit(seed, lr, table, y, parts, options):
         "best_epoch": int(np.argmin(history[:, "valid_loss"])) + 1,
         "epoch_seconds": float(np.median(history[:, "dur"])),
         "fit_seconds": seconds,
-        "cores": torch.get_num_threads(),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
 
@@ -161,8 +161,9 @@ def write_page(scores):
     best = scores["best_epoch"].tolist()
     first = scores.iloc[0]
     text = (
-        f"An epoch with validation took {scores['epoch_seconds'].median():.0f} s in the median "
-        f"with torch {first['torch']} on {first['cores']} CPU cores; the best epochs were "
+        f"An epoch with validation took {scores['epoch_seconds'].min():.0f} to "
+        f"{scores['epoch_seconds'].max():.0f} s with torch {first['torch']} in {first['threads']} "
+        "thread(s), the least where nothing else ran; the best epochs were "
         f"{', '.join(map(str, best))}."
     )
     about = ABOUT.format(
