@@ -25,7 +25,7 @@ from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.estimators._encoder_file import write_encoders
-from sklearn_mmsent.estimators._presets import PRESETS
+from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
 from sklearn_mmsent.estimators._reading import Reading, Table
 from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
@@ -368,11 +368,15 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         layout = self.layout_
         fusion = self._fusion_class()
         sequential = getattr(fusion, "sequential", False)
-        encoders = tuple(self._encoder_of(block, sequential) for block in layout.blocks)
+        owner = type(self).__name__
+        encoders = tuple(
+            choose_encoder(self.encoders, block, layout, sequential=sequential, owner=owner)
+            for block in layout.blocks
+        )
         for encoder, _ in encoders:
             if sequential and not hasattr(encoder, "tokens"):
                 raise ValueError(
-                    f"{type(self).__name__}: the fusion {fusion.__name__} joins sequences, which "
+                    f"{owner}: the fusion {fusion.__name__} joins sequences, which "
                     f"the encoder {encoder.__name__} does not give. Derive it from "
                     "sklearn_mmsent.nn.Encoder, or take a fusion of vectors such as 'concat'."
                 )
@@ -385,7 +389,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                 encoders,
                 width=self.hidden_size,
                 frozen=bool(self.freeze_encoders),
-                owner=type(self).__name__,
+                owner=owner,
             )
         return NetworkPlan(
             shapes=tuple(block.shape for block in layout.blocks),
@@ -404,32 +408,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _fusion_class(self):
         return self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
-
-    def _encoder_of(self, block, sequential):
-        """Return the class of a block's encoder and its options."""
-        choice = self.encoders
-        if isinstance(choice, Mapping):
-            names = {b.name for b in self.layout_.blocks} | set(self.layout_.modalities)
-            if unknown := set(choice) - names:
-                raise ValueError(
-                    f"{type(self).__name__}: encoders names {sorted(unknown)[0]!r}, which is not a "
-                    f"modality or block of the table; it has {', '.join(sorted(names))}."
-                )
-            choice = choice.get(block.name, choice.get(block.modality, "auto"))
-        choice, options = choice if isinstance(choice, tuple) else (choice, {})
-        if isinstance(choice, type):
-            return choice, dict(options)
-        if choice == "auto":
-            choice = _automatic_encoder(block.shape, sequential)
-        if choice in PRESETS:
-            choice, chosen = PRESETS[choice](block.shape)
-            options = {**chosen, **options}
-        if choice not in ENCODERS:
-            raise ValueError(
-                f"{type(self).__name__}: unknown encoder {choice!r} for the block {block.name!r}; "
-                f"built in are {', '.join(sorted([*ENCODERS, *PRESETS]))}; or pass a class."
-            )
-        return ENCODERS[choice], dict(options)
 
     def _loss(self):
         """Return the loss function: outputs, targets -> loss of each row."""
@@ -456,15 +434,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             blocks[i].present[:] = False
         dataset = BlockDataset(blocks, device=self.net_.device)
         return predict_network(self.net_.module_, dataset)
-
-
-def _automatic_encoder(shape, sequential):
-    """Return the name of the encoder that a block of a shape gets under a kind of fusion."""
-    if len(shape) == 3 and min(shape[1:]) >= 8:
-        return "conv2d"
-    if len(shape) == 2 and sequential:
-        return "gru"
-    return "mlp"  # over a sequence: mean and deviation of its steps
 
 
 def draw_seed(random_state):

@@ -111,7 +111,7 @@ class SelfSupervision(nn.Module):
         made = self._memory.labels(rows, intensity)  # (B, S)
         trust = (made - intensity.unsqueeze(1)).abs().tanh()
         errors = trust * (outputs - self.neutral - made).abs() * there
-        self._memory.update(rows, intensity, vectors, there, self.limit)
+        self._memory.update(rows, intensity, vectors, there, made, self.limit)
         return weighted_mean(errors.sum(1), weights)
 
     def __getstate__(self):
@@ -162,9 +162,8 @@ class _Memory:
         new = self.visits[rows] == 0
         return torch.where(new.unsqueeze(1), intensity.unsqueeze(1), self.made[rows].detach())
 
-    def update(self, rows, intensity, vectors, there, limit):
-        """Remember a batch, and from the second epoch on move its labels."""
-        made = self.labels(rows, intensity)
+    def update(self, rows, intensity, vectors, there, made, limit):
+        """Remember a batch, and from the second epoch on move the labels made for it."""
         epoch = int(self.visits[rows].max()) + 1  # from 1
         if epoch > self.epoch:  # the vectors of the epoch before are all here
             self.centres = self._centres() if epoch > 1 else None

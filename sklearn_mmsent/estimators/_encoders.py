@@ -1,0 +1,100 @@
+"""Which encoder each block gets, by what `encoders=` of the estimators says."""
+
+from collections.abc import Mapping
+
+from sklearn_mmsent.nn import ENCODERS
+
+#: A waveform has this many channels at most and this many steps at least.
+_WAVEFORM_CHANNELS, _WAVEFORM_STEPS = 2, 1000
+
+
+def cnn_end_to_end(shape):
+    """Return the encoder of a block in the small network that learns from raw input.
+
+    Its textbook sketch has layers of fixed sizes, which fit one size of image and sound and,
+    without pooling, not even those. Here each convolution is followed by pooling and the last
+    one by a mean, so that any size goes in.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one row of the block.
+
+    Returns
+    -------
+    name : str
+        Key of ENCODERS.
+    options : dict
+        Of the encoder.
+    """
+    if len(shape) == 1:
+        return "mlp", {"hidden": (128,)}
+    if len(shape) == 3:
+        return "conv2d", {"channels": (64, 128)}
+    n_steps, n_features = shape
+    if n_features <= _WAVEFORM_CHANNELS and n_steps >= _WAVEFORM_STEPS:
+        # kernels, strides and pools of M5's first layers (Dai et al. 2017): 80 samples are 10 ms
+        # at 8 kHz, a period of the lowest voices; five would hear none, at sixteen times the steps
+        sizes = {"kernel_size": (80, 3), "stride": (4, 1), "pool": (4, 4)}
+        return "conv1d", {"channels": (64, 128), **sizes}
+    return "conv1d", {"channels": (64, 128)}
+
+
+#: Names of the presets, as `encoders=` of the estimators takes them.
+PRESETS = {"cnn-end-to-end": cnn_end_to_end}
+
+
+def choose_encoder(choice, block, layout, *, sequential, owner):
+    """Return the class of a block's encoder and its options.
+
+    Parameters
+    ----------
+    choice : str, type, tuple or mapping
+        What `encoders=` says.
+    block : Block
+        Which is encoded.
+    layout : BlockLayout
+        All blocks of the table.
+    sequential : bool
+        Whether the fusion joins sequences.
+    owner : str
+        Who asks, for messages.
+
+    Returns
+    -------
+    encoder : type
+        Its class.
+    options : dict
+        Keyword arguments for it.
+    """
+    if isinstance(choice, Mapping):
+        names = {b.name for b in layout.blocks} | set(layout.modalities)
+        if unknown := set(choice) - names:
+            raise ValueError(
+                f"{owner}: encoders names {sorted(unknown)[0]!r}, which is not a modality or block "
+                f"of the table; it has {', '.join(sorted(names))}."
+            )
+        choice = choice.get(block.name, choice.get(block.modality, "auto"))
+    choice, options = choice if isinstance(choice, tuple) else (choice, {})
+    if isinstance(choice, type):
+        return choice, dict(options)
+    if choice == "auto":
+        choice = _automatic(block.shape, sequential)
+    if choice in PRESETS:
+        choice, chosen = PRESETS[choice](block.shape)
+        options = {**chosen, **options}
+    if choice not in ENCODERS:
+        raise ValueError(
+            f"{owner}: unknown encoder {choice!r} for the block {block.name!r}; built in are "
+            f"{', '.join(sorted([*ENCODERS, *PRESETS]))}; or pass a class."
+        )
+    return ENCODERS[choice], dict(options)
+
+
+def _automatic(shape, sequential):
+    """Return the name of the encoder that a block of a shape gets under a kind of fusion."""
+    if len(shape) == 3 and min(shape[1:]) >= 8:
+        return "conv2d"
+    if len(shape) == 2 and sequential:
+        return "gru"
+    return "mlp"  # over a sequence: mean and deviation of its steps
