@@ -184,11 +184,10 @@ class Standardize(nn.Module):
 
     def forward(self, values, steps):
         """Standardise values of shape (B, *shape); unreal steps become zero."""
-        values = (values.to(self.mean.dtype) - self.mean) * self.inverse_scale
-        missing = values.isnan()
-        if steps is not None:
-            missing = missing | ~steps.unsqueeze(-1)
-        return values.masked_fill(missing, 0.0)
+        # in place, since a fresh copy of a large batch costs more than the arithmetic
+        values = (values.to(self.mean.dtype) - self.mean).mul_(self.inverse_scale)
+        values.nan_to_num_(0.0, torch.inf, -torch.inf)
+        return values if steps is None else values.masked_fill_(~steps.unsqueeze(-1), 0.0)
 
 
 class ModalityDropout(nn.Module):

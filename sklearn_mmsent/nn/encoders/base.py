@@ -29,6 +29,9 @@ class Encoder(nn.Module, metaclass=ABCMeta):
     #: True: gets values as they stand in the table, zero where missing, and not standardised ones.
     raw = False
 
+    #: True: computes over a batch's real steps alone, whose number is not that of the next batch.
+    ragged = False
+
     #: Options that say where weights come from or how they are trained, not what they mean: an
     #: encoder may differ in them from the one whose weights it starts with.
     training_options = ("model", "trainable_layers", "lr")

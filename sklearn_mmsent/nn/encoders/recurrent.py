@@ -12,12 +12,14 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn._recurrence import RealSteps
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
 
 
 class _RecurrentEncoder(Encoder):
     takes = (2,)
+    ragged = True
     layer = None  # what a child runs over time
 
     def __init__(self, shape, width, dropout, *, n_layers=1, bidirectional=True, pooling="last"):
@@ -39,22 +41,12 @@ class _RecurrentEncoder(Encoder):
 
     def _run(self, values, steps):
         """Return the states of all steps, (B, T, n_ways D), and the last ones, (B, n_ways D)."""
-        # each direction runs over the real steps first and the padding last, which then
-        # changes nothing; unlike packing, this needs no lengths outside the device
-        count = steps.sum(1, keepdim=True)  # (B, 1)
-        place = torch.arange(steps.shape[1], device=steps.device)
-        onward = (~steps).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T)
-        backward = onward.gather(1, torch.where(place < count, count - 1 - place, place))
-        end = (count - 1).clamp(min=0)
-        states = values.masked_fill(~steps.unsqueeze(-1), 0.0)
+        order = RealSteps(steps)
+        states = values
         for i, ways in enumerate(self.layers):
             states = states if i == 0 else self.dropout(states)
-            runs = [
-                (layer(_take(states, order))[0], order)
-                for layer, order in zip(ways, (onward, backward), strict=False)
-            ]
-            states = torch.cat([_take(run, order.argsort(dim=1)) for run, order in runs], dim=-1)
-        last = torch.cat([_take(run, end).squeeze(1) for run, _ in runs], dim=-1)
+            runs = [order.run(layer, states, backward=way > 0) for way, layer in enumerate(ways)]
+            states, last = (torch.cat(part, dim=-1) for part in zip(*runs, strict=True))
         return states, last
 
     def tokens(self, values, steps):
@@ -116,8 +108,3 @@ class LSTMEncoder(_RecurrentEncoder):
     """
 
     layer = nn.LSTM
-
-
-def _take(states, places):
-    """Take the steps (B, S) out of states of shape (B, T, D), row by row: (B, S, D)."""
-    return states.gather(1, places.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
