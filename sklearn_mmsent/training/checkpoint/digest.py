@@ -81,6 +81,15 @@ def digest(value):
     return hasher.hexdigest()
 
 
+def parameters_of(thing):
+    """Return an estimator's or a callback's parameters, without what it has learned."""
+    names = inspect.signature(type(thing)).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in names.values()) and hasattr(thing, "get_params"):
+        return thing.get_params(deep=False)
+    # skorch takes every attribute of a callback for a parameter
+    return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
+
+
 class _NoDigest(ValueError):
     """Tells what it is that has no digest."""
 
@@ -105,8 +114,8 @@ def _add(hasher, value):
         _add_all(hasher, type(value).__name__, value)
     elif isinstance(value, EncoderStart):  # whose name is for messages
         _add_all(hasher, "start", (value.encoder, value.standardizer, value.frozen))
-    elif hasattr(value, "get_params"):  # what is learned in training is not a setting
-        _add_all(hasher, "parameters", (type(value), value.get_params(deep=False)))
+    elif hasattr(value, "get_params") or hasattr(value, "on_train_begin"):
+        _add_all(hasher, "parameters", (type(value), parameters_of(value)))
     else:
         _add_all(hasher, "object", _reduced(value))
 

@@ -60,7 +60,7 @@ class CheckpointFile:
         try:
             read = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # of half a dozen kinds, by where the file is broken
-            return self.refuse(f"is broken ({_first_line(error)})")
+            return self.refuse(f"is broken ({first_line(error)})")
         if not isinstance(read, dict) or {k: read.get(k) for k in self.mark} != self.mark:
             return self.refuse("was not written for this training")
         if not isinstance(read.get("state"), dict):
@@ -106,7 +106,7 @@ class Decisions:
     def _read(self):
         try:
             told = json.loads(self.path.read_text())
-        except FileNotFoundError:
+        except OSError:  # it is not there, or whoever writes it will tell why not
             return {}
         except (ValueError, RecursionError):
             told = None
@@ -142,7 +142,7 @@ def write_whole(path, write):
         with contextlib.suppress(OSError):
             passing.unlink(missing_ok=True)
         raise CheckpointError(
-            f"checkpoint_dir: {str(path)!r} cannot be written ({_first_line(error)}). Choose a "
+            f"checkpoint_dir: {str(path)!r} cannot be written ({first_line(error)}). Choose a "
             "folder with free space that you may write to; what was saved there stays usable."
         ) from error
     except BaseException:
@@ -172,5 +172,6 @@ def plain(value, where):
     )
 
 
-def _first_line(error):
+def first_line(error):
+    """Return an error in a line."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

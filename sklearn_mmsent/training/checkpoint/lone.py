@@ -8,7 +8,7 @@ import warnings
 
 import torch
 
-from sklearn_mmsent.training.checkpoint.file import CheckpointFile
+from sklearn_mmsent.training.checkpoint.file import CheckpointFile, first_line
 from sklearn_mmsent.training.checkpoint.state import (
     callback_states,
     check_callbacks,
@@ -107,7 +107,7 @@ class LoneCheckpoint:
             restore_random_state(fresh_random, net.device)
             net.optimizer_.load_state_dict(fresh["optimizer"])
             _fill(net, fresh)
-            return self.file.refuse(f"does not fit the network ({type(error).__name__}: {error})")
+            return self.file.refuse(f"does not fit the network ({first_line(error)})")
         return state
 
     def _of_net(self, net):

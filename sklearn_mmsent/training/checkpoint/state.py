@@ -12,6 +12,7 @@ from skorch.callbacks import (
 )
 from skorch.history import History
 
+from sklearn_mmsent.training.checkpoint.digest import parameters_of
 from sklearn_mmsent.training.schedule import LearningRateSchedule
 
 #: What callbacks that are known learn in training; the last ones find all of it in the history.
@@ -50,7 +51,7 @@ def restore_callbacks(net, states):
                     setattr(callback, n, _to_device(value, net.device))
         elif _saves_itself(callback):
             callback.load_state_dict(states[name])
-        elif vars(callback).keys() - getattr(callback, "get_params", dict)().keys():
+        elif vars(callback).keys() - parameters_of(callback).keys():
             anew.append(f"{name} ({type(callback).__name__})")
     return anew
 

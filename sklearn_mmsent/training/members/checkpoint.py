@@ -6,7 +6,7 @@ Shapes: K members of the stack, L of them left, P parameters of each.
 import torch
 
 from sklearn_mmsent.exceptions import DivergenceError
-from sklearn_mmsent.training.checkpoint import CheckpointFile
+from sklearn_mmsent.training.checkpoint.file import CheckpointFile, first_line
 from sklearn_mmsent.training.checkpoint.state import (
     pack_history,
     random_state,
@@ -44,7 +44,7 @@ class StackCheckpoint:
             _check(training, state)
             histories = [unpack_history(rows) for rows in state["histories"]]
         except Exception as error:  # whatever it is that does not fit
-            self.file.refuse(f"does not fit the stack ({type(error).__name__}: {error})")
+            self.file.refuse(f"does not fit the stack ({first_line(error)})")
             return {}
         device = training.stack.weights.device
         errors = {}
