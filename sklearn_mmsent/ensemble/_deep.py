@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.estimators import FusionClassifier, FusionRegressor
-from sklearn_mmsent.estimators._base import draw_seed
+from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.training import train_members
 
@@ -76,6 +76,7 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
             If no member could be trained.
         """
         base = self._default() if self.estimator is None else self.estimator
+        check_found_again(self, base.checkpoint_dir)
         rng = np.random.default_rng(draw_seed(self.random_state))
         seeds = rng.integers(np.iinfo(np.int32).max, size=self.n_members)
         estimators = [clone(base).set_params(random_state=int(seed)) for seed in seeds]
@@ -135,7 +136,8 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     ----------
     estimator : FusionClassifier or None, default=None
         What is trained several times; its `random_state` is not used. None is a
-        FusionClassifier with default parameters.
+        FusionClassifier with default parameters. With a `checkpoint_dir`, what is
+        killed resumes.
     n_members : int, default=5
         Number of members.
     bootstrap : bool, default=False
@@ -271,7 +273,8 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     ----------
     estimator : FusionRegressor or None, default=None
         What is trained several times; its `random_state` is not used. None is a
-        FusionRegressor with default parameters.
+        FusionRegressor with default parameters. With a `checkpoint_dir`, what is
+        killed resumes.
     n_members : int, default=5
         Number of members.
     bootstrap : bool, default=False

@@ -11,7 +11,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -27,6 +26,7 @@ from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
 from sklearn_mmsent.estimators._reading import Reading, Table
+from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
 from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
@@ -37,7 +37,6 @@ from sklearn_mmsent.training import (
     NetworkPlan,
     holdout_rows,
     predict_network,
-    train_network,
 )
 
 
@@ -77,6 +76,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "random_state": ["random_state"],
         "callbacks": [list, None],
         "net_params": [dict, None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
 
@@ -140,7 +140,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """
         table = self._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
         member = self._member(self._split(table))
-        self.net_ = train_network(member.plan, member.train, member.valid, **member.settings())
+        self.net_ = member.train_alone()
         return self
 
     def save_encoders(self, path):
@@ -163,6 +163,10 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         return tags
 
     # -- checks ------------------------------------------------------------------------------
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_found_again(self, self.checkpoint_dir)
 
     def _check_table(self, X, *, reset):
         """Check names and shape; what is in the cells is checked where blocks are read."""
@@ -316,6 +320,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             callbacks=self.callbacks,
             verbose=int(self.verbose),
             net_params=self.net_params,
+            checkpoint_dir=None if self.checkpoint_dir is None else os.fspath(self.checkpoint_dir),
         )
 
     def _hold_out(self, blocks, y, groups, seed):
@@ -434,12 +439,3 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             blocks[i].present[:] = False
         dataset = BlockDataset(blocks, device=self.net_.device)
         return predict_network(self.net_.module_, dataset)
-
-
-def draw_seed(random_state):
-    """Draw a seed; without a random_state from the operating system, not numpy's global state."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

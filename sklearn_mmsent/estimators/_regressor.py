@@ -109,6 +109,12 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         Called during training.
     net_params : dict or None, default=None
         Further parameters of the :class:`skorch.NeuralNet` inside.
+    checkpoint_dir : str, Path or None, default=None
+        Folder in which training is saved as it goes: killed and started again
+        with the same data and parameters, it goes on where it was and ends with
+        the same result, and what has ended is not trained again. Searches,
+        cross-validations and ensembles of the estimator resume as well. Needs an
+        int as `random_state`; see ``docs/checkpoints.md``.
     verbose : int or bool, default=0
         Whether to print a line per epoch.
 
@@ -176,6 +182,7 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         random_state=None,
         callbacks=None,
         net_params=None,
+        checkpoint_dir=None,
         verbose=0,
     ):
         self.fusion = fusion
@@ -204,6 +211,7 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
 
     def predict(self, X):

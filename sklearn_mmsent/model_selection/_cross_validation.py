@@ -29,7 +29,8 @@ def fused_cross_validate(
 ):
     """Score an estimator by cross-validation, the networks of all folds trained together.
 
-    In all else it is :func:`sklearn.model_selection.cross_validate`.
+    In all else it is :func:`sklearn.model_selection.cross_validate`. Networks that have a
+    `checkpoint_dir` resume where a killed run left them.
 
     Parameters
     ----------

@@ -114,6 +114,21 @@ class SelfSupervision(nn.Module):
         self._memory.update(rows, intensity, vectors, there, made, self.limit)
         return weighted_mean(errors.sum(1), weights)
 
+    def training_state(self):
+        """Return what is remembered of the training rows, or None; for checkpoints."""
+        if self._memory is None:
+            return None
+        return {**vars(self._memory)}
+
+    def load_training_state(self, state):
+        """Remember what `training_state` gave."""
+        self._memory = None
+        if state is not None:
+            like = state["made"].to(self.pool.belongs.device)
+            memory = _Memory(like.shape[1], state["vectors"].shape[2], like)
+            memory.load(state)
+            self._memory = memory
+
     def __getstate__(self):
         """Leave out what belongs to training."""
         return {**self.__dict__, "_memory": None, "_last": None}
@@ -155,6 +170,15 @@ class _Memory:
         self.there = torch.zeros(0, n_modalities + 1, dtype=torch.bool, device=like.device)
         self.visits = torch.zeros(0, dtype=torch.long, device=like.device)
         self.epoch, self.centres = 0, None
+
+    def load(self, state):
+        """Take the place of a memory, whose attributes by name are a state."""
+        device = self.made.device
+        for name in ("made", "intensity", "vectors", "there", "visits"):
+            setattr(self, name, state[name].to(device))
+        self.epoch, self.centres = state["epoch"], state["centres"]
+        if self.centres is not None:
+            self.centres = [centre.to(device) for centre in self.centres]
 
     def labels(self, rows, intensity):
         """Return the labels (B, S) of this epoch: at first those of all modalities together."""

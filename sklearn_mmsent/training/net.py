@@ -16,6 +16,10 @@ class StopTraining(Exception):
     """Raised inside training when a callback asks to stop."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user's Ctrl-C, where a checkpoint must tell it from a callback's request to stop."""
+
+
 class FusionNet(NeuralNet):
     """A skorch net that is fitted on a :class:`BlockDataset`.
 
@@ -37,6 +41,8 @@ class FusionNet(NeuralNet):
         As for :class:`skorch.NeuralNet`.
     """
 
+    checkpoint_ = None  # keeps a file up to date while the net is trained
+
     def __init__(self, *args, loss, seed=0, **kwargs):
         self.loss = loss
         self.seed = seed
@@ -53,6 +59,8 @@ class FusionNet(NeuralNet):
         if not training:
             return Batches(dataset, max(self.batch_size, 1024))
         generator = torch.Generator().manual_seed(self.seed)
+        if self.checkpoint_ is not None:
+            self.checkpoint_.watch(generator)
         return Batches(dataset, self.batch_size, generator)
 
     def get_params_for_optimizer(self, prefix, named_parameters):
@@ -149,8 +157,12 @@ class FusionNet(NeuralNet):
         """Call the callbacks; their way to ask for a stop is a KeyboardInterrupt."""
         try:
             super().notify(method_name, **cb_kwargs)
+        except Interrupted:
+            raise
         except KeyboardInterrupt as request:
             raise StopTraining from request
+        if method_name == "on_epoch_end" and self.checkpoint_ is not None:
+            self.checkpoint_.epoch_ended(self)
 
 
 def batch_loss(module, loss, outputs, targets, weights, rows=None, *, training=None):

@@ -8,6 +8,7 @@ from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from sklearn_mmsent.training.checkpoint import LoneCheckpoint, digest_of_network
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
 from sklearn_mmsent.training.schedule import LearningRateSchedule
@@ -32,6 +33,8 @@ def train_network(
     callbacks=(),
     verbose=0,
     net_params=None,
+    checkpoint_dir=None,
+    checkpoint_key=None,
 ):
     """Train a network and leave every global random number generator as it was.
 
@@ -70,6 +73,10 @@ def train_network(
         1 prints a line per epoch.
     net_params : dict or None, default=None
         Further parameters of the skorch net.
+    checkpoint_dir : str or None, default=None
+        Folder of a file from which training goes on if it was killed.
+    checkpoint_key : str or None, default=None
+        What `digest_of_network` gives for all this, if it is known already.
 
     Returns
     -------
@@ -77,31 +84,38 @@ def train_network(
         Its ``module_`` is in evaluation mode; on the CPU in float64, in which a
         row's prediction does not depend on the rows beside it.
     """
-    net = make_net(
-        plan,
-        valid,
-        loss=loss,
-        seed=seed,
-        lr=lr,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        max_epochs=max_epochs,
-        patience=patience,
-        clip_norm=clip_norm,
-        lr_schedule=lr_schedule,
-        warmup=warmup,
-        device=device,
-        callbacks=callbacks,
-        verbose=verbose,
-        net_params=net_params,
-    )
+    settings = {
+        "loss": loss,
+        "seed": seed,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "batch_size": batch_size,
+        "max_epochs": max_epochs,
+        "patience": patience,
+        "clip_norm": clip_norm,
+        "lr_schedule": lr_schedule,
+        "warmup": warmup,
+        "device": device,
+        "callbacks": callbacks,
+        "net_params": net_params,
+    }
+    run = _run
+    if checkpoint_dir is not None:
+        key = checkpoint_key or digest_of_network(plan, train, valid, settings)
+        run = LoneCheckpoint(checkpoint_dir, key).run
+    net = make_net(plan, valid, **settings, verbose=verbose)
     with seeded(seed, device):
         net.initialize()
-        net.notify("on_train_begin", X=train, y=None)
-        with contextlib.suppress(StopTraining):
-            net.fit_loop(train)
-        net.notify("on_train_end", X=train, y=None)
+        run(net, train)
     return finish_net(net)
+
+
+def _run(net, train):
+    """Train an initialised net."""
+    net.notify("on_train_begin", X=train, y=None)
+    with contextlib.suppress(StopTraining):
+        net.fit_loop(train)
+    net.notify("on_train_end", X=train, y=None)
 
 
 def make_net(

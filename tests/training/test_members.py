@@ -341,7 +341,7 @@ def test_little_memory_makes_small_stacks():
     members = [make(plan, data, seed=i) for i in range(7)]
     results = train_members(members, stack=True, max_bytes=1)
     assert {result.how for result in results} == {"alone: no other is left beside it"}
-    one = train._Group(members, None, True, None)._size(members[0])
+    one = train._Group(members, None, None, True, None)._size(members[0])
     assert one == packing.MOST["cpu"]
 
 
@@ -367,7 +367,7 @@ def test_out_of_memory_halves_the_stack(monkeypatch):
             outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
         )
 
-    def full(self):
+    def full(self, checkpoint_key):
         raise MemoryError("no room")
 
     monkeypatch.setattr(Member, "train_alone", full)

@@ -42,7 +42,8 @@ class Training:
     def __init__(self, members, nets):
         order = sorted(range(len(members)), key=lambda i: _numbers(members[i]))
         self.members = [members[i] for i in order]
-        self.nets = [nets[i] for i in order]
+        self.nets = self.all_nets = [nets[i] for i in order]
+        self.left = list(range(len(order)))  # numbers of the members in all_nets
         modules = [net.module_ for net in self.nets]
         first = self.members[0]
         self.stack = NetworkStack(modules, first.loss)
@@ -65,9 +66,9 @@ class Training:
         self.best = [None] * len(members)
         self.watch = [_Watch() for _ in members]
 
-    def run(self):
+    def run(self, checkpoint=None):
         """Train all members to their ends; return the errors, by net, of those that diverged."""
-        errors = {}
+        errors = {} if checkpoint is None else checkpoint.resume(self)
         while self.members:
             started = time.perf_counter()
             columns = [self._epoch(self.train, training=True)]
@@ -85,7 +86,9 @@ class Training:
                 else:
                     self._finish(i)
             if len(kept) < len(self.members):
-                self._keep(kept)
+                self.keep(kept)
+            if checkpoint is not None:
+                checkpoint.epoch_ended(self, errors)
         return errors
 
     def batches(self, n):
@@ -150,8 +153,9 @@ class Training:
         net, best = self.nets[i], self.best[i]
         write_back(self.stack.weights[i] if best is None else best, net.module_)
 
-    def _keep(self, kept):
-        for name in ("members", "nets", "best", "watch"):
+    def keep(self, kept):
+        """Go on with some of the members, by their numbers among those that are left."""
+        for name in ("members", "nets", "left", "best", "watch"):
             setattr(self, name, [getattr(self, name)[i] for i in kept])
         if not kept:
             return

@@ -26,7 +26,7 @@ class NetworkStack:
         network, rates = for_stack(modules)
         device = next(network.parameters()).device
         self.objective = _Objective(network, loss)
-        self.weights = torch.stack([_flat(module) for module in modules])  # (K, P)
+        self.weights = torch.stack([flat(module) for module in modules])  # (K, P)
         self.buffers = {f"network.{name}": rate.to(device) for name, rate in rates.items()}
         for name, buffer in network.named_buffers():
             if name in rates:
@@ -109,7 +109,8 @@ def write_back(weights, module):
             start = end
 
 
-def _flat(module):
+def flat(module):
+    """Return a network's weights side by side, (P,)."""
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from sklearn_mmsent.exceptions import MMSentError
+from sklearn_mmsent.training.checkpoint import CheckpointError, Decisions, NoDecisions, digest
 from sklearn_mmsent.training.members.alike import network_key, plan_key
+from sklearn_mmsent.training.members.checkpoint import StackCheckpoint
 from sklearn_mmsent.training.members.loop import Training
 from sklearn_mmsent.training.members.packing import (
     bytes_of,
@@ -70,35 +72,55 @@ def train_members(members, *, stack="auto", max_bytes=None):
         and leaves the others alone.
     """
     results = [Trained() for _ in members]
+    keys = _keys(members, results)
     groups = {}
     for i, member in enumerate(members):
         reason = _reason_alone(member) if stack else "stack=False"
-        if reason:
-            _train_alone(member, results[i], reason)
+        if results[i].error is not None:
+            results[i].how = "not at all: another run could not find it again"
+        elif reason:
+            _train_alone(member, results[i], reason, keys[i])
         else:
-            groups.setdefault(plan_key(member), []).append(i)
+            groups.setdefault((plan_key(member), member.checkpoint_dir), []).append(i)
     for numbers in groups.values():
         if len(numbers) == 1:
-            _train_alone(members[numbers[0]], results[numbers[0]], "no other is like it")
+            i = numbers[0]
+            _train_alone(members[i], results[i], "no other is like it", keys[i])
         else:
-            _Group(members, results, stack, max_bytes).train(numbers)
+            _Group(members, results, keys, stack, max_bytes).train(numbers)
     return results
+
+
+def _keys(members, results):
+    """Return the digest of each member that has a checkpoint; note what has none as an error."""
+    keys, known = [None] * len(members), {}
+    for i, member in enumerate(members):
+        if member.checkpoint_dir is not None:
+            try:
+                keys[i] = member.key(known)
+            except ValueError as error:
+                results[i].error = error
+    return keys
 
 
 class _Group:
     """Members whose settings are alike."""
 
-    def __init__(self, members, results, stack, max_bytes):
-        self.members, self.results = members, results
+    def __init__(self, members, results, keys, stack, max_bytes):
+        self.members, self.results, self.keys = members, results, keys
         self.stack, self.max_bytes = stack, max_bytes
 
     def train(self, numbers):
         """Train the members of some numbers."""
         first = self.members[numbers[0]]
-        try:
-            size = self._size(first)
-        except Exception as error:  # it cannot be built, or run: each tells so itself
-            return self._alone(numbers, _first_line(error))
+        decided = self._decisions("group", numbers)
+        size = decided.get("members_at_once", (int,))
+        if not size or size < 1:
+            try:
+                size = self._size(first)
+            except Exception as error:  # it cannot be built, or run: each tells so itself
+                return self._alone(numbers, _first_line(error))
+            decided.set("members_at_once", size)
         for pack in self._packs(numbers, size):
             self._train_pack(pack)
 
@@ -130,13 +152,16 @@ class _Group:
         """Train one stack; halve it where memory does not suffice."""
         if len(pack) == 1:
             return self._alone(pack, "no other is left beside it")
+        decided = self._decisions("pack", pack)
         try:
-            self._stacked(pack)
+            if not decided.get("halved", (bool,)):
+                return self._stacked(pack)
+        except CheckpointError:
+            raise
         except Exception as error:
             if not is_out_of_memory(error):
                 return self._alone(pack, _first_line(error))
-        else:
-            return None
+            decided.set("halved", True)
         for half in cut(pack, -(-len(pack) // 2)):  # the error, and what it holds, is gone
             self._train_pack(half)
         return None
@@ -152,19 +177,22 @@ class _Group:
             if len(same) == 1:
                 self._alone(numbers, "no other network is like it")
                 continue
-            reason = self._why_not(members, nets)
+            reason = self._why_not(members, nets, self._decisions("stack", numbers))
             if reason:
                 self._alone(numbers, reason)
                 continue
+            folder, checkpoint = members[0].checkpoint_dir, None
+            if folder is not None:
+                checkpoint = StackCheckpoint(folder, self._key("stack", numbers))
             with seeded(members[0].seed, members[0].device):
-                errors = Training(members, nets).run()
+                errors = Training(members, nets).run(checkpoint)
             for i, net in zip(numbers, nets, strict=True):
                 result = self.results[i]
                 result.how = f"stacked with {len(same) - 1} others"
                 result.error = errors.get(net)
                 result.net = finish_net(net) if result.error is None else None
 
-    def _why_not(self, members, nets):
+    def _why_not(self, members, nets, decided):
         """Return why not to stack networks, or None."""
         first, net = members[0], nets[0]
         n_steps = -(-len(first.train) // first.batch_size) * first.max_epochs
@@ -173,16 +201,32 @@ class _Group:
         shared = len({stream_key(member, training=True) for member in members}) == 1
         key = (plan_key(first), network_key(net.module_), len(members), shared)
         key = (*key, torch.get_num_threads())
-        if key not in _gains:
-            _gains[key] = _cannot(members, nets) or _gain(members, nets)
-        gain = _gains[key]
+        gain = decided.get("gain", (float, str))
+        if gain is not None:  # as it was before a kill, whatever else it would be now
+            _gains.setdefault(key, gain)
+        else:
+            if key not in _gains:
+                _gains[key] = _cannot(members, nets) or _gain(members, nets)
+            gain = _gains[key]
+            decided.set("gain", gain)
         if isinstance(gain, str):
             return gain
         return None if gain >= GAIN else f"stacking is {gain:.2f} times as fast"
 
     def _alone(self, numbers, reason):
         for i in numbers:
-            _train_alone(self.members[i], self.results[i], reason)
+            _train_alone(self.members[i], self.results[i], reason, self.keys[i])
+
+    def _key(self, what, numbers):
+        """Return the digest of some members together."""
+        return digest((what, self.stack, self.max_bytes, [self.keys[i] for i in numbers]))
+
+    def _decisions(self, what, numbers):
+        """Return what has been decided about members, which a resumed run is to decide alike."""
+        folder = self.members[numbers[0]].checkpoint_dir
+        return (
+            NoDecisions() if folder is None else Decisions(folder, what, self._key(what, numbers))
+        )
 
 
 def _reason_alone(member):
@@ -196,10 +240,12 @@ def _reason_alone(member):
     return "it is verbose" if member.verbose else None
 
 
-def _train_alone(member, result, reason):
+def _train_alone(member, result, reason, checkpoint_key):
     result.how = f"alone: {reason}"
     try:
-        result.net = member.train_alone()
+        result.net = member.train_alone(checkpoint_key)
+    except CheckpointError:  # no member's fault: the others would fail as well
+        raise
     except Exception as error:  # given back: the others go on
         if is_out_of_memory(error):
             n_rows, n_bytes = len(member.train), _bytes_of_table(member)

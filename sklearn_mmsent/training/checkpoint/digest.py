@@ -1,0 +1,186 @@
+"""Digests of all that decides what a network becomes: the names of its checkpoints.
+
+Equal digests mean equal training. So what cannot be told from one process to the next, such as a
+function made inside another, is refused rather than left out.
+"""
+
+import functools
+import hashlib
+import inspect
+import types
+
+import numpy as np
+import skorch
+import torch
+
+import sklearn_mmsent
+from sklearn_mmsent.training.start import EncoderStart
+
+FORMAT = 1  # of what is written; a new one finds none of the old files
+CHUNK = 2**24  # bytes of a tensor that are on the CPU at once
+
+#: Packages whose code is told by their version.
+_VERSIONED = {
+    "sklearn_mmsent": sklearn_mmsent.__version__,
+    "torch": torch.__version__,
+    "skorch": skorch.__version__,
+}
+_NAMED = {*_VERSIONED, "numpy", "builtins", "functools", "copyreg", "collections", "_operator"}
+_PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType)
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+
+
+def digest_of_network(plan, train, valid, settings, known=None):
+    """Return the digest of what decides how a network comes out.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+        What is built.
+    train, valid : BlockDataset or None
+        Rows.
+    settings : dict
+        Other arguments of `train_network`.
+    known : dict or None, default=None
+        Digests of tensors of many rows, which datasets share; filled here.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        If some of it has no digest.
+    """
+    known = {} if known is None else known
+    parts = {**vars(plan), "kind of plan": type(plan), **settings}
+    for side, data in (("train", train), ("valid", valid)):
+        parts[side] = None if data is None else _of_dataset(data, known)
+    digests = {}
+    for name, value in parts.items():
+        try:
+            digests[name] = digest(value)
+        except _NoDigest as error:
+            raise ValueError(
+                f"checkpoint_dir: {name} holds {error}. Another run could not tell whether it is "
+                "the same, and must not go on from other training. Define it by name at the top "
+                "of a module, or train with checkpoint_dir=None."
+            ) from None
+    return digest(("network", FORMAT, _VERSIONED, digests))
+
+
+def digest(value):
+    """Return the digest of a value, 32 hexadecimal digits."""
+    hasher = hashlib.blake2b(digest_size=16)
+    try:
+        _add(hasher, value)
+    except RecursionError:
+        raise _NoDigest(f"{_kind(value)} that contains itself") from None
+    return hasher.hexdigest()
+
+
+def parameters_of(thing):
+    """Return an estimator's or a callback's parameters, without what it has learned."""
+    names = inspect.signature(type(thing)).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in names.values()) and hasattr(thing, "get_params"):
+        return thing.get_params(deep=False)
+    # skorch takes every attribute of a callback for a parameter
+    return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
+
+
+class _NoDigest(ValueError):
+    """Tells what it is that has no digest."""
+
+
+def _add(hasher, value):
+    """Add a value to a hasher, its type and length first, so that no two are written alike."""
+    if isinstance(value, np.generic) and not isinstance(value, np.void):
+        value = value.item()
+    if isinstance(value, _PLAIN):
+        _write(hasher, type(value).__name__, repr(value).encode("utf-8", "surrogatepass"))
+    elif isinstance(value, (type, *_FUNCTIONS)):
+        _write(hasher, "named", _told(value).encode())
+    elif isinstance(value, torch.Tensor):
+        _write(hasher, "tensor", _of_tensor(value).encode())
+    elif isinstance(value, np.ndarray) and value.dtype.kind not in "OV":
+        _write(hasher, "array", f"{value.dtype.str}{value.shape}".encode())
+        hasher.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, dict | set | frozenset):
+        items = value.items() if isinstance(value, dict) else value
+        _add_all(hasher, type(value).__name__, sorted(map(digest, items)))  # in whichever order
+    elif isinstance(value, list | tuple):
+        _add_all(hasher, type(value).__name__, value)
+    elif isinstance(value, EncoderStart):  # whose name is for messages
+        _add_all(hasher, "start", (value.encoder, value.standardizer, value.frozen))
+    elif hasattr(value, "get_params") or hasattr(value, "on_train_begin"):
+        _add_all(hasher, "parameters", (type(value), parameters_of(value)))
+    else:
+        _add_all(hasher, "object", _reduced(value))
+
+
+def _add_all(hasher, kind, values):
+    _write(hasher, kind, str(len(values)).encode())
+    for value in values:
+        _add(hasher, value)
+
+
+def _write(hasher, kind, content):
+    hasher.update(f"{kind} {len(content)}:".encode() + content)
+
+
+def _reduced(value):
+    """Return what pickle would take an object apart to."""
+    _told(type(value))
+    try:
+        reduced = value.__reduce_ex__(4)
+    except Exception:
+        raise _NoDigest(_kind(value)) from None
+    if isinstance(reduced, str):
+        return type(value), reduced
+    function, arguments, *rest = reduced
+    return function, arguments, *(list(r) if hasattr(r, "__next__") else r for r in rest)
+
+
+@functools.lru_cache(maxsize=1024)
+def _told(thing):
+    """Return the name of a class or function, and its source if no version tells what it does."""
+    module = getattr(thing, "__module__", None) or "builtins"
+    name = getattr(thing, "__qualname__", thing.__name__)
+    if "<" in name:
+        raise _NoDigest(f"{name} of {module}, which is defined inside a function or has no name")
+    if module.partition(".")[0] in _NAMED or isinstance(thing, types.BuiltinFunctionType):
+        return f"{module}.{name}"
+    try:
+        source = inspect.getsource(thing)
+    except (OSError, TypeError):
+        if module == "__main__":
+            raise _NoDigest(f"{name} of {module}, whose source is in no file") from None
+        source = ""  # compiled
+    if isinstance(thing, type):
+        source += "".join(map(_told, thing.__bases__))
+    return f"{module}.{name}\n{source}"
+
+
+def _kind(value):
+    return f"an object of type {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _of_dataset(data, known):
+    """Return digests of a dataset's tensors; the large ones may be shared by many."""
+    shared = [*data.values, data.present, *data.steps]
+    for tensor in shared:
+        if tensor is not None and id(tensor) not in known:
+            known[id(tensor)] = _of_tensor(tensor), tensor  # kept, or its id could be another's
+    digests = [None if tensor is None else known[id(tensor)][0] for tensor in shared]
+    return digests, data.rows, data.targets, data.weights
+
+
+def _of_tensor(tensor):
+    """Return the digest of a tensor, wherever it is."""
+    hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)
+    flat = tensor.detach().reshape(-1)
+    for part in flat.split(max(1, CHUNK // max(1, tensor.element_size()))):
+        hasher.update(part.cpu().contiguous().view(torch.uint8).numpy())
+    return hasher.hexdigest()
