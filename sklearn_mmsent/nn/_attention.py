@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn._steps import places
@@ -30,6 +31,7 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         inner = n_heads * -(-width // n_heads)
         self.n_heads = n_heads
+        self.fused = True  # torch's own kernel, which never holds all scores at once
         self.query = nn.Linear(width, inner)
         self.key = nn.Linear(width, inner, bias=False)  # the softmax would not see the bias
         self.value = nn.Linear(width, inner)
@@ -44,9 +46,11 @@ class MultiHeadAttention(nn.Module):
             layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
             for layer, x in ((self.query, queries), (self.key, memory), (self.value, memory))
         )
-        # written out: torch's fused attention has no rule for vmap on a CPU
-        scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
-        seen = scores.masked_fill(~allowed, -torch.inf).softmax(-1) @ value
+        if self.fused:
+            seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        else:  # it has no rule for vmap on a CPU
+            scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
+            seen = scores.masked_fill(~allowed, -torch.inf).softmax(-1) @ value
         return self.out(seen.transpose(1, 2).flatten(2)) * some
 
 

@@ -56,6 +56,7 @@ class FusionNetwork(nn.Module):
         self.head = head
         self.unimodal = nn.ModuleList(unimodal)
         self.frozen = ()
+        self.trims = True
 
     def freeze(self, blocks):
         """Keep the encoders of some blocks as they are.
@@ -105,6 +106,8 @@ class FusionNetwork(nn.Module):
     def _join(self, values, present, steps):
         """Return the fused vectors, the blocks' vectors (or None), and which blocks are there."""
         present = self.hide(present)
+        if self.trims and present.device.type == "cpu" and not torch.compiler.is_compiling():
+            values, steps = self._trim(values, steps)
         values = [
             standardize(value, step)
             for standardize, value, step in zip(self.standardizers, values, steps, strict=True)
@@ -133,6 +136,16 @@ class FusionNetwork(nn.Module):
         )  # (B, M, D)
         vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
         return self.fusion(vectors, there), vectors, present
+
+    def _trim(self, values, steps):
+        """Leave out steps that no row of the batch has; elsewhere one would wait for the device."""
+        values, steps = list(values), list(steps)
+        for i, encoder in enumerate(self.encoders):
+            if steps[i] is not None and getattr(encoder, "any_length", False):
+                real = steps[i].any(dim=0).nonzero()
+                length = int(real[-1]) + 1 if len(real) else 1
+                values[i], steps[i] = values[i][:, :length], steps[i][:, :length]
+        return values, steps
 
     def _tokens(self, values, present, steps):
         """Encode to M sequences and their masks; an absent one is its absence token alone."""

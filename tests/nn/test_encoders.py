@@ -281,6 +281,18 @@ def test_padding_changes_nothing(name, options, shape):
 
 
 @pytest.mark.parametrize(("name", "options", "shape"), OVER_TIME)
+def test_what_takes_any_length_takes_shorter_batches(name, options, shape):
+    encoder, (values, steps) = build(name, options, shape), batch(shape)
+    if not encoder.any_length:
+        pytest.skip("of one length")
+    for n in (1, 2, T - 1):
+        few = steps & (torch.arange(T) < n)
+        assert_same(
+            everything(encoder, values[:, :n], few[:, :n]), everything(encoder, values, few)
+        )
+
+
+@pytest.mark.parametrize(("name", "options", "shape"), OVER_TIME)
 def test_gaps_inside_are_no_steps(name, options, shape):
     encoder, (values, _) = build(name, options, shape), batch(shape)
     steps = torch.rand(B, T) < 0.5

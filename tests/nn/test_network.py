@@ -135,3 +135,32 @@ def test_modality_dropout_hides_parts_together_and_only_in_training():
     assert abs(hidden[:, 0].float().mean() - 0.7) < 0.03
     assert abs(hidden[:, 2].float().mean() - 0.7) < 0.03
     assert torch.equal(hide.eval()(present), present)
+
+
+def test_steps_that_no_row_has_are_left_out():
+    seen = []
+
+    class Notes(Steps):
+        def forward(self, values, steps):
+            seen.append(values.shape[1])
+            return super().forward(values, steps)
+
+    def run(**attributes):
+        seen.clear()
+        net = network("concat")
+        net.encoders[1].__class__ = Notes
+        for name, value in attributes.items():
+            setattr(net.encoders[1] if name == "any_length" else net, name, value)
+        return net(values, present, steps)
+
+    torch.manual_seed(0)
+    values, present, _ = batch()
+    steps = [None, torch.arange(4) < torch.tensor([[2], [1], [2], [0], [2], [1]]), None]
+    short = run()
+    assert seen == [2]
+    for attributes in ({"trims": False}, {"any_length": False}):
+        torch.testing.assert_close(run(**attributes), short)
+        assert seen == [4]
+    steps[1] = torch.zeros_like(steps[1])
+    assert run().isfinite().all()
+    assert seen == [1]

@@ -29,6 +29,9 @@ class Encoder(nn.Module, metaclass=ABCMeta):
     #: True: gets values as they stand in the table, zero where missing, and not standardised ones.
     raw = False
 
+    #: True: takes sequences of any length, not only of that of `shape`.
+    any_length = False
+
     #: True: computes over a batch's real steps alone, whose number is not that of the next batch.
     ragged = False
 

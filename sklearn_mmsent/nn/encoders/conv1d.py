@@ -43,6 +43,7 @@ class Conv1dEncoder(Encoder):
     """
 
     takes = (2,)
+    any_length = True
 
     def __init__(
         self,

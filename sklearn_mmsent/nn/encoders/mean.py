@@ -28,6 +28,7 @@ class MeanEncoder(Encoder):
     """
 
     takes = (2,)
+    any_length = True
 
     def __init__(self, shape, width, dropout):
         super().__init__()

@@ -31,6 +31,8 @@ class MLPEncoder(Encoder):
     recognition, ICASSP (statistics pooling).
     """
 
+    any_length = True  # a sequence is pooled
+
     def __init__(self, shape, width, dropout, *, hidden=None):
         super().__init__()
         hidden = (width,) if hidden is None else self._one_per_layer("hidden", hidden, len(hidden))

@@ -19,6 +19,7 @@ from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
 
 class _RecurrentEncoder(Encoder):
     takes = (2,)
+    any_length = True
     ragged = True
     layer = None  # what a child runs over time
 

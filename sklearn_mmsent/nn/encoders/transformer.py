@@ -37,6 +37,7 @@ class TransformerEncoder(Encoder):
     """
 
     takes = (2,)
+    any_length = True
 
     def __init__(self, shape, width, dropout, *, n_layers=2, n_heads=4, pooling="mean"):
         super().__init__()

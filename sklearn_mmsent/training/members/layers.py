@@ -11,6 +11,7 @@ import copy
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn._attention import MultiHeadAttention
 from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
@@ -31,12 +32,15 @@ def for_stack(modules):
         The values of those buffers.
     """
     network = copy.deepcopy(modules[0])
+    network.trims = False  # to lengths that the members' batches need not have in common
     rates = {}
     others = [dict(module.named_modules()) for module in modules]
     for name, layer in list(network.named_modules()):
         kind = type(layer)
         if kind is Standardize:
             network.set_submodule(name, _AsTheyAre())
+        elif kind is MultiHeadAttention:
+            layer.fused = False
         elif kind in WITH_RATE:
             p = [other[name].p for other in others]
             if len(set(p)) > 1:
