@@ -160,7 +160,9 @@ class FusionNetwork(nn.Module):
             Numbers of the rows among all training rows.
         """
         extra = getattr(self.fusion, "auxiliary_loss", None)
-        extra = None if extra is None else extra(losses, loss_of, weights)
+        if extra is not None:
+            numbers = {"rows": rows} if getattr(self.fusion, "remembers", False) else {}
+            extra = extra(losses, loss_of, weights, **numbers)
         for part in self.unimodal:
             if hasattr(part, "auxiliary_loss"):
                 own = part.auxiliary_loss(targets, weights, rows)

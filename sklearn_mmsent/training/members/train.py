@@ -240,6 +240,8 @@ def _cannot(members, nets):
         return "a part of its network is frozen"
     if any(getattr(encoder, "learning_rates", list)() for encoder in module.encoders):
         return "a part of its network learns at a rate of its own"
+    if getattr(module.fusion, "remembers", False):
+        return "its fusion remembers each training row"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with seeded(members[0].seed, members[0].device):
