@@ -159,6 +159,9 @@ class FusionNetwork(nn.Module):
         rows : LongTensor of shape (B,)
             Numbers of the rows among all training rows.
         """
+        for part in (self.fusion, *self.unimodal):
+            if getattr(part, "_last", None) is not None:
+                part._last = _widened(part._last)
         extra = getattr(self.fusion, "auxiliary_loss", None)
         if extra is not None:
             numbers = {"rows": rows} if getattr(self.fusion, "remembers", False) else {}
@@ -168,6 +171,14 @@ class FusionNetwork(nn.Module):
                 own = part.auxiliary_loss(targets, weights, rows)
                 extra = own if extra is None else extra + own
         return extra
+
+
+def _widened(kept):
+    """Turn what layers computed in 16 bits into float32, in which losses are computed."""
+    if isinstance(kept, (list, tuple)):
+        return type(kept)(_widened(part) for part in kept)
+    half = isinstance(kept, torch.Tensor) and kept.dtype in (torch.bfloat16, torch.float16)
+    return kept.float() if half else kept
 
 
 class Standardize(nn.Module):

@@ -10,6 +10,7 @@ from skorch.utils import noop
 
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
+from sklearn_mmsent.training.precision import check_precision, choose_precision
 from sklearn_mmsent.training.schedule import LearningRateSchedule
 
 
@@ -29,6 +30,7 @@ def train_network(
     lr_schedule=None,
     warmup=0.0,
     device="cpu",
+    precision="float32",
     callbacks=(),
     verbose=0,
     net_params=None,
@@ -64,6 +66,8 @@ def train_network(
         Share of all steps in which the learning rates rise to their values.
     device : str, default="cpu"
         Where to train.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        In which layers compute in training and validation; see `choose_precision`.
     callbacks : list of skorch callbacks, default=()
         Called beside the built-in ones.
     verbose : int, default=0
@@ -91,6 +95,7 @@ def train_network(
         lr_schedule=lr_schedule,
         warmup=warmup,
         device=device,
+        precision=precision,
         callbacks=callbacks,
         verbose=verbose,
         net_params=net_params,
@@ -119,11 +124,14 @@ def make_net(
     lr_schedule,
     warmup,
     device,
+    precision,
     callbacks,
     verbose,
     net_params,
 ):
     """Return the net that `train_network` trains, not yet initialised; see there."""
+    precision = choose_precision(precision, plan, device)
+    check_precision(precision, device)
     net_params = dict(net_params or {})
     if "optimizer" not in net_params:
         net_params |= {"optimizer": torch.optim.AdamW, "optimizer__fused": True}
@@ -143,6 +151,7 @@ def make_net(
         plan.build,
         loss=loss,
         seed=seed,
+        precision=precision,
         device=device,
         train_split=None if valid is None else predefined_split(valid),
         callbacks=callbacks,
@@ -158,6 +167,7 @@ def finish_net(net):
     if torch.device(net.device).type == "cpu":
         net.module_.double()
     net.module_.eval()
+    net.precision = "float32"  # of what was trained, the net would predict by its own methods
     return net
 
 

@@ -301,6 +301,7 @@ class Counting(FUSIONS["concat"]):
         ({"fusion": (Stubborn, {})}, "RuntimeError"),
         ({"fusion": (Counting, {})}, "keeps numbers of its own"),
         ({"fusion": (FUSIONS["quality_aware"], {})}, "remembers each training row"),
+        ({"precision": "bfloat16"}, "it is trained in bfloat16"),
         ({"width": 6}, "no other"),
         ({"batch_size": 8}, "no other"),
     ],

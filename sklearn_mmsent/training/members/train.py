@@ -17,6 +17,7 @@ from sklearn_mmsent.training.members.packing import (
 )
 from sklearn_mmsent.training.members.streams import stream_key
 from sklearn_mmsent.training.net import FusionNet
+from sklearn_mmsent.training.precision import choose_precision
 from sklearn_mmsent.training.train import finish_net, seeded
 
 GAIN = 1.1  # that a stack must show to be taken
@@ -193,6 +194,8 @@ def _reason_alone(member):
         return "it has net_params"
     if isinstance(member.loss, torch.nn.Module):
         return "its loss may have weights of its own"
+    if choose_precision(member.precision, member.plan, member.device) != "float32":
+        return "it is trained in bfloat16"
     return "it is verbose" if member.verbose else None
 
 
