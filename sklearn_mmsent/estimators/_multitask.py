@@ -133,6 +133,11 @@ class FusionMultitask(BaseFusion):
         for all else: a CPU without instructions of its own for bfloat16 is
         slower with it. Predictions do not use it: they are computed in float64
         on a CPU, in float32 on a GPU.
+    compile : bool, default=False
+        Whether torch compiles the network for training (``torch.compile``),
+        which takes from seconds to a minute and needs a C++ compiler on a CPU,
+        triton on a GPU. The fitted network runs as it is written. What dropout
+        draws is different.
     random_state : int, RandomState or None, default=None
         Decides initial weights, order of rows, dropout and the internal split.
     callbacks : list of skorch callbacks or None, default=None
@@ -236,6 +241,7 @@ class FusionMultitask(BaseFusion):
         n_iter_no_change=20,
         device="auto",
         precision="auto",
+        compile=False,
         random_state=None,
         callbacks=None,
         net_params=None,
@@ -269,6 +275,7 @@ class FusionMultitask(BaseFusion):
         self.n_iter_no_change = n_iter_no_change
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params

@@ -8,6 +8,7 @@ from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from sklearn_mmsent.training.compilation import compiling, undo_compilation
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
 from sklearn_mmsent.training.precision import check_precision, choose_precision
@@ -31,6 +32,7 @@ def train_network(
     warmup=0.0,
     device="cpu",
     precision="float32",
+    compile=False,
     callbacks=(),
     verbose=0,
     net_params=None,
@@ -68,6 +70,8 @@ def train_network(
         Where to train.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         In which layers compute in training and validation; see `choose_precision`.
+    compile : bool, default=False
+        Whether to compile the network for training; afterwards it runs as it is written.
     callbacks : list of skorch callbacks, default=()
         Called beside the built-in ones.
     verbose : int, default=0
@@ -96,6 +100,7 @@ def train_network(
         warmup=warmup,
         device=device,
         precision=precision,
+        compile=compile,
         callbacks=callbacks,
         verbose=verbose,
         net_params=net_params,
@@ -103,7 +108,8 @@ def train_network(
     with seeded(seed, device):
         net.initialize()
         net.notify("on_train_begin", X=train, y=None)
-        with contextlib.suppress(StopTraining):
+        compiled = compiling(device) if net.compile else contextlib.nullcontext()
+        with contextlib.suppress(StopTraining), compiled:
             net.fit_loop(train)
         net.notify("on_train_end", X=train, y=None)
     return finish_net(net)
@@ -125,6 +131,7 @@ def make_net(
     warmup,
     device,
     precision,
+    compile,
     callbacks,
     verbose,
     net_params,
@@ -144,6 +151,7 @@ def make_net(
     if patience is not None:
         stop = EarlyStopping(patience=patience, load_best=True, sink=noop)
         callbacks.append(("early_stopping", stop))
+    net_params.setdefault("compile", compile)
     net_params.setdefault("lr", lr)
     net_params.setdefault("batch_size", batch_size)
     net_params.setdefault("max_epochs", max_epochs)
@@ -167,6 +175,7 @@ def finish_net(net):
     if torch.device(net.device).type == "cpu":
         net.module_.double()
     net.module_.eval()
+    undo_compilation(net.module_)
     net.precision = "float32"  # of what was trained, the net would predict by its own methods
     return net
 

@@ -196,6 +196,8 @@ def _reason_alone(member):
         return "its loss may have weights of its own"
     if choose_precision(member.precision, member.plan, member.device) != "float32":
         return "it is trained in bfloat16"
+    if member.compile:
+        return "it is compiled"
     return "it is verbose" if member.verbose else None
 
 
