@@ -68,7 +68,8 @@ def section(X, y, options):
     about = (
         f"The default network, and all-MiniLM-L6-v2 tuned as a whole, without validation: {clock} "
         f"per epoch, the median of {options.repeats} rounds in which all sides take turns. "
-        "Compiling is the time of the very first epoch above that of the others. Written by "
+        "Compiling is the time of the very first epoch above that of the others; on a CPU without "
+        "that of the C++ compiler, which is a process of its own. Written by "
         f"`benchmarks/training.py --part precision`. Torch {torch.__version__}, {where}."
     )
     lines = ["| network | side | s / epoch | to float32 | compiling, s |", "|---|---|---|---|---|"]
