@@ -109,13 +109,14 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         updates and losses stay in float32. "auto" takes it for networks with a
         pretrained encoder on CUDA devices that are made for it, and "float32"
         for all else: a small network is slower with it, and so is a CPU without
-        instructions of its own for bfloat16. Predictions do not use it: they are computed in float64
-        on a CPU, in float32 on a GPU.
+        instructions of its own for bfloat16. Predictions do not use it: they
+        are computed in float64 on a CPU, in float32 on a GPU.
     compile : bool, default=False
         Whether torch compiles the network for training (``torch.compile``),
         which takes seconds to minutes and needs a C++ compiler on a CPU, where
-        nothing was gained by it, and triton on a GPU. The fitted network runs as it is written. What dropout
-        draws is different.
+        nothing was gained by it, and triton on a GPU. Recurrent layers stay as
+        they are. The fitted network runs as it is written. What dropout draws
+        is different.
     random_state : int, RandomState or None, default=None
         Decides initial weights, order of rows, dropout and the internal split.
     callbacks : list of skorch callbacks or None, default=None
