@@ -6,12 +6,14 @@ OUTPUT/training.md.
 
     python benchmarks/training.py --quick
     python benchmarks/training.py --repeats 7
+    python benchmarks/training.py --part precision
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import _training_precision
 import numpy as np
 import pandas as pd
 import torch
@@ -53,14 +55,25 @@ def main(arguments=None):
     options = _parse(arguments)
     n_rows = 600 if options.quick else N_ROWS
     X, y = make_rows(n_rows)
+    path = options.output / "training.md"
+    page = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if options.part == "precision":
+        part = _training_precision.section(X, y, options)
+        print(part)
+        if not options.quick:
+            options.output.mkdir(parents=True, exist_ok=True)
+            path.write_text(_training_precision.put(page, part), encoding="utf-8")
+        return
+    kept = _training_precision.find(page, _training_precision.HEADING)
     epochs = measure_epochs(X, y, options.repeats, options.device)
     latency = measure_latency(X, y, 20 if options.quick else LATENCY_CALLS, options.device)
     growth = measure_growth(200 if options.quick else 5_000, options.repeats, options.device)
     page = write_page(epochs, latency, growth, n_rows, options)
+    page = _training_precision.put(page, kept) if kept else page
     print(page)
     if not options.quick:
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "training.md").write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
 
 
 def make_rows(n_rows):
@@ -354,6 +367,12 @@ def _parse(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument(
+        "--part",
+        choices=["speed", "precision"],
+        default="speed",
+        help="what to measure (default: speed); the other part of the page stays as it is",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quick", action="store_true", help="few rows; writes nothing")
     parser.add_argument(

@@ -142,6 +142,20 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         Epochs without a better validation loss after which training stops.
     device : str, default="auto"
         A torch device; "auto" takes a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        In which the layers compute in training and validation. "bfloat16" has
+        half the bits and 2 to 3 digits, for speed and memory; weights, their
+        updates and losses stay in float32. "auto" takes it for networks with a
+        pretrained encoder on CUDA devices that are made for it, and "float32"
+        for all else: a small network is slower with it, and so is a CPU without
+        instructions of its own for bfloat16. Predictions do not use it: they
+        are computed in float64 on a CPU, in float32 on a GPU.
+    compile : bool, default=False
+        Whether torch compiles the network for training (``torch.compile``),
+        which takes seconds to minutes and needs a C++ compiler on a CPU, where
+        nothing was gained by it, and triton on a GPU. Recurrent layers stay as
+        they are. The fitted network runs as it is written. What dropout draws
+        is different.
     random_state : int, RandomState or None, default=None
         Decides initial weights, order of rows, dropout and the internal split.
         The global generators are never touched.
@@ -242,6 +256,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         validation_fraction=0.1,
         n_iter_no_change=20,
         device="auto",
+        precision="auto",
+        compile=False,
         random_state=None,
         callbacks=None,
         net_params=None,
@@ -273,6 +289,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params

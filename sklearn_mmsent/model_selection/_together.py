@@ -20,7 +20,7 @@ _OF_THE_NETWORK = {
     *("hidden_size", "dropout", "modality_dropout"),
     *("loss", "loss_params", "class_weight", "lr", "lr_schedule", "warmup", "clip_norm"),
     *("weight_decay", "batch_size", "max_epochs", "n_iter_no_change", "callbacks", "net_params"),
-    *("checkpoint_dir", "verbose"),
+    *("precision", "compile", "checkpoint_dir", "verbose"),
 }
 _OF_THE_SPLIT = {"random_state", "early_stopping", "validation_fraction", "sampler"}
 

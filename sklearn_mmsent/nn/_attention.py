@@ -90,7 +90,9 @@ class TransformerLayer(nn.Module):
 def add_positions(tokens, real):
     """Add sinusoids of the steps since each row's first real one to tokens (B, S, D)."""
     width = tokens.shape[-1]
-    rates = torch.arange(0, width, 2, device=tokens.device, dtype=tokens.dtype)
+    # bfloat16 does not tell step 256 from 257
+    dtype = torch.promote_types(tokens.dtype, torch.float32)
+    rates = torch.arange(0, width, 2, device=tokens.device, dtype=dtype)
     rates = torch.exp(rates * (-math.log(10_000) / width))  # (D / 2,)
     angles = places(real).unsqueeze(-1) * rates  # (B, S, D / 2)
     waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(2)

@@ -172,13 +172,26 @@ class FusionNetwork(nn.Module):
         rows : LongTensor of shape (B,)
             Numbers of the rows among all training rows.
         """
+        for part in (self.fusion, *self.unimodal):
+            if getattr(part, "_last", None) is not None:
+                part._last = _widened(part._last)
         extra = getattr(self.fusion, "auxiliary_loss", None)
-        extra = None if extra is None else extra(losses, loss_of, weights)
+        if extra is not None:
+            numbers = {"rows": rows} if getattr(self.fusion, "remembers", False) else {}
+            extra = extra(losses, loss_of, weights, **numbers)
         for part in self.unimodal:
             if hasattr(part, "auxiliary_loss"):
                 own = part.auxiliary_loss(targets, weights, rows)
                 extra = own if extra is None else extra + own
         return extra
+
+
+def _widened(kept):
+    """Turn what layers computed in 16 bits into float32, in which losses are computed."""
+    if isinstance(kept, (list, tuple)):
+        return type(kept)(_widened(part) for part in kept)
+    half = isinstance(kept, torch.Tensor) and kept.dtype in (torch.bfloat16, torch.float16)
+    return kept.float() if half else kept
 
 
 class Standardize(nn.Module):

@@ -9,7 +9,9 @@ from skorch.utils import TeeGenerator
 
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn.losses import weighted_mean
+from sklearn_mmsent.training.compilation import compile_in_place
 from sklearn_mmsent.training.dataset import Batches
+from sklearn_mmsent.training.precision import autocast
 
 
 class StopTraining(Exception):
@@ -37,15 +39,18 @@ class FusionNet(NeuralNet):
         Maps outputs and targets of a batch to the loss of each row.
     seed : int, default=0
         Decides the order of the training rows.
+    precision : {"float32", "bfloat16"}, default="float32"
+        In which layers compute; losses, weights and the optimizer are in float32.
     **kwargs : dict
         As for :class:`skorch.NeuralNet`.
     """
 
     checkpoint_ = None  # keeps a file up to date while the net is trained
 
-    def __init__(self, *args, loss, seed=0, **kwargs):
+    def __init__(self, *args, loss, seed=0, precision="float32", **kwargs):
         self.loss = loss
         self.seed = seed
+        self.precision = precision
         # a loss with parameters is skorch's criterion, whose parameters are optimised, too
         criterion = loss if isinstance(loss, torch.nn.Module) else torch.nn.Identity
         super().__init__(*args, criterion=criterion, **kwargs)
@@ -53,6 +58,12 @@ class FusionNet(NeuralNet):
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def torch_compile(self, module, name):
+        """Compile the network where asked to, in place: skorch would put a wrapper around it."""
+        if self.compile and name == "module":
+            compile_in_place(module, **self.get_params_for("compile"))
+        return module
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a dataset, shuffled for training."""
@@ -87,7 +98,11 @@ class FusionNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Run the module on the inputs of a batch, which are on the device already."""
-        return self.module_(*x)
+        if self.precision == "float32":
+            return self.module_(*x)
+        with autocast(self.precision, self.device):
+            outputs = self.module_(*x)
+        return outputs.float()
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted loss of a batch; in training, with what the fusion adds to it."""

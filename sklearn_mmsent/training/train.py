@@ -9,8 +9,10 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 
 from sklearn_mmsent.training.checkpoint import LoneCheckpoint, digest_of_network
+from sklearn_mmsent.training.compilation import compiling, undo_compilation
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
+from sklearn_mmsent.training.precision import check_precision, choose_precision
 from sklearn_mmsent.training.schedule import LearningRateSchedule
 
 
@@ -30,6 +32,8 @@ def train_network(
     lr_schedule=None,
     warmup=0.0,
     device="cpu",
+    precision="float32",
+    compile=False,
     callbacks=(),
     verbose=0,
     net_params=None,
@@ -67,6 +71,10 @@ def train_network(
         Share of all steps in which the learning rates rise to their values.
     device : str, default="cpu"
         Where to train.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        In which layers compute in training and validation; see `choose_precision`.
+    compile : bool, default=False
+        Whether to compile the network for training; afterwards it runs as it is written.
     callbacks : list of skorch callbacks, default=()
         Called beside the built-in ones.
     verbose : int, default=0
@@ -96,6 +104,8 @@ def train_network(
         "lr_schedule": lr_schedule,
         "warmup": warmup,
         "device": device,
+        "precision": precision,
+        "compile": compile,
         "callbacks": callbacks,
         "net_params": net_params,
     }
@@ -104,7 +114,8 @@ def train_network(
         key = checkpoint_key or digest_of_network(plan, train, valid, settings)
         run = LoneCheckpoint(checkpoint_dir, key).run
     net = make_net(plan, valid, **settings, verbose=verbose)
-    with seeded(seed, device):
+    compiled = compiling(device) if net.compile else contextlib.nullcontext()
+    with seeded(seed, device), compiled:
         net.initialize()
         run(net, train)
     return finish_net(net)
@@ -133,11 +144,15 @@ def make_net(
     lr_schedule,
     warmup,
     device,
+    precision,
+    compile,
     callbacks,
     verbose,
     net_params,
 ):
     """Return the net that `train_network` trains, not yet initialised; see there."""
+    precision = choose_precision(precision, plan, device)
+    check_precision(precision, device)
     net_params = dict(net_params or {})
     if "optimizer" not in net_params:
         net_params |= {"optimizer": torch.optim.AdamW, "optimizer__fused": True}
@@ -150,6 +165,7 @@ def make_net(
     if patience is not None:
         stop = EarlyStopping(patience=patience, load_best=True, sink=noop)
         callbacks.append(("early_stopping", stop))
+    net_params.setdefault("compile", compile)
     net_params.setdefault("lr", lr)
     net_params.setdefault("batch_size", batch_size)
     net_params.setdefault("max_epochs", max_epochs)
@@ -157,6 +173,7 @@ def make_net(
         plan.build,
         loss=loss,
         seed=seed,
+        precision=precision,
         device=device,
         train_split=None if valid is None else predefined_split(valid),
         callbacks=callbacks,
@@ -172,6 +189,8 @@ def finish_net(net):
     if torch.device(net.device).type == "cpu":
         net.module_.double()
     net.module_.eval()
+    undo_compilation(net.module_)
+    net.precision = "float32"  # of what was trained, the net would predict by its own methods
     return net
 
 

@@ -56,3 +56,26 @@ def test_training(script, tmp_path, capsys, monkeypatch):
     assert "| 400 |" in printed
     assert "above it." in printed
     assert not (tmp_path / "page").exists()
+
+
+def test_training_in_other_precisions(script, tmp_path, capsys, monkeypatch):
+    training = script("training")
+    part = training._training_precision
+    monkeypatch.setattr(part, "SIDES", {k: v for k, v in part.SIDES.items() if "comp" not in k})
+    output = tmp_path / "page"
+    common = ["--quick", "--device", "cpu", "--part", "precision", "--output", str(output)]
+    training.main(common)
+    printed = capsys.readouterr().out
+    assert printed.startswith("## bfloat16 and compilation")
+    assert "| default, 600 rows, batches of 128 | bfloat16 |" in printed
+    assert not output.exists()
+
+
+def test_sections_of_a_page_take_each_others_place(script):
+    part = script("training")._training_precision
+    page = part.put("# Title\n\n## One\n\nfirst\n", "## Two\n\nold\n")
+    assert page == "# Title\n\n## One\n\nfirst\n\n## Two\n\nold\n"
+    assert part.find(page, "## Two") == "## Two\n\nold\n"
+    assert part.put(page, "## Two\n\nnew\n") == page.replace("old", "new")
+    assert part.put(page, "## One\n\nnext\n") == page.replace("first", "next")
+    assert part.find(page, "## Three") == ""

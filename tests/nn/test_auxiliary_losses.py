@@ -14,6 +14,7 @@ from sklearn_mmsent.nn.fusion.base import each
 from sklearn_mmsent.nn.fusion.misa import similarity_loss
 
 B, D, C = 7, 4, 3
+UNRANKED = {"ranking_weight": 0}  # see test_quality.py
 
 
 def build(name, n_blocks, **options):
@@ -34,7 +35,8 @@ def build(name, n_blocks, **options):
 def auxiliary(fusion, vectors, there, weights):
     fusion.train()
     outputs = fusion(vectors, there)
-    return fusion.auxiliary_loss(outputs.pow(2).mean(1).detach(), square, weights)
+    rows = {"rows": torch.arange(len(there))} if fusion.remembers else {}
+    return fusion.auxiliary_loss(outputs.pow(2).mean(1).detach(), square, weights, **rows)
 
 
 def square(outputs):
@@ -127,9 +129,9 @@ def test_divergence_of_experts():
     assert loss == pytest.approx(0.5 * np.average(expected, weights=weights))
 
 
-@pytest.mark.parametrize("name", ["decision", "quality_aware"])
-def test_unimodal_losses_of_decisions(name):
-    fusion, vectors, there = build(name, 3, unimodal_weight=0.5)
+@pytest.mark.parametrize(("name", "options"), [("decision", {}), ("quality_aware", UNRANKED)])
+def test_unimodal_losses_of_decisions(name, options):
+    fusion, vectors, there = build(name, 3, unimodal_weight=0.5, **options)
     weights = torch.rand(B, dtype=torch.float64)
     loss = auxiliary(fusion, vectors, there, weights).item()
     expected = []
@@ -172,5 +174,7 @@ def test_copies_in_the_middle_of_training(name):
     fusion.train()(vectors, there)  # leaves a graph for its auxiliary loss
     for twin in (copy.deepcopy(fusion), pickle.loads(pickle.dumps(fusion))):
         assert torch.equal(twin.eval()(vectors, there), expected)
-    assert fusion._last is None or fusion.auxiliary_loss(None, square, torch.ones(B)) is not None
+    rows = {"rows": torch.arange(B)} if fusion.remembers else {}
+    last = fusion._last
+    assert last is None or fusion.auxiliary_loss(None, square, torch.ones(B), **rows) is not None
     assert fusion._last is None

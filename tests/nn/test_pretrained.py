@@ -306,3 +306,18 @@ def test_foreign_numbers_and_folders_are_refused(tiny, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataFormatError, match="PretrainedTextEncoder cannot load the model"):
         build(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_runs_in_bfloat16(tiny, pooling):
+    encoder, (values, steps) = build(tiny, pooling=pooling).float(), batch()
+    expected = encoder(values.float(), steps)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = encoder(values.float(), steps)
+        tokens, _ = encoder.tokens(values.float(), steps)
+    torch.testing.assert_close(found.float(), expected, atol=0.05, rtol=0.05)
+    (found.float().sum() + tokens.float().sum()).backward()
+    for parameter in encoder.parameters():
+        if parameter.grad is not None:
+            assert parameter.grad.dtype == torch.float32
+            assert parameter.grad.isfinite().all()

@@ -375,3 +375,15 @@ def test_a_model_of_timm(tmp_path, name, last):
     tuned = {n for n, p in encoder.model.named_parameters() if p.requires_grad}
     assert tuned
     assert all(n.startswith(f"timm_model.{last}.") for n in tuned)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_runs_in_bfloat16(folders, name):
+    encoder, values = build(folders / name).float(), pictures().float()
+    expected = encoder(values, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, (tokens, _) = encoder(values, None), encoder.tokens(values, None)
+    torch.testing.assert_close(found.float(), expected, atol=0.1, rtol=0.1)
+    (found.float().sum() + tokens.float().sum()).backward()
+    gradients = [p.grad for p in encoder.parameters() if p.grad is not None]
+    assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)

@@ -304,3 +304,16 @@ def test_models_that_do_not_hear_waveforms(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingDependencyError, match=r"PretrainedSpeechEncoder needs .*\[audio\]"):
         build(folders / "wav2vec2")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_runs_in_bfloat16(folders, name, way):
+    encoder, (values, steps) = build(folders / name).float(), clips()
+    expected = encoder(values.float(), steps)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = encoder(values.float(), steps)
+        tokens, _ = encoder.tokens(values.float(), steps)
+    torch.testing.assert_close(found.float(), expected, atol=0.1, rtol=0.1)
+    (found.float().sum() + tokens.float().sum()).backward()
+    gradients = [p.grad for p in encoder.parameters() if p.grad is not None]
+    assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)

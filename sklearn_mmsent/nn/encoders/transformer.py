@@ -112,8 +112,10 @@ class _Layer(nn.Module):
 def positions(states):
     """Return the sinusoids of T positions for states of shape (B, T, D): (T, D)."""
     n_steps, width = states.shape[1:]
-    step = torch.arange(n_steps, dtype=states.dtype, device=states.device)
+    # bfloat16 does not tell step 256 from 257
+    dtype = torch.promote_types(states.dtype, torch.float32)
+    step = torch.arange(n_steps, dtype=dtype, device=states.device)
     place = torch.arange(width, device=states.device)
-    pair = (place // 2).to(states.dtype)
+    pair = (place // 2).to(dtype)
     angle = step.unsqueeze(1) / 10000 ** (2 * pair / width)  # (T, D)
     return torch.where(place % 2 == 0, angle.sin(), angle.cos())

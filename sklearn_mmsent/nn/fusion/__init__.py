@@ -4,7 +4,7 @@ from sklearn_mmsent.nn.fusion.attention import AttentionFusion
 from sklearn_mmsent.nn.fusion.base import Fusion
 from sklearn_mmsent.nn.fusion.bottleneck import BottleneckFusion
 from sklearn_mmsent.nn.fusion.concat import ConcatFusion
-from sklearn_mmsent.nn.fusion.decision import DecisionFusion, QualityAwareFusion
+from sklearn_mmsent.nn.fusion.decision import DecisionFusion
 from sklearn_mmsent.nn.fusion.gated import GatedFusion
 from sklearn_mmsent.nn.fusion.low_rank import LowRankFusion
 from sklearn_mmsent.nn.fusion.mag import AdaptationGateFusion
@@ -14,6 +14,7 @@ from sklearn_mmsent.nn.fusion.mult import MulTFusion
 from sklearn_mmsent.nn.fusion.multiplicative import MultiplicativeFusion
 from sklearn_mmsent.nn.fusion.poe import ProductOfExpertsFusion
 from sklearn_mmsent.nn.fusion.pooled import MeanFusion, SumFusion
+from sklearn_mmsent.nn.fusion.quality import QualityAwareFusion
 from sklearn_mmsent.nn.fusion.reinforced import ReinforcedFusion
 from sklearn_mmsent.nn.fusion.tensor import TensorFusion
 from sklearn_mmsent.nn.fusion.weighted import WeightedFusion

@@ -8,8 +8,8 @@ class Fusion(nn.Module):
     """Joins the vectors, or the sequences of vectors, of M blocks.
 
     Built as ``Fusion(n_blocks, width, dropout, **options)`` with M, D and the probability with
-    which a fused unit is zeroed in training. What follows is told by three class attributes and
-    one method; the defaults are those of a fusion of vectors.
+    which a fused unit is zeroed in training. What follows is told by four attributes and one
+    method; the defaults are those of a fusion of vectors.
 
     A fusion of vectors is called with ``vectors`` of shape (B, M, D) and ``there``, a mask of
     shape (B, M), and gives (B, D). What the vectors hold where the mask is False are learned
@@ -23,6 +23,10 @@ class Fusion(nn.Module):
     #: True: built with ``head`` too, which gives a fresh module from (B, D) to (B, C) when called
     #: (a ``NewHead``), and gives the network's outputs (B, C) itself.
     decides = False
+
+    #: True: ``auxiliary_loss`` is called with ``rows`` too, the numbers (B,) of the batch's rows
+    #: among all training rows. Such networks are not trained together with others.
+    remembers = False
 
     #: What ``forward`` leaves in training for ``auxiliary_loss``, which takes it away again.
     _last = None

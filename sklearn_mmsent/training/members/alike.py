@@ -26,6 +26,7 @@ def plan_key(member):
                 loss,
                 member.batch_size,
                 member.device,
+                member.precision,
             ),
             member.valid is None,
             [str(values.dtype) for values in member.train.values],

@@ -19,6 +19,7 @@ from sklearn_mmsent.training.members.packing import (
 )
 from sklearn_mmsent.training.members.streams import stream_key
 from sklearn_mmsent.training.net import FusionNet
+from sklearn_mmsent.training.precision import choose_precision
 from sklearn_mmsent.training.train import finish_net, seeded
 
 GAIN = 1.1  # that a stack must show to be taken
@@ -237,6 +238,10 @@ def _reason_alone(member):
         return "it has net_params"
     if isinstance(member.loss, torch.nn.Module):
         return "its loss may have weights of its own"
+    if choose_precision(member.precision, member.plan, member.device) != "float32":
+        return "it is trained in bfloat16"
+    if member.compile:
+        return "it is compiled"
     return "it is verbose" if member.verbose else None
 
 
@@ -288,6 +293,8 @@ def _cannot(members, nets):
         return "a part of its network learns at a rate of its own"
     if any(getattr(encoder, "ragged", False) for encoder in module.encoders):
         return "a part of its network computes over real steps alone, which differ"
+    if getattr(module.fusion, "remembers", False):
+        return "its fusion remembers each training row"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with seeded(members[0].seed, members[0].device):

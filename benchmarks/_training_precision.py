@@ -1,0 +1,133 @@
+"""Section of the training benchmark: bfloat16 and compilation, for a small and a large network."""
+
+import time
+
+import _data
+import numpy as np
+import pandas as pd
+import torch
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+from sklearn_mmsent import FusionClassifier
+
+HEADING = "## bfloat16 and compilation"
+BATCH_SIZE = 128
+N_TEXTS, N_TOKENS, TEXT_BATCH = 128, 32, 32
+N_EPOCHS = 4  # of a fit; the first is not counted
+SIDES = {
+    "float32": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "float32, compiled": {"compile": True},
+    "bfloat16, compiled": {"precision": "bfloat16", "compile": True},
+}
+
+
+class Clock(Callback):
+    """Notes when epochs end: on a CPU by its own time, which others' work does not lengthen."""
+
+    def _now(self, device):
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+            return time.perf_counter()
+        return time.process_time()
+
+    def on_train_begin(self, net, **kwargs):
+        self.times_ = [self._now(net.device)]
+
+    def on_epoch_end(self, net, **kwargs):
+        self.times_.append(self._now(net.device))
+
+
+def section(X, y, options):
+    """Measure, and write what was measured.
+
+    Parameters
+    ----------
+    X, y : DataFrame and ndarray
+        Rows for the default network.
+    options : Namespace
+        Command line.
+
+    Returns
+    -------
+    str
+        Markdown, the heading included.
+    """
+    networks = {
+        f"default, {len(X):,} rows, batches of {BATCH_SIZE}": (X, y, {"batch_size": BATCH_SIZE})
+    }
+    if not options.quick:
+        networks[f"MiniLM, {N_TEXTS} texts of {N_TOKENS} tokens, batches of {TEXT_BATCH}"] = texts()
+    rows = []
+    for name, (table, target, params) in networks.items():
+        rows += measure(name, table, target, params, options)
+    cuda = torch.device(options.device).type == "cuda"
+    where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads"
+    clock = "seconds by the clock" if cuda else "seconds of the process"
+    about = (
+        f"The default network, and all-MiniLM-L6-v2 tuned as a whole, without validation: {clock} "
+        f"per epoch, the median of {options.repeats} rounds in which all sides take turns. "
+        "Compiling is the time of the very first epoch above that of the others; on a CPU without "
+        "that of the C++ compiler, which is a process of its own. Written by "
+        f"`benchmarks/training.py --part precision`. Torch {torch.__version__}, {where}."
+    )
+    lines = ["| network | side | s / epoch | to float32 | compiling, s |", "|---|---|---|---|---|"]
+    for row in rows:
+        told = f"{row['epoch']:.2f} | {row['ratio']:.2f} x | {row['compiling']}"
+        lines.append(f"| {row['network']} | {row['side']} | {told} |")
+    return "\n\n".join([HEADING, about, "\n".join(lines)]) + "\n"
+
+
+def texts():
+    """Return a table of token numbers, classes, and a network that tunes MiniLM on them."""
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(1000, 30_000, (N_TEXTS, N_TOKENS)).astype(np.float32)
+    table = pd.DataFrame(numbers, columns=[f"text__id@{i:02}" for i in range(N_TOKENS)])
+    encoder = ("pretrained_text", {"model": _data.minilm()})
+    return table, np.arange(N_TEXTS) % 2, {"encoders": encoder, "batch_size": TEXT_BATCH}
+
+
+def measure(name, X, y, params, options):
+    """Time epochs of each side, in turn; return a dict per side."""
+    seconds, first = {side: [] for side in SIDES}, {}
+    for _ in tqdm(range(options.repeats), desc=name, leave=False):
+        for side, changed in SIDES.items():
+            clock = Clock()
+            clf = FusionClassifier(
+                max_epochs=N_EPOCHS,
+                early_stopping=False,
+                callbacks=[("clock", clock)],
+                device=options.device,
+                random_state=0,
+                **{"precision": "float32", **params, **changed},
+            ).fit(X, y)
+            took = np.diff(dict(clf.net_.callbacks_)["clock"].times_)
+            first.setdefault(side, took[0] - np.median(took[1:]))
+            seconds[side].append(np.median(took[1:]))
+    epochs = {side: float(np.median(times)) for side, times in seconds.items()}
+    return [
+        {
+            "network": name,
+            "side": side,
+            "epoch": epoch,
+            "ratio": epoch / epochs["float32"],
+            "compiling": f"{first[side]:.0f}" if "compile" in SIDES[side] else "",
+        }
+        for side, epoch in epochs.items()
+    ]
+
+
+def put(page, part):
+    """Put a section into a page, in the place of one with the same heading, or behind all."""
+    heading = part.partition("\n")[0] + "\n"
+    before, found, after = page.partition(heading)
+    start = after.find("\n## ") if found else -1
+    rest = "\n" + after[start + 1 :] if start >= 0 else ""
+    return before.rstrip("\n") + "\n\n" + part.rstrip("\n") + "\n" + rest
+
+
+def find(page, heading):
+    """Return a page's section with a heading; an empty string if there is none."""
+    _, found, after = page.partition(heading + "\n")
+    return found + after.partition("\n## ")[0] if found else ""

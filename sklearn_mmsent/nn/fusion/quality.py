@@ -1,0 +1,157 @@
+"""Quality-aware fusion (QMF): decisions weighted by confidence, which is ranked like past losses.
+
+Zhang, Wu, Zhang, Hu, Fu, Zhou, Peng (2023), Provable dynamic fusion for low-quality multimodal
+data, ICML: f(x) = sum_m w_m(x) f_m(x_m), with w_m linear in the energy -log sum_c exp f_mc(x_m),
+trained on the loss of f, plus those of all f_m, plus for rows i and j beside each other
+
+    max(0, g(k_i, k_j) (w_i - w_j) + |k_i - k_j|),    g = 1 for k_i > k_j, -1 for k_i < k_j, else 0,
+
+where k_i is the loss of row i under f_m, averaged over all epochs so far and scaled to [0, 1] by
+the least and the largest of all rows. The last is after Moon, Kim, Shin, Hwang (2020),
+Confidence-aware learning for deep neural networks, ICML.
+
+What differs: a softmax over the blocks that are there turns confidences into weights, since
+energies may have either sign and blocks may be missing; the weights pass gradients, which teach
+them when to be sure. What is ranked is what the softmax takes: minus the energy, or a learned
+confidence. The neighbour of a row is the next of the batch, in a circle, that has the block and a
+weight, too; rows that no batch has shown yet are not among all rows. The authors' program takes
+|k_i - k_j| off instead of adding it, which leaves near pairs alone; here it is as in the paper.
+"""
+
+import torch
+
+from sklearn_mmsent.nn.fusion.decision import DecisionFusion, losses_alone
+from sklearn_mmsent.nn.losses import weighted_mean
+
+
+class QualityAwareFusion(DecisionFusion):
+    """Decision-level fusion that trusts in each row the blocks that are sure of it (QMF).
+
+    In training it remembers the losses of the training rows, which neither pickles nor copies
+    hold.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Number of blocks M.
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    head : NewHead
+        Gives the head of a block, when called.
+    unimodal_weight : float, default=1.0
+        Weight in the loss of the sum of the losses of the blocks' own predictions.
+    ranking_weight : float, default=0.1
+        Weight in the loss of the sum of the blocks' ranking losses; 0 remembers nothing, which
+        lets networks be trained together.
+
+    See Also
+    --------
+    DecisionFusion : With other weights, too.
+    """
+
+    def __init__(self, n_blocks, width, dropout, head, unimodal_weight=1.0, ranking_weight=0.1):
+        super().__init__(n_blocks, width, dropout, head, "confidence", unimodal_weight)
+        if not ranking_weight >= 0:
+            raise ValueError(
+                f"{type(self).__name__}: ranking_weight must be 0 or more. Got {ranking_weight!r}."
+            )
+        self.ranking_weight = ranking_weight
+        self.remembers = ranking_weight > 0
+        self._history = None
+
+    def auxiliary_loss(self, losses, loss_of, weights, rows=None):
+        """Return the weighted losses of the blocks' own predictions and of their ranks.
+
+        Parameters
+        ----------
+        losses, loss_of, weights
+            See ``Fusion.auxiliary_loss``.
+        rows : LongTensor of shape (B,), or None
+            Numbers of the rows among all training rows; None where nothing is remembered.
+        """
+        (decisions, scores, there), self._last = self._last, None
+        alone = losses_alone(decisions, loss_of)
+        extra = self._unimodal(alone, there, weights)
+        if not self.remembers:
+            return extra
+        if self._history is None:
+            self._history = _History(alone.detach())
+        counted = there & (weights > 0).unsqueeze(1)
+        self._history.add(rows, alone.detach(), counted)
+        ranked = ranking_losses(scores, self._history.scaled(rows), counted)
+        return extra + self.ranking_weight * weighted_mean(ranked.sum(1), weights)
+
+    def training_state(self):
+        """Return what is remembered of the training rows, for a checkpoint; None for nothing."""
+        return None if self._history is None else dict(vars(self._history))
+
+    def load_training_state(self, state):
+        """Remember what `training_state` gave."""
+        self._history = None
+        if state is not None:
+            device = next(self.parameters()).device
+            self._history = _History(state["mean"].to(device))
+            for name in ("mean", "visits"):
+                setattr(self._history, name, state[name].to(device))
+
+    def __getstate__(self):
+        """Leave out what belongs to training."""
+        return {**super().__getstate__(), "_history": None}
+
+
+def ranking_losses(confidence, difficulty, counted):
+    """Compare each row's confidence with that of the next row that counts, block by block.
+
+    Parameters
+    ----------
+    confidence : Tensor of shape (B, M)
+        Which is to be the higher, the lower the difficulty.
+    difficulty : Tensor of shape (B, M)
+        Past losses from 0 to 1, without gradient.
+    counted : BoolTensor of shape (B, M)
+        Which rows count for which blocks.
+
+    Returns
+    -------
+    Tensor of shape (B, M)
+        Zero for what does not count.
+    """
+    n = len(counted)
+    places = torch.arange(2 * n, device=counted.device).unsqueeze(1)  # twice around the circle
+    places = torch.where(counted.repeat(2, 1), places, 2 * n)
+    after = places.flip(0).cummin(0).values.flip(0)[1 : n + 1] % n  # (B, M)
+    harder = difficulty - difficulty.gather(0, after)
+    surer = confidence - confidence.gather(0, after)
+    return (harder.sign() * surer + harder.abs()).clamp(min=0).masked_fill(~counted, 0.0)
+
+
+class _History:
+    """The losses of the training rows, averaged over the times they were seen, by their numbers."""
+
+    def __init__(self, like):
+        self.mean = like.new_zeros(0, like.shape[1])  # (N, M)
+        self.visits = torch.zeros_like(self.mean)
+
+    def add(self, rows, losses, counted):
+        """Take in the losses (B, M) of some rows, where they count."""
+        missing = int(rows.max()) + 1 - len(self.mean)
+        if missing > 0:
+            for name in ("mean", "visits"):
+                old = getattr(self, name)
+                setattr(self, name, torch.cat([old, old.new_zeros(missing, old.shape[1])]))
+        visits = self.visits[rows] + counted
+        mean = self.mean[rows]
+        change = (losses - mean) / visits.clamp(min=1)
+        self.mean[rows] = mean + change.masked_fill(~counted, 0.0)
+        self.visits[rows] = visits
+
+    def scaled(self, rows):
+        """Return the averages (B, M) of some rows, from 0 for the least to 1 for the largest."""
+        unseen = self.visits == 0
+        least = self.mean.masked_fill(unseen, torch.inf).amin(0)
+        largest = self.mean.masked_fill(unseen, -torch.inf).amax(0)
+        span = largest - least  # 0 as long as all are equal, below it where nothing was seen
+        scaled = (self.mean[rows] - least) / span
+        return scaled.masked_fill(unseen[rows] | (span <= 0), 0.0)
