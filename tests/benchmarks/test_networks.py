@@ -50,9 +50,23 @@ def test_training(script, tmp_path, capsys, monkeypatch):
     training = script("training")
     monkeypatch.setattr(training, "BATCHES", (128,))
     monkeypatch.setattr(training, "SIZES", (1, 2))
-    training.main(["--quick", "--device", "cpu", "--output", str(tmp_path / "page")])
+    speed = ["--quick", "--part", "speed", "--device", "cpu"]
+    training.main([*speed, "--output", str(tmp_path / "page")])
     printed = capsys.readouterr().out
     assert "| 128 |" in printed
     assert "| 400 |" in printed
     assert "above it." in printed
     assert not (tmp_path / "page").exists()
+
+
+def test_memory_of_training(script, tmp_path, capsys, monkeypatch):
+    training = script("training")
+    page = tmp_path / "training.md"
+    page.write_text("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory\n\nOld.\n")
+    monkeypatch.setattr(training, "N_ROWS_OF_MEMORY", 2_000)
+    monkeypatch.setattr(training._training_memory, "CASES", {"file": "a file"})
+    training.main(["--part", "memory", "--output", str(tmp_path)])
+    text = page.read_text()
+    assert text.startswith("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory")
+    assert "| a file | " in text
+    assert "Old" not in text

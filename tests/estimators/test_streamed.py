@@ -191,7 +191,7 @@ def test_how_much_memory_it_takes(mapped, monkeypatch, where):
     """Beside the table itself: next to nothing, or one copy of it, cut into blocks."""
     monkeypatch.setattr(stored, "PIECE", 2**15)
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(4_000, 300)).astype(np.float32)
+    X = rng.normal(size=(7_000, 300)).astype(np.float32)
     X = mapped(X) if "file" in where else X
     y = rng.integers(0, 2, len(X))
     layout = BlockLayout.from_shapes({"a": 200, "b": (10, 10)})
@@ -202,7 +202,7 @@ def test_how_much_memory_it_takes(mapped, monkeypatch, where):
     params = {**CHEAP, "modalities": "auto" if named else {"a": 200, "b": (10, 10)}}
     params |= {"max_epochs": 1, "batch_size": 512}
     clf = FusionClassifier(**params).fit(X[:300], y[:300])  # what is made once is made
-    n_bytes = 4_000 * 300 * 4
+    n_bytes = 7_000 * 300 * 4
     peaks = []
     for work in (lambda: clf.fit(X, y), lambda: clf.predict(X)):
         tracemalloc.start()
