@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sklearn_mmsent import FusionClassifier
 
-HEADING = "## bfloat16 and compilation"
+TITLE = "bfloat16 and compilation"
 BATCH_SIZE = 128
 N_TEXTS, N_TOKENS, TEXT_BATCH = 128, 32, 32
 N_EPOCHS = 4  # of a fit; the first is not counted
@@ -39,7 +39,7 @@ class Clock(Callback):
         self.times_.append(self._now(net.device))
 
 
-def section(X, y, options):
+def run(X, y, options):
     """Measure, and write what was measured.
 
     Parameters
@@ -52,7 +52,7 @@ def section(X, y, options):
     Returns
     -------
     str
-        Markdown, the heading included.
+        Markdown, without the title.
     """
     networks = {
         f"default, {len(X):,} rows, batches of {BATCH_SIZE}": (X, y, {"batch_size": BATCH_SIZE})
@@ -76,7 +76,7 @@ def section(X, y, options):
     for row in rows:
         told = f"{row['epoch']:.2f} | {row['ratio']:.2f} x | {row['compiling']}"
         lines.append(f"| {row['network']} | {row['side']} | {told} |")
-    return "\n\n".join([HEADING, about, "\n".join(lines)]) + "\n"
+    return "\n\n".join([about, "\n".join(lines)])
 
 
 def texts():
@@ -116,18 +116,3 @@ def measure(name, X, y, params, options):
         }
         for side, epoch in epochs.items()
     ]
-
-
-def put(page, part):
-    """Put a section into a page, in the place of one with the same heading, or behind all."""
-    heading = part.partition("\n")[0] + "\n"
-    before, found, after = page.partition(heading)
-    start = after.find("\n## ") if found else -1
-    rest = "\n" + after[start + 1 :] if start >= 0 else ""
-    return before.rstrip("\n") + "\n\n" + part.rstrip("\n") + "\n" + rest
-
-
-def find(page, heading):
-    """Return a page's section with a heading; an empty string if there is none."""
-    _, found, after = page.partition(heading + "\n")
-    return found + after.partition("\n## ")[0] if found else ""

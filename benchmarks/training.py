@@ -7,12 +7,17 @@ OUTPUT/training.md.
     python benchmarks/training.py --quick
     python benchmarks/training.py --repeats 7
     python benchmarks/training.py --part precision
+    python benchmarks/training.py --part memory
+
+With `--part`, the sections that were not asked for keep what they hold.
 """
 
 import argparse
+import re
 import time
 from pathlib import Path
 
+import _training_memory
 import _training_precision
 import numpy as np
 import pandas as pd
@@ -33,6 +38,14 @@ LR, WEIGHT_DECAY = 3e-3, 1e-2
 N_EPOCHS = 3  # of a fit; the first is not counted
 LATENCY_CALLS = 300
 SIZES = (1, 2, 4, 8)  # times the smallest, for the growth of cost
+N_ROWS_OF_MEMORY = 120_000
+SECTIONS = (
+    "Seconds per epoch",
+    "Growth with the rows",
+    "Latency of one row",
+    _training_memory.TITLE,
+    _training_precision.TITLE,
+)
 
 ABOUT = """\
 # Training one network
@@ -53,27 +66,44 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
-    n_rows = 600 if options.quick else N_ROWS
-    X, y = make_rows(n_rows)
+    about, sections = None, {}
+    if options.part in ("all", "speed"):
+        about, sections = measure_speed(options)
+    if options.part in ("all", "memory"):
+        n_rows = 3_000 if options.quick else N_ROWS_OF_MEMORY
+        sections[_training_memory.TITLE] = _training_memory.run(SHAPES, n_rows)
+    if options.part in ("all", "precision"):
+        rows = make_rows(600 if options.quick else N_ROWS)
+        sections[_training_precision.TITLE] = _training_precision.run(*rows, options)
     path = options.output / "training.md"
-    page = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if options.part == "precision":
-        part = _training_precision.section(X, y, options)
-        print(part)
-        if not options.quick:
-            options.output.mkdir(parents=True, exist_ok=True)
-            path.write_text(_training_precision.put(page, part), encoding="utf-8")
-        return
-    kept = _training_precision.find(page, _training_precision.HEADING)
-    epochs = measure_epochs(X, y, options.repeats, options.device)
-    latency = measure_latency(X, y, 20 if options.quick else LATENCY_CALLS, options.device)
-    growth = measure_growth(200 if options.quick else 5_000, options.repeats, options.device)
-    page = write_page(epochs, latency, growth, n_rows, options)
-    page = _training_precision.put(page, kept) if kept else page
+    page = write_page(about, sections, path.read_text("utf-8") if path.exists() else "")
     print(page)
     if not options.quick:
         options.output.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
+
+
+def measure_speed(options):
+    """Measure all that is told in seconds.
+
+    Parameters
+    ----------
+    options : Namespace
+        Command line.
+
+    Returns
+    -------
+    about : str
+        Head of the page.
+    sections : dict of str to str
+        Text by title.
+    """
+    n_rows = 600 if options.quick else N_ROWS
+    X, y = make_rows(n_rows)
+    epochs = measure_epochs(X, y, options.repeats, options.device)
+    latency = measure_latency(X, y, 20 if options.quick else LATENCY_CALLS, options.device)
+    growth = measure_growth(200 if options.quick else 5_000, options.repeats, options.device)
+    return tell_speed(epochs, latency, growth, n_rows, options)
 
 
 def make_rows(n_rows):
@@ -301,8 +331,8 @@ def measure_growth(n_rows, repeats, device):
     )
 
 
-def write_page(epochs, latency, growth, n_rows, options):
-    """Write what was measured as a page.
+def tell_speed(epochs, latency, growth, n_rows, options):
+    """Put what was measured in words.
 
     Parameters
     ----------
@@ -315,8 +345,10 @@ def write_page(epochs, latency, growth, n_rows, options):
 
     Returns
     -------
-    str
-        Markdown.
+    about : str
+        Head of the page.
+    sections : dict of str to str
+        Text by title.
     """
     cuda = torch.device(options.device).type == "cuda"
     about = ABOUT.format(
@@ -343,36 +375,47 @@ def write_page(epochs, latency, growth, n_rows, options):
     for rows, cost, factor in zip(growth["rows"], growth["microseconds"], grown, strict=True):
         sizes.append(f"| {rows:,} | {cost:.1f} | {factor:.2f} |")
     above = latency["predict, array"] - latency["module"]
-    return (
-        "\n\n".join(
-            [
-                about,
-                "## Seconds per epoch",
-                "\n".join(lines),
-                "## Growth with the rows",
-                "Batches of 128.",
-                "\n".join(sizes),
-                "## Latency of one row",
-                f"`predict` of an array of one row takes {latency['predict, array']:.0f} "
-                f"microseconds, the bare module's forward {latency['module']:.0f}: {above:.0f} "
-                "above it.",
-            ]
-        )
-        + "\n"
-    )
+    return about, {
+        "Seconds per epoch": "\n".join(lines),
+        "Growth with the rows": "Batches of 128.\n\n" + "\n".join(sizes),
+        "Latency of one row": (
+            f"`predict` of an array of one row takes {latency['predict, array']:.0f} "
+            f"microseconds, the bare module's forward {latency['module']:.0f}: {above:.0f} "
+            "above it."
+        ),
+    }
+
+
+def write_page(about, sections, old):
+    """Put sections into a page, in the place of their older selves.
+
+    Parameters
+    ----------
+    about : str or None
+        Head of the page; None keeps the old one.
+    sections : dict of str to str
+        Text by title.
+    old : str
+        The page as it is, or nothing.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    head, *parts = re.split(r"^## ", old, flags=re.MULTILINE)
+    kept = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+    kept |= sections
+    texts = [f"## {title}\n\n{kept[title]}" for title in SECTIONS if title in kept]
+    return "\n\n".join([(about or head or "# Training one network").strip(), *texts]) + "\n"
 
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--part", choices=["all", "speed", "memory", "precision"], default="all")
     parser.add_argument("--repeats", type=int, default=5, help="rounds (default: 5)")
-    parser.add_argument(
-        "--part",
-        choices=["speed", "precision"],
-        default="speed",
-        help="what to measure (default: speed); the other part of the page stays as it is",
-    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quick", action="store_true", help="few rows; writes nothing")
     parser.add_argument(

@@ -27,3 +27,7 @@ class MissingDependencyError(MMSentError, ImportError):
 
 class DivergenceError(MMSentError, ArithmeticError):
     """Training has left the numbers: the loss is NaN or infinite."""
+
+
+class TooLargeError(MMSentError, MemoryError):
+    """Rows, or a network, do not fit into memory."""

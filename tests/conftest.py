@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from sklearn_mmsent import _memory
 from sklearn_mmsent.blocks import BlockLayout
 
 
@@ -37,6 +38,20 @@ def named_table(n_samples=120, shapes=None, *, missing=0.0, seed=0, dtype="float
 @pytest.fixture(name="named_table")
 def _named_table():
     return named_table
+
+
+@pytest.fixture
+def mapped(tmp_path, monkeypatch):
+    """Map arrays from files, of which nothing fits into memory."""
+    monkeypatch.setattr(_memory, "SMALL", 0)
+    monkeypatch.setattr(_memory, "SHARE", {"cpu": 0, "cuda": 0})
+
+    def from_file(array):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
+        np.save(path, array)
+        return np.load(path, mmap_mode="r")
+
+    return from_file
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_every_public_name_is_there_and_listed():
 def test_a_floor_uses_only_the_floors_under_it():
     floors = [
         {"exceptions"},
-        {"_optional", "_device"},
+        {"_optional", "_device", "_memory"},
         {"blocks"},
         {"feature_extraction"},
         {"compose"},

@@ -23,6 +23,8 @@ and any other NaN is an ordinary missing value.
 from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
 from sklearn_mmsent.blocks.layout import BlockLayout
 from sklearn_mmsent.blocks.names import check_unique, is_indicator
+from sklearn_mmsent.blocks.statistics import statistics_of
+from sklearn_mmsent.blocks.stored import StoredValues, pieces
 from sklearn_mmsent.blocks.values import BlockValues
 
 __all__ = [
@@ -32,6 +34,9 @@ __all__ = [
     "Block",
     "BlockLayout",
     "BlockValues",
+    "StoredValues",
     "check_unique",
     "is_indicator",
+    "pieces",
+    "statistics_of",
 ]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mmsent.blocks.block import SEPARATOR, Block
-from sklearn_mmsent.blocks.names import HOW_TO_NAME, parse_names
-from sklearn_mmsent.blocks.values import BlockValues
+from sklearn_mmsent.blocks.names import HOW_TO_NAME, column_names_of, parse_names
+from sklearn_mmsent.blocks.reading import read_blocks
 from sklearn_mmsent.exceptions import BlockError
 
 DEFAULT_NAME = "features"  # the one block of a table without names
@@ -214,13 +214,16 @@ class BlockLayout:
 
     # -- cutting a table ---------------------------------------------------------------------
 
-    def read(self, X):
+    def read(self, X, *, stream=False):
         """Cut a table into blocks with their masks.
 
         Parameters
         ----------
         X : DataFrame, ndarray or nested list of shape (n_samples, n_columns)
             A numeric table.
+        stream : bool, default=False
+            Whether the values of a memory-mapped table that takes too much of the free memory
+            stay where they are; see :class:`~sklearn_mmsent.blocks.stored.StoredValues`.
 
         Returns
         -------
@@ -235,105 +238,9 @@ class BlockLayout:
         """
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
-        return [self._read_block(block, X) for block in self.blocks]
-
-    def _read_block(self, block, X):
-        values = _columns(X, block.columns)
-        n = len(values)
-        # one pass tells a clean block, the common case, from one to look at closely
-        with np.errstate(all="ignore"):
-            clean = values.dtype.kind in "bui" or bool(np.isfinite(values.sum(dtype=np.float64)))
-        if not clean:
-            _refuse_infinite(values, block, X)
-        values = np.ascontiguousarray(values).reshape(n, *block.shape)
-        if block.kind == "sequence":
-            steps = np.ones(values.shape[:2], bool) if clean else ~np.isnan(values).all(axis=2)
-            if block.length_column is not None:
-                lengths = _indicator(X, block.length_column, values.shape[1])
-                steps &= np.arange(values.shape[1]) < np.rint(lengths)[:, None]
-            present = steps.any(axis=1)
-        else:
-            steps = None
-            inner = tuple(range(1, values.ndim))
-            present = np.ones(n, bool) if clean else ~np.isnan(values).all(axis=inner)
-        if block.present_column is not None:
-            present &= _indicator(X, block.present_column, 1) >= 0.5
-            if steps is not None:
-                steps &= present[:, None]
-        return BlockValues(values, present, steps)
-
-
-def column_names_of(X):
-    """Return a table's column names, or None where it has none.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray
-        A table; columns of numbers (0, 1, ...) count as no names.
-
-    Returns
-    -------
-    list of str or None
-        The names.
-    """
-    columns = getattr(X, "columns", None)
-    if columns is None or not all(isinstance(name, str) for name in columns):
-        return None
-    return list(columns)
+        return read_blocks(self.blocks, X, stream=stream)
 
 
 def _numbered(n):
     digits = len(str(max(n - 1, 0)))
     return tuple(f"x{i:0{digits}d}" for i in range(n))
-
-
-def _columns(X, columns):
-    """Cut columns out of a table as numbers, in their own dtype."""
-    if not isinstance(X, pd.DataFrame):
-        values = X[:, columns]
-        if values.dtype.kind not in "bufi":
-            raise BlockError(f"expected a table of numbers; got an array of dtype {X.dtype}.")
-        return values
-    frame = X.iloc[:, columns]
-    dtypes = set(frame.dtypes)  # a table has many columns and few dtypes
-    for dtype in dtypes:
-        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
-            name = frame.columns[list(frame.dtypes).index(dtype)]
-            raise BlockError(
-                f"column {name!r} has dtype {dtype}; expected numbers. Raw texts and files become "
-                "numbers through make_extractor(...)."
-            )
-    if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in dtypes):
-        return frame.to_numpy(dtype=np.float64, na_value=np.nan)  # pd.NA has no integer
-    return frame.to_numpy()
-
-
-def _indicator(X, column, largest):
-    """Read what `FillBlocks` wrote, and notice if a scaler has been over it."""
-    values = X.iloc[:, column].to_numpy() if isinstance(X, pd.DataFrame) else X[:, column]
-    values = np.nan_to_num(values.astype(np.float64))
-    outside = (values < -0.01) | (values > largest + 0.01)
-    if outside.any():
-        row = int(np.argmax(outside))
-        names = column_names_of(X) or {column: ""}
-        raise BlockError(
-            f"column {column} {names[column]!r} tells what is missing and must lie between 0 and "
-            f"{largest}, but is {values[row]:.4g} in row {row}: a scaler has been over it. Build "
-            "the pipeline with sklearn_mmsent.make_pipeline, whose steps leave such columns alone."
-        )
-    return values
-
-
-def _refuse_infinite(values, block, X):
-    rows, columns = np.nonzero(np.isinf(values))
-    if len(rows) == 0:
-        return
-    names = column_names_of(X)
-    column = block.start + columns[0]
-    place = f"row {rows[0]}, column {column}" + (f" {names[column]!r}" if names else "")
-    # the first words are those that scikit-learn's own checks look for
-    raise BlockError(
-        f"Input X contains infinity: {place} is {values[rows[0], columns[0]]} "
-        f"({len(rows)} such values in the block {block.name!r}). "
-        "Replace infinite values by numbers, or by NaN where the value is unknown."
-    )

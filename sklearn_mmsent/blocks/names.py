@@ -54,6 +54,25 @@ def parse_names(names):
     return tuple(blocks)
 
 
+def column_names_of(X):
+    """Return a table's column names, or None where it has none.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray
+        A table; columns of numbers (0, 1, ...) count as no names.
+
+    Returns
+    -------
+    list of str or None
+        The names.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return list(columns)
+
+
 def is_indicator(name, names):
     """Tell whether a column holds the presence or length of a block.
 

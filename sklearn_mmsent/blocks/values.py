@@ -1,9 +1,11 @@
 """BlockValues: the rows of one block with their masks, and their statistics."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from sklearn_mmsent.blocks.statistics import statistics_of
+from sklearn_mmsent.blocks.stored import StoredValues
 
 
 @dataclass(frozen=True)
@@ -12,20 +14,21 @@ class BlockValues:
 
     Parameters
     ----------
-    values : ndarray of shape (n_samples, *block.shape)
-        C-ordered, in the block's own dtype; NaN where the table has it.
+    values : ndarray or StoredValues of shape (n_samples, *block.shape)
+        C-ordered, in the block's own dtype; NaN where the table has it. Either gives an
+        array where it is indexed by rows.
     present : ndarray of bool of shape (n_samples,)
         Whether the row has this block at all.
     steps : ndarray of bool of shape (n_samples, T), or None
         Which steps of a sequence are real; None for flat blocks and images.
     """
 
-    values: np.ndarray
+    values: np.ndarray | StoredValues
     present: np.ndarray
     steps: np.ndarray | None = None
 
     def take(self, rows):
-        """Return the chosen rows.
+        """Return the chosen rows, in memory.
 
         Parameters
         ----------
@@ -51,36 +54,4 @@ class BlockValues:
             Zeros and ones where there is nothing to learn from; the scale of a
             constant feature is one.
         """
-        values = self.values
-        if values.ndim == 4:  # image: every pixel of a channel is one observation
-            n_channels = values.shape[1]
-            rows = values[self.present].reshape(-1, n_channels, math.prod(values.shape[2:]))
-            rows = rows.transpose(0, 2, 1).reshape(-1, n_channels)
-        elif self.steps is not None:
-            rows = values[self.steps & self.present[:, None]]
-        else:
-            rows = values[self.present]
-        mean, scale = _mean_and_scale(rows)
-        return (mean[:, None, None], scale[:, None, None]) if values.ndim == 4 else (mean, scale)
-
-
-def _mean_and_scale(rows):
-    """Two-pass moments of each column in float64, in chunks, ignoring NaN."""
-    n_features = rows.shape[1]
-    count, total = np.zeros(n_features), np.zeros(n_features)
-    chunks = [rows[i : i + 4096] for i in range(0, len(rows), 4096)]
-    for chunk in chunks:
-        chunk = chunk.astype(np.float64)
-        known = ~np.isnan(chunk)
-        count += known.sum(axis=0)
-        total += np.where(known, chunk, 0.0).sum(axis=0)
-    known_count = np.maximum(count, 1)
-    mean = total / known_count
-    squares = np.zeros(n_features)
-    for chunk in chunks:
-        deviation = chunk.astype(np.float64) - mean
-        squares += np.where(np.isnan(deviation), 0.0, deviation**2).sum(axis=0)
-    scale = np.sqrt(squares / known_count)
-    # rounding leaves a constant column a tiny spread; dividing by it would blow up noise
-    scale[scale <= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)] = 1.0
-    return mean, scale
+        return statistics_of([self])[0]

@@ -20,12 +20,12 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_mmsent._device import resolve_device
-from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks import BlockLayout, statistics_of
 from sklearn_mmsent.compose._fill import fill_table
 from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
-from sklearn_mmsent.estimators._reading import Reading, Table
+from sklearn_mmsent.estimators._reading import Reading, Table, rows_for_sampler
 from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
 from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
@@ -246,11 +246,11 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         groups = self._check_groups(groups, X)
         self._check_validation(X_val, y_val)
         self.layout_ = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
-        blocks = self.layout_.read(X)
+        blocks = self.layout_.read(X, stream=True)
         device = resolve_device(self.device)
         valid = y_valid = None
         if X_val is not None:
-            valid = self.layout_.read(self._check_table(X_val, reset=False))
+            valid = self.layout_.read(self._check_table(X_val, reset=False), stream=True)
             valid = BlockDataset(valid, device=device)
             y_valid = self._check_y(y_val, X_val, learn=False)
         data = BlockDataset(blocks, device=device)
@@ -265,6 +265,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """Hold out rows to validate on, resample the others."""
         blocks, train, y, sample_weight = table.blocks, table.data, table.y, table.sample_weight
         valid, y_valid, weights_valid = table.valid, table.y_valid, None
+        learned_from = None  # all rows
         seed = draw_seed(self.random_state)
         if valid is None:
             held = self._hold_out(blocks, y, table.groups, seed)
@@ -272,15 +273,17 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             valid = table.data.view(np.flatnonzero(held))
             y_valid = y[held]
             weights_valid = None if sample_weight is None else sample_weight[held]
-            blocks, y = [block.take(~held) for block in blocks], y[~held]
+            learned_from, y = ~held, y[~held]
             sample_weight = None if sample_weight is None else sample_weight[~held]
         if self.sampler is not None:
+            blocks = rows_for_sampler(self, blocks, learned_from)
             blocks, y, sample_weight = self._resample(blocks, y, sample_weight, seed)
+            learned_from = None
             train = BlockDataset(blocks, device=train.present.device)
         return Reading(
             seed=seed,
-            statistics=tuple(block.statistics() for block in blocks),
-            unseen=self._find_unseen(blocks),
+            statistics=tuple(statistics_of(blocks, learned_from)),
+            unseen=self._find_unseen(blocks, learned_from),
             train=train,
             y=y,
             sample_weight=sample_weight,
@@ -358,11 +361,10 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     def _learn_weights(self, y):
         """Learn from the training targets what ``_row_weights`` needs."""
 
-    def _find_unseen(self, blocks):
+    def _find_unseen(self, blocks, learned_from):
         """Blocks that no training row has: nothing can be learned about them."""
-        unseen = [
-            i for i, block in enumerate(blocks) if len(block.present) and not block.present.any()
-        ]
+        present = [b.present if learned_from is None else b.present[learned_from] for b in blocks]
+        unseen = [i for i, rows in enumerate(present) if len(rows) and not rows.any()]
         if unseen:
             names = ", ".join(repr(self.layout_.blocks[i].name) for i in unseen)
             warnings.warn(
@@ -438,7 +440,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     def _outputs(self, X):
         """Return the network's outputs of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        blocks = self.layout_.read(self._check_table(X, reset=False))
+        blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i in self._unseen:
             blocks[i].present[:] = False
         dataset = BlockDataset(blocks, device=self.net_.device)

@@ -349,7 +349,7 @@ class FusionMultitask(BaseFusion):
         """
         target = self._targets[self.self_supervised]
         values = self._targets.split(self._outputs(X))[None] * target.scale + target.mean
-        blocks = self.layout_.read(self._check_table(X, reset=False))
+        blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i, modality in enumerate(self.layout_.modalities):
             own = [
                 b

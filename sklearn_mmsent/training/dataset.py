@@ -5,9 +5,15 @@ import copy
 import numpy as np
 import torch
 
+from sklearn_mmsent.training.streamed import StreamedValues, place, to_device
+
+CHUNK = 2**24  # bytes of values that go to a device at once
+
 
 class BlockDataset(torch.utils.data.Dataset):
     """The rows of all blocks as tensors on one device.
+
+    Values that are too many for the device are :class:`StreamedValues`: only a batch's go there.
 
     Parameters
     ----------
@@ -22,17 +28,17 @@ class BlockDataset(torch.utils.data.Dataset):
     """
 
     def __init__(self, blocks, targets=None, weights=None, *, device="cpu"):
-        self.values = [_to_device(block.values, device) for block in blocks]
+        self.values = place([block.values for block in blocks], device)
         present = np.column_stack([block.present for block in blocks])  # (n, M)
         self.present = torch.as_tensor(present, device=device)
         self.steps = [
             None if block.steps is None else torch.as_tensor(block.steps, device=device)
             for block in blocks
         ]
-        self.targets = None if targets is None else _to_device(targets, device)
+        self.targets = None if targets is None else to_device(targets, device)
         if weights is None:
             weights = np.ones(len(present))
-        self.weights = _to_device(weights.astype(np.float32), device)
+        self.weights = to_device(weights.astype(np.float32), device)
         self.rows = None  # of the tensors; None for all in their order
 
     def view(self, rows=None, targets=None, weights=None):
@@ -61,9 +67,9 @@ class BlockDataset(torch.utils.data.Dataset):
             if self.targets is not None:
                 chosen.targets = self.targets.index_select(0, rows)
         if targets is not None:
-            chosen.targets = _to_device(targets, device)
+            chosen.targets = to_device(targets, device)
         if weights is not None:
-            chosen.weights = _to_device(weights.astype(np.float32), device)
+            chosen.weights = to_device(weights.astype(np.float32), device)
         return chosen
 
     def __len__(self):
@@ -72,6 +78,14 @@ class BlockDataset(torch.utils.data.Dataset):
     def rows_of(self, rows):
         """Return where rows of this dataset stand in the tensors of the blocks."""
         return rows if self.rows is None else self.rows.index_select(0, rows)
+
+    def batches_at_once(self, batch_size):
+        """Return how many batches to gather in one go; they go to another device together."""
+        streamed = [values for values in self.values if isinstance(values, StreamedValues)]
+        if not streamed or self.present.device.type == "cpu":
+            return 1
+        row = sum(values.shape[1:].numel() * values.element_size() for values in streamed)
+        return max(1, CHUNK // (row * batch_size))
 
     def __getitem__(self, rows):
         """Return ``(inputs, (targets, weights, rows))`` of a tensor of row numbers."""
@@ -112,14 +126,33 @@ class Batches:
             order = torch.arange(n)
         else:
             order = torch.randperm(n, generator=self.generator)
-        for rows in order.to(self.dataset.present.device).split(self.batch_size):
-            yield self.dataset[rows]
+        order, size = order.to(self.dataset.present.device), self.batch_size
+        for rows in order.split(size * self.dataset.batches_at_once(size)):
+            gathered = self.dataset[rows]
+            if len(rows) <= size:
+                yield gathered
+                continue
+            for first in range(0, len(rows), size):
+                yield map_tensors(gathered, lambda x, at=first: x[at : at + size])
 
 
-def _to_device(array, device):
-    # float64 exists on every device but Apple's, and there nothing needs it
-    if array.dtype == np.float64 and torch.device(device).type == "mps":
-        array = array.astype(np.float32)
-    if not array.flags.writeable:
-        array = array.copy()  # torch warns of read-only memory, which it could write into
-    return torch.as_tensor(array, device=device)
+def map_tensors(batch, function):
+    """Apply a function to the tensors in lists and tuples.
+
+    Parameters
+    ----------
+    batch : Tensor, list, tuple or None
+        What a dataset gives.
+    function : callable
+        Maps a tensor to a tensor.
+
+    Returns
+    -------
+    Tensor, list, tuple or None
+        Of the same form.
+    """
+    if batch is None:
+        return None
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(map_tensors(part, function) for part in batch)
+    return function(batch)

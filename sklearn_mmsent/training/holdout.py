@@ -1,10 +1,13 @@
 """The internal validation split: groups and identical rows stay on one side."""
 
 import hashlib
+import math
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from sklearn_mmsent.blocks import pieces
 
 
 def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
@@ -67,14 +70,16 @@ def _choose(units, fraction, labels, seed):
 
 def _fingerprints(blocks):
     """One digest per row over all its blocks."""
-    n = len(blocks[0].present)
-    rows = [np.ascontiguousarray(block.values).reshape(n, -1) for block in blocks]
     digests = []
-    for i in range(n):
-        digest = hashlib.blake2b(digest_size=16)
-        for block_rows in rows:
-            digest.update(block_rows[i].data)
-        digests.append(digest.digest())
+    width = sum(math.prod(block.values.shape[1:]) for block in blocks)
+    for piece in pieces(len(blocks[0].present), width):
+        n = piece.stop - piece.start
+        parts = [np.ascontiguousarray(block.values[piece]).reshape(n, -1) for block in blocks]
+        for i in range(n):
+            digest = hashlib.blake2b(digest_size=16)
+            for part in parts:
+                digest.update(part[i].data)
+            digests.append(digest.digest())
     return digests
 
 

@@ -212,8 +212,14 @@ def predict_network(module, dataset, batch_size=1024):
     ndarray of float64 of shape (n_samples, n_outputs)
         Logits, or intensities.
     """
-    outputs = [module(*inputs) for inputs, _ in Batches(dataset, batch_size)]
-    return torch.cat(outputs).cpu().double().numpy()
+    results, done = None, 0
+    for inputs, _ in Batches(dataset, batch_size):
+        outputs = module(*inputs)
+        if results is None:  # one for all: small ones between large batches would scatter memory
+            results = outputs.new_empty(len(dataset), *outputs.shape[1:])
+        results[done : done + len(outputs)] = outputs
+        done += len(outputs)
+    return results.cpu().double().numpy()
 
 
 @contextlib.contextmanager

@@ -50,7 +50,8 @@ def test_training(script, tmp_path, capsys, monkeypatch):
     training = script("training")
     monkeypatch.setattr(training, "BATCHES", (128,))
     monkeypatch.setattr(training, "SIZES", (1, 2))
-    training.main(["--quick", "--device", "cpu", "--output", str(tmp_path / "page")])
+    speed = ["--quick", "--part", "speed", "--device", "cpu"]
+    training.main([*speed, "--output", str(tmp_path / "page")])
     printed = capsys.readouterr().out
     assert "| 128 |" in printed
     assert "| 400 |" in printed
@@ -66,16 +67,19 @@ def test_training_in_other_precisions(script, tmp_path, capsys, monkeypatch):
     common = ["--quick", "--device", "cpu", "--part", "precision", "--output", str(output)]
     training.main(common)
     printed = capsys.readouterr().out
-    assert printed.startswith("## bfloat16 and compilation")
+    assert "## bfloat16 and compilation" in printed
     assert "| default, 600 rows, batches of 128 | bfloat16 |" in printed
     assert not output.exists()
 
 
-def test_sections_of_a_page_take_each_others_place(script):
-    part = script("training")._training_precision
-    page = part.put("# Title\n\n## One\n\nfirst\n", "## Two\n\nold\n")
-    assert page == "# Title\n\n## One\n\nfirst\n\n## Two\n\nold\n"
-    assert part.find(page, "## Two") == "## Two\n\nold\n"
-    assert part.put(page, "## Two\n\nnew\n") == page.replace("old", "new")
-    assert part.put(page, "## One\n\nnext\n") == page.replace("first", "next")
-    assert part.find(page, "## Three") == ""
+def test_memory_of_training(script, tmp_path, capsys, monkeypatch):
+    training = script("training")
+    page = tmp_path / "training.md"
+    page.write_text("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory\n\nOld.\n")
+    monkeypatch.setattr(training, "N_ROWS_OF_MEMORY", 2_000)
+    monkeypatch.setattr(training._training_memory, "CASES", {"file": "a file"})
+    training.main(["--part", "memory", "--output", str(tmp_path)])
+    text = page.read_text()
+    assert text.startswith("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory")
+    assert "| a file | " in text
+    assert "Old" not in text

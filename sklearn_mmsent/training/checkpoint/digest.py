@@ -180,7 +180,17 @@ def _of_dataset(data, known):
 def _of_tensor(tensor):
     """Return the digest of a tensor, wherever it is."""
     hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)
-    flat = tensor.detach().reshape(-1)
-    for part in flat.split(max(1, CHUNK // max(1, tensor.element_size()))):
+    for part in _parts(tensor):
         hasher.update(part.cpu().contiguous().view(torch.uint8).numpy())
     return hasher.hexdigest()
+
+
+def _parts(tensor):
+    """Yield the numbers of a tensor, or of what streams its rows, part by part."""
+    if isinstance(tensor, torch.Tensor):
+        flat = tensor.detach().reshape(-1)
+        yield from flat.split(max(1, CHUNK // max(1, tensor.element_size())))
+        return
+    n_rows = max(1, CHUNK * len(tensor) // max(1, tensor.numel() * tensor.element_size()))
+    for rows in torch.arange(len(tensor)).split(n_rows):
+        yield tensor.index_select(0, rows).reshape(-1)

@@ -37,7 +37,7 @@ def bytes_of(member, module, compute):
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         compute()
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
-    row = sum(values[0].numel() for values in member.train.values) * 4
+    row = sum(values.shape[1:].numel() for values in member.train.values) * 4
     return 6 * weights + 2 * sum(kept.values()) + 2 * row * member.batch_size
 
 

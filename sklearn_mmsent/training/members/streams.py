@@ -6,7 +6,8 @@ one stream. Shapes: K members, S streams, B rows of a batch, F features.
 
 import torch
 
-CHUNK = 2**24  # bytes of values that are gathered and standardised at once
+from sklearn_mmsent.training.dataset import CHUNK, map_tensors
+from sklearn_mmsent.training.streamed import StreamedValues
 
 
 class Streams:
@@ -68,7 +69,7 @@ class Streams:
         device = self.weights.device
         of = torch.tensor(self.stream_of, device=device)
         longest, size = orders.shape[1], self.batch_size
-        row = sum(values[0].numel() for values in self.streams[0].data.values) * 4
+        row = sum(values.shape[1:].numel() for values in self.streams[0].data.values) * 4
         n_rows = size * max(1, CHUNK // (row * size * len(self.streams)))
         for start in range(0, longest, n_rows):
             rows = orders[:, start : start + n_rows]
@@ -79,7 +80,7 @@ class Streams:
             for first in range(0, rows.shape[1], size):
                 batch = slice(first, first + size)
                 yield (
-                    self._of_members(_map(inputs, lambda x, at=batch: x[:, at]), of),
+                    self._of_members(map_tensors(inputs, lambda x, at=batch: x[:, at]), of),
                     self._of_members(targets[:, batch], of),
                     weights[:, batch],
                 )
@@ -101,7 +102,7 @@ class Streams:
     def _gather(self, rows):
         parts = [stream.take(order) for stream, order in zip(self.streams, rows, strict=True)]
         if self.shared:
-            return _map(parts[0], lambda x: x.unsqueeze(0))
+            return map_tensors(parts[0], lambda x: x.unsqueeze(0))
         values, present, steps = zip(*(inputs for inputs, _ in parts), strict=True)
         inputs = (
             [torch.stack(block) for block in zip(*values, strict=True)],
@@ -116,10 +117,10 @@ class Streams:
     def _of_members(self, batch, of):
         """From streams to members."""
         if self.shared:
-            return _map(batch, lambda x: x[0])
+            return map_tensors(batch, lambda x: x[0])
         if len(self.streams) == len(of):
             return batch  # the first member is of the first stream, and so on
-        return _map(batch, lambda x: x.index_select(0, of))
+        return map_tensors(batch, lambda x: x.index_select(0, of))
 
 
 class _Stream:
@@ -162,7 +163,7 @@ def stream_key(member, *, training):
 
 
 def _whole(values, steps):
-    if steps is not None:
+    if steps is not None or isinstance(values, StreamedValues):  # to look would be to read all
         return False
     return not values.is_floating_point() or not bool(values.isnan().any())
 
@@ -171,12 +172,3 @@ def _side_by_side(rows):
     """Stack weights of unequal numbers of rows, filled up by zeros."""
     longest = max(map(len, rows))
     return torch.stack([torch.nn.functional.pad(x, (0, longest - len(x))) for x in rows])
-
-
-def _map(batch, function):
-    """Apply a function to the tensors in lists and tuples."""
-    if batch is None:
-        return None
-    if isinstance(batch, (list, tuple)):
-        return type(batch)(_map(part, function) for part in batch)
-    return function(batch)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sklearn_mmsent.exceptions import MMSentError
+from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training.checkpoint import CheckpointError, Decisions, NoDecisions, digest
 from sklearn_mmsent.training.members.alike import network_key, plan_key
 from sklearn_mmsent.training.members.checkpoint import StackCheckpoint
@@ -261,10 +261,6 @@ def _train_alone(member, result, reason, checkpoint_key):
                 "hidden_size, or train on another device."
             )
         result.error = error
-
-
-class TooLargeError(MMSentError, MemoryError):
-    """A single network does not fit into memory."""
 
 
 def _bytes_of_table(member):
