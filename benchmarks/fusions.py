@@ -3,8 +3,8 @@
 Every fusion gets the same features, encoders and settings, and is fitted once per seed on the
 training part, with early stopping on the validation part; the test part is scored once per fit.
 Scores go to OUTPUT/fusions.csv, one row per fit, sizes and times, which want an idle machine, to
-OUTPUT/fusions_speed.csv; OUTPUT/fusions.md is written anew from both. Data sets that were not
-asked for keep their rows.
+OUTPUT/fusions_speed.csv; OUTPUT/fusions.md is written anew from both. Data sets and fusions that
+were not asked for keep their rows.
 
     python benchmarks/fusions.py --data FOLDER --quick
     python benchmarks/fusions.py --data FOLDER --measure scores --seeds 5 --jobs 2
@@ -260,11 +260,14 @@ def _fit(estimator, data, table, parts):
 
 
 def _keep(path, rows):
-    """Put the rows of a data set into a csv, in the place of its older ones."""
+    """Put the rows of some fusions on a data set into a csv, in the place of their older ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         old = pd.read_csv(path)
-        rows = pd.concat([old[old["data"] != rows["data"].iloc[0]], rows])
+        again = (old["data"] == rows["data"].iloc[0]) & old["model"].isin(rows["model"])
+        rows = pd.concat([old[~again], rows])
+    order = {name: i for i, name in enumerate([d.name for d in DATA_SETS] + list(FUSIONS))}
+    rows = rows.sort_values(["data", "model"], key=lambda names: names.map(order), kind="stable")
     rows.to_csv(path, index=False, float_format="%.5g")
 
 
