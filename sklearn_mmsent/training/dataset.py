@@ -87,6 +87,14 @@ class BlockDataset(torch.utils.data.Dataset):
         row = sum(values.shape[1:].numel() * values.element_size() for values in streamed)
         return max(1, CHUNK // (row * batch_size))
 
+    def rows_at_once(self):
+        """Return how many rows to compute on together where no gradient is wanted.
+
+        Many small ones are faster together; large ones are not, and fresh memory costs time.
+        """
+        row = 4 * sum(values.shape[1:].numel() for values in self.values)
+        return min(1024, max(32, CHUNK // row))
+
     def __getitem__(self, rows):
         """Return ``(inputs, (targets, weights, rows))`` of a tensor of row numbers."""
         places = self.rows_of(rows)

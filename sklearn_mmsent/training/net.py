@@ -68,7 +68,7 @@ class FusionNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of a dataset, shuffled for training."""
         if not training:
-            return Batches(dataset, max(self.batch_size, 1024))
+            return Batches(dataset, max(self.batch_size, dataset.rows_at_once()))
         generator = torch.Generator().manual_seed(self.seed)
         if self.checkpoint_ is not None:
             self.checkpoint_.watch(generator)

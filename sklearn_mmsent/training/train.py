@@ -195,7 +195,7 @@ def finish_net(net):
 
 
 @torch.no_grad()
-def predict_network(module, dataset, batch_size=1024):
+def predict_network(module, dataset, batch_size=None):
     """Run a trained network over a dataset.
 
     Parameters
@@ -204,8 +204,8 @@ def predict_network(module, dataset, batch_size=1024):
         In evaluation mode.
     dataset : BlockDataset
         Rows to predict, on the module's device.
-    batch_size : int, default=1024
-        Rows at once.
+    batch_size : int or None, default=None
+        Rows at once; None takes few of large blocks and many of small ones.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def predict_network(module, dataset, batch_size=1024):
         Logits, or intensities.
     """
     results, done = None, 0
-    for inputs, _ in Batches(dataset, batch_size):
+    for inputs, _ in Batches(dataset, batch_size or dataset.rows_at_once()):
         outputs = module(*inputs)
         if results is None:  # one for all: small ones between large batches would scatter memory
             results = outputs.new_empty(len(dataset), *outputs.shape[1:])

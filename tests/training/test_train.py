@@ -334,3 +334,10 @@ def test_an_optimizer_that_asks_several_times():
     net = train_network(plan, BlockDataset(blocks, y), callbacks=[("counts", Counts())], **settings)
     told = dict(net.callbacks_)["counts"].told
     assert told["gradients"] > told["begin"] == SETTINGS["max_epochs"]
+
+
+@pytest.mark.parametrize(("n_features", "expected"), [(3, 1024), (20_000, 209), (1_000_000, 32)])
+def test_few_rows_of_large_blocks_are_predicted_at_once(n_features, expected):
+    row = np.zeros((1, n_features), dtype=np.float32)
+    data = BlockDataset(BlockLayout.from_shapes({"a": n_features}).read(row))
+    assert data.rows_at_once() == expected
