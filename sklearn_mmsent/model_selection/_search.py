@@ -101,6 +101,9 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
     Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
     common. In all else it is scikit-learn's search, with the same results.
 
+    On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
+    over them where there is enough to train.
+
     A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
     only what is not there yet, and ends with the same results. Tables are read, and what is not a
     network is fitted, again.
@@ -190,6 +193,9 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     dropout, are trained together as one network with an axis of members, where that is faster.
     Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
     common. In all else it is scikit-learn's search, with the same results.
+
+    On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
+    over them where there is enough to train.
 
     A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
     only what is not there yet, and ends with the same results. Tables are read, and what is not a

@@ -1,5 +1,6 @@
 """Training many networks: stacked where they are alike and it pays, the others one at a time."""
 
+import functools
 import time
 import warnings
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training.checkpoint import CheckpointError, Decisions, NoDecisions, digest
 from sklearn_mmsent.training.members.alike import network_key, plan_key
 from sklearn_mmsent.training.members.checkpoint import StackCheckpoint
+from sklearn_mmsent.training.members.devices import choose_devices, train_over
 from sklearn_mmsent.training.members.loop import Training
 from sklearn_mmsent.training.members.packing import (
     bytes_of,
@@ -41,7 +43,8 @@ class Trained:
     error : Exception or None
         What went wrong.
     how : str
-        "stacked with n others", or "alone: " and the reason.
+        "stacked with n others", or "alone: " and the reason; then the device, if it is one of
+        several, or why it was trained in this process while others were not.
     """
 
     net: FusionNet | None = None
@@ -49,12 +52,17 @@ class Trained:
     how: str = ""
 
 
-def train_members(members, *, stack="auto", max_bytes=None):
+def train_members(members, *, stack="auto", max_bytes=None, devices=None):
     """Train many networks, each as `train_network` would alone.
 
     Those that are alike but for weights, rows, statistics, learning rate, weight decay, clipping,
     dropout, patience and number of epochs are trained together, as one network with an axis of
     members. Equal seeds give equal initial weights and batches; what dropout draws is different.
+
+    Where there are several CUDA devices, members on "cuda" are split over them, evenly by their
+    numbers of batches. Each device has a process of its own, which starts anew: a member with
+    callbacks, or with settings that cannot be pickled (functions without a name), is trained in
+    this process, and so are all where another process fails.
 
     Parameters
     ----------
@@ -65,6 +73,10 @@ def train_members(members, *, stack="auto", max_bytes=None):
         like members of a process. True stacks what can be stacked; False trains one by one.
     max_bytes : int or None, default=None
         Memory for a stack; None means what is sensible for the device.
+    devices : list of str or None, default=None
+        What to split members over whose device is of that kind and has no index. None takes
+        the CUDA devices of the machine, as many as have thousands of batches to train on, and
+        in a process that is itself another's worker none.
 
     Returns
     -------
@@ -72,6 +84,19 @@ def train_members(members, *, stack="auto", max_bytes=None):
         In the order of the members. A member that diverges, or cannot be built, has an error
         and leaves the others alone.
     """
+    train = functools.partial(_train, stack=stack, max_bytes=max_bytes)
+    devices, numbers = choose_devices(members, devices)
+    if not devices:
+        return train(members)
+    here = sorted(set(range(len(members))) - set(numbers))
+    results = train_over(devices, [members[i] for i in numbers], train)
+    results += train([members[i] for i in here])
+    in_order = dict(zip(numbers + here, results, strict=True))
+    return [in_order[i] for i in range(len(members))]
+
+
+def _train(members, stack, max_bytes):
+    """Train members in this process."""
     results = [Trained() for _ in members]
     keys = _keys(members, results)
     groups = {}
