@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import importlib
 import io
+import os
 import pickle
 import tempfile
 import time
@@ -85,8 +86,8 @@ they are not in any real set. MMSA computes over the padding in both, ours over 
 where the network allows it. MulT is trained on {few} of the rows, without workers: MMSA's takes
 half an hour and more for all.
 
-{where}. Medians of {rounds} rounds in turn (MulT: one) and of two epochs in each. Above 1, ours is
-faster."""
+Medians of {rounds} rounds in turn (MulT: one) and of two epochs in each; above 1, ours is faster.
+{where}; load {load} (other work ran beside it where that is above the cores)."""
 
 
 def main(arguments=None):
@@ -115,6 +116,7 @@ def main(arguments=None):
             few=f"one in {FEW['mult']}",
             where=f"Torch {torch.__version__}, {options.threads} of {cpu_count()} CPU cores",
             rounds=options.repeats,
+            load=f"{os.getloadavg()[0]:.1f} at the end",
         )
         (options.output / "mmsa.md").write_text(f"{about}\n\n{text}\n", encoding="utf-8")
 
