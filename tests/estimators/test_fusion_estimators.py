@@ -43,7 +43,7 @@ def _training(monkeypatch):
         calls.append((plan, train, valid))
         return train_network(plan, train, valid, **settings)
 
-    monkeypatch.setattr("sklearn_mmsent.estimators._base.train_network", spy)
+    monkeypatch.setattr("sklearn_mmsent.training.member.train_network", spy)
     return calls
 
 

@@ -39,7 +39,7 @@ def _settings(monkeypatch):
         last.update(settings, plan=plan, train=train, valid=valid)
         return train_network(plan, train, valid, **settings)
 
-    monkeypatch.setattr("sklearn_mmsent.estimators._base.train_network", spy)
+    monkeypatch.setattr("sklearn_mmsent.training.member.train_network", spy)
     return last
 
 

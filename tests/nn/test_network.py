@@ -93,7 +93,11 @@ def test_every_parameter_learns_on_full_rows():
         present[0] = False  # some look at absence tokens only where there is nothing else
         losses = net(values, present, steps).pow(2).mean(1)
         extra = net.auxiliary_loss(
-            losses.detach(), lambda outputs: outputs.pow(2).mean(1), torch.ones(50), None, None
+            losses.detach(),
+            lambda outputs: outputs.pow(2).mean(1),
+            torch.ones(50),
+            None,
+            torch.arange(50),
         )
         (losses.sum() if extra is None else losses.sum() + extra).backward()
         unused = "layers" if FUSIONS[fusion].sequential else "project"

@@ -234,6 +234,15 @@ def test_a_finished_network_is_found_and_pickles(tmp_path):
     assert len(list(folder.iterdir())) == 1
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal; what runs in the background may be told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_global_state_is_untouched(broken, tmp_path, global_states):
     member = at(make(*setup()), tmp_path)
     before = global_states()
@@ -284,6 +293,7 @@ class PressesCtrlC(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_callback_is_no_request_to_stop(broken, tmp_path):
     stopped = at(make(*setup(), callbacks=[AsksToStop()]), tmp_path)
     assert [len(stopped.train_alone().history) for _ in range(2)] == [3, 3]
