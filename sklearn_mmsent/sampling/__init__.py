@@ -1,0 +1,8 @@
+"""Samplers of imbalanced-learn that know modalities: resampling, augmentation, cleaning.
+
+A sampler acts on training rows alone: a pipeline runs it in ``fit`` and passes it by in
+``predict``. Each takes and gives tables of one form, keeps dtypes and names, and tells in
+``sample_indices_`` from which row each row came.
+"""
+
+__all__ = []
