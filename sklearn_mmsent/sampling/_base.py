@@ -42,7 +42,7 @@ class BaseRowSampler(BaseSampler):
     """A sampler that says which rows stay and makes new ones; this class does the rest.
 
     A child names its ``_sampling_type`` as imbalanced-learn does, and writes
-    ``_resample``. Tables stay what they are: a DataFrame keeps its columns and
+    ``_fit_resample``. Tables stay what they are: a DataFrame keeps its columns and
     their dtypes, a list comes back as a list, targets likewise. NaN passes.
     """
 
@@ -51,7 +51,7 @@ class BaseRowSampler(BaseSampler):
     # -- what a child writes -----------------------------------------------------------------
 
     @abstractmethod
-    def _resample(self, X, y):
+    def _fit_resample(self, X, y):
         """Choose rows and make new ones.
 
         Parameters
@@ -125,7 +125,7 @@ class BaseRowSampler(BaseSampler):
             If the targets are no classes or only one, or a class has no row left.
         """
         table, labels = self._open(X, y)
-        result = self._resample(table, labels)
+        result = self._fit_resample(table, labels)
         self._check_classes_left(labels, result.indices)
         self.sample_indices_ = result.indices
         X_new = _appended(take(table, result.rows), result.made)

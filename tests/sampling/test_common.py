@@ -1,0 +1,38 @@
+"""imbalanced-learn's own checks, over every sampler."""
+
+import pytest
+from imblearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_param_validation,
+    estimator_checks_generator,
+)
+from sklearn.utils.estimator_checks import (
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+)
+
+# as the checks feed them: tables without names (one block), or no raw column to change
+SAMPLERS = []
+
+CHECKS = [pair for sampler in SAMPLERS for pair in estimator_checks_generator(sampler)]
+MORE = [
+    check_dataframe_column_names_consistency,
+    check_param_validation,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+]
+
+
+def _name(value):
+    return repr(value) if hasattr(value, "fit_resample") else getattr(value, "func", value).__name__
+
+
+@pytest.mark.parametrize(("sampler", "check"), CHECKS, ids=_name)
+def test_imbalanced_learns_checks(sampler, check):
+    check(sampler)
+
+
+@pytest.mark.parametrize("check", MORE, ids=_name)
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=_name)
+def test_checks_of_parameters_and_names(sampler, check):
+    check(type(sampler).__name__, sampler)
