@@ -5,4 +5,6 @@ A sampler acts on training rows alone: a pipeline runs it in ``fit`` and passes 
 ``sample_indices_`` from which row each row came.
 """
 
-__all__ = []
+from sklearn_mmsent.sampling._smote import ModalitySMOTE
+
+__all__ = ["ModalitySMOTE"]

@@ -11,8 +11,12 @@ from sklearn.utils.estimator_checks import (
     check_parameters_default_constructible,
 )
 
+from sklearn_mmsent import ModalitySMOTE
+
 # as the checks feed them: tables without names (one block), or no raw column to change
-SAMPLERS = []
+SAMPLERS = [
+    ModalitySMOTE(modalities=None, random_state=0),
+]
 
 CHECKS = [pair for sampler in SAMPLERS for pair in estimator_checks_generator(sampler)]
 MORE = [
