@@ -69,6 +69,8 @@ _EXPORTS = {
     "get_scorer_names": "metrics",
     "intensity_scores": "metrics",
     # sampling
+    "ModalityBalancer": "sampling",
+    "ModalityMixup": "sampling",
     "ModalitySMOTE": "sampling",
     # datasets
     "make_clips": "datasets",

@@ -96,6 +96,11 @@ class BlockRows:
         return sheets.table()
 
 
+def plain(label):
+    """Return a class as Python writes it, for messages."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def _is_token_ids(block):
     """Tell whether a block's numbers are names of tokens, between which nothing lies."""
     return block.kind == "sequence" and block.features == TOKEN

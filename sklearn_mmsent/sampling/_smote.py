@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._neighbors import BlockSpace
-from sklearn_mmsent.sampling._rows import BlockRows
+from sklearn_mmsent.sampling._rows import BlockRows, plain
 
 
 class ModalitySMOTE(BaseRowSampler):
@@ -161,12 +161,11 @@ class ModalitySMOTE(BaseRowSampler):
         for label, n_new in self.sampling_strategy_.items():
             n_rows = int((y == label).sum())
             if n_new and n_rows <= self.k_neighbors:
-                name = label.item() if isinstance(label, np.generic) else label
                 remedy = (
                     f"Set k_neighbors to {n_rows - 1} or less" if n_rows > 1 else "Add rows to it"
                 )
                 raise ValueError(
-                    f"{type(self).__name__}: the class {name!r} has {n_rows} rows, but "
+                    f"{type(self).__name__}: the class {plain(label)!r} has {n_rows} rows, but "
                     f"k_neighbors={self.k_neighbors} needs at least {self.k_neighbors + 1}. "
                     f"{remedy}, leave the class out by sampling_strategy, or repeat its rows with "
                     "ModalityBalancer."
