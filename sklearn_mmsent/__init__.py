@@ -68,6 +68,10 @@ _EXPORTS = {
     "get_scorer": "metrics",
     "get_scorer_names": "metrics",
     "intensity_scores": "metrics",
+    # sampling
+    "ModalityBalancer": "sampling",
+    "ModalityMixup": "sampling",
+    "ModalitySMOTE": "sampling",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

@@ -5,4 +5,8 @@ A sampler acts on training rows alone: a pipeline runs it in ``fit`` and passes 
 ``sample_indices_`` from which row each row came.
 """
 
-__all__ = []
+from sklearn_mmsent.sampling._balancer import ModalityBalancer
+from sklearn_mmsent.sampling._mixup import ModalityMixup
+from sklearn_mmsent.sampling._smote import ModalitySMOTE
+
+__all__ = ["ModalityBalancer", "ModalityMixup", "ModalitySMOTE"]

@@ -11,8 +11,15 @@ from sklearn.utils.estimator_checks import (
     check_parameters_default_constructible,
 )
 
+from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE
+
 # as the checks feed them: tables without names (one block), or no raw column to change
-SAMPLERS = []
+SAMPLERS = [
+    ModalityBalancer(modalities=None, random_state=0),
+    ModalityBalancer(how="under", modalities=None, random_state=0),
+    ModalityMixup(modalities=None, random_state=0),
+    ModalitySMOTE(modalities=None, random_state=0),
+]
 
 CHECKS = [pair for sampler in SAMPLERS for pair in estimator_checks_generator(sampler)]
 MORE = [

@@ -1,0 +1,174 @@
+"""ModalityMixup: rows mixed of two, with labels that may be mixed too."""
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling.base import BaseOverSampler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
+from sklearn_mmsent.sampling._rows import BlockRows, plain
+
+
+class ModalityMixup(BaseRowSampler):
+    """Over-sample by mixtures of two rows, in tables of blocks.
+
+    Mixup [1]_ for several modalities: a new row is the mixture of a row of the class that is to
+    grow, its seed, and of any other row, in the same shares in every block. With hard labels both
+    are of one class; with soft labels they may be of two, and the target is mixed like the row.
+
+    Missing blocks, padding and NaN need no filling: where one of the two has nothing, the new
+    row is there as its seed is.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        How many rows each class is to have, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
+        brings all classes to the size of the largest. With soft labels, a new row counts for
+        the class of its seed.
+
+    alpha : float, default=0.4
+        Of the distribution Beta(alpha, alpha) that shares are drawn from: small ones leave rows
+        nearly as they are, 1 draws all shares alike. The larger share is always the seed's.
+
+    labels : {"hard", "soft"}, default="hard"
+        "hard" mixes rows of one class and returns labels. "soft" mixes rows of any classes and
+        returns a DataFrame with a column for each class and the shares of each row.
+
+    modalities : "auto", mapping or None, default="auto"
+        Where the blocks are; "auto" reads the column names. See
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of what is drawn: pairs and shares.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new rows of each class.
+
+    sample_indices_ : ndarray of int of shape (n_samples_new,)
+        The row that each row of the result came from: itself, or its seed.
+
+    partner_indices_ : ndarray of int of shape (n_made,)
+        The row that each new row was mixed with.
+
+    weights_ : ndarray of float of shape (n_made,)
+        The partner's share of each new row, from 0 to 0.5.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    Raises
+    ------
+    ValueError
+        If a class that is to grow has a single row, and labels are hard. The message names it.
+
+    See Also
+    --------
+    ModalitySMOTE : Partners are near neighbours, so that new rows lie where the class is dense.
+    ModalityBalancer : Repeats rows instead of making new ones.
+
+    Notes
+    -----
+    Where a modality of the seed is missing in its partner, the new row has it from the seed
+    alone, and the target follows the row: the partner's class gets the partner's share times the
+    share of the seed's modalities that were mixed. In complete tables that is the partner's share.
+
+    Whole numbers, token numbers and the columns of `FillBlocks` are treated as in
+    `ModalitySMOTE`.
+
+    References
+    ----------
+    .. [1] H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: Beyond empirical risk
+       minimization", ICLR 2018.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_mmsent import ModalityMixup
+    >>> X = pd.DataFrame({"text__a": [0.0, 1.0, 5.0], "face__smile": [0.0, 2.0, 1.0]})
+    >>> mixup = ModalityMixup(alpha=1.0, labels="soft", random_state=0)
+    >>> X_new, y_new = mixup.fit_resample(X, ["neg", "pos", "pos"])
+    >>> y_new.round(2)
+        neg   pos
+    0  1.00  0.00
+    1  0.00  1.00
+    2  0.00  1.00
+    3  0.84  0.16
+    """
+
+    _sampling_type = "over-sampling"
+    _parameter_constraints: dict = {
+        **BaseOverSampler._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "labels": [StrOptions({"hard", "soft"})],
+        "modalities": [StrOptions({"auto"}), Mapping, None],
+    }
+
+    def __init__(
+        self,
+        sampling_strategy="auto",
+        *,
+        alpha=0.4,
+        labels="hard",
+        modalities="auto",
+        random_state=None,
+    ):
+        self.sampling_strategy = sampling_strategy
+        self.alpha = alpha
+        self.labels = labels
+        self.modalities = modalities
+        self.random_state = random_state
+
+    def _fit_resample(self, X, y):
+        random = check_random_state(self.random_state)
+        pairs = [np.empty((2, 0), dtype=np.intp)]
+        for label, n_new in self.sampling_strategy_.items():
+            if n_new:
+                pairs.append(self._draw(y, label, n_new, random))
+        seeds, self.partner_indices_ = np.hstack(pairs)
+        shares = random.beta(self.alpha, self.alpha, size=len(seeds))
+        self.weights_ = np.minimum(shares, 1 - shares)
+        table = BlockRows(X, self.modalities, type(self).__name__)
+        made = table.blend(seeds, self.partner_indices_, self.weights_)
+        if self.labels == "soft":
+            mixed = table.shared(seeds, self.partner_indices_)
+            self._soft = self._soft_targets(y, seeds, self.weights_ * mixed)
+        return Resampled(np.arange(len(y)), made, seeds)
+
+    def _targets(self, y, indices):
+        return super()._targets(y, indices) if self.labels == "hard" else vars(self).pop("_soft")
+
+    def _draw(self, y, label, n_new, random):
+        """Draw seeds of a class and another row for each."""
+        rows = np.flatnonzero(y == label)
+        others = rows if self.labels == "hard" else np.arange(len(y))
+        if len(others) < 2:
+            raise ValueError(
+                f"{type(self).__name__}: the class {plain(label)!r} has 1 row, and rows are mixed "
+                "with others of their class. Set labels='soft', leave the class out by "
+                "sampling_strategy, or repeat its row with ModalityBalancer."
+            )
+        seeds = rows[random.randint(len(rows), size=n_new)]
+        # as many places on, so that no row is its own partner
+        steps = random.randint(1, len(others), size=n_new)
+        places = (np.searchsorted(others, seeds) + steps) % len(others)
+        return np.stack([seeds, others[places]])
+
+    def _soft_targets(self, y, seeds, shares):
+        """Return the share of each class in each row, kept rows first."""
+        classes, codes = np.unique(y, return_inverse=True)
+        n = len(y)
+        targets = np.zeros((n + len(seeds), len(classes)))
+        targets[np.arange(n), codes] = 1
+        made = n + np.arange(len(seeds))
+        targets[made, codes[self.partner_indices_]] = shares
+        targets[made, codes[seeds]] += 1 - shares
+        return pd.DataFrame(targets, columns=classes)

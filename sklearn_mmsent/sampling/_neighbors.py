@@ -1,0 +1,139 @@
+"""Nearest rows of a table of blocks, in which each modality counts the same."""
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_mmsent.blocks import pieces, statistics_of
+
+
+class BlockSpace:
+    """Distances between rows, over the modalities that both have.
+
+    Each feature is standardised over what is really there in the table (pooled over the steps of
+    a sequence, per channel of an image), and each block divided by its spread, so that two rows
+    lie on average as far apart in one block as in any other. The squared distance of two rows is
+    the mean over the modalities that both have, and within a modality over the blocks that both
+    have. Padding and single missing values stand at the mean. Token numbers do not count.
+
+    Parameters
+    ----------
+    table : BlockRows
+        The rows, all of which the scales are learned from.
+    """
+
+    def __init__(self, table):
+        self.table = table
+        self.blocks = np.flatnonzero(table.blended)
+        values = [table.values[i] for i in self.blocks]
+        self.scales = []
+        for data, (mean, scale) in zip(
+            values, statistics_of(values) if values else [], strict=True
+        ):
+            self.scales.append((mean, scale * _spread(data, mean, scale)))
+
+    def nearest(self, rows, queries, k, n_jobs=None):
+        """Find the nearest neighbours of some rows among others.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_rows,)
+            Rows of the table among which to look.
+        queries : ndarray of int of shape (n_queries,)
+            Positions in ``rows`` of those whose neighbours are asked for.
+        k : int
+            How many neighbours.
+        n_jobs : int or None, default=None
+            Threads of the search.
+
+        Returns
+        -------
+        ndarray of int of shape (n_queries, k)
+            Positions in ``rows``, nearest first; a row that shares a modality with fewer than
+            ``k`` others has itself in the other places, and is no other's neighbour.
+        """
+        found = np.repeat(queries[:, None], k, axis=1)
+        distances = np.full(found.shape, np.inf)
+        if not len(self.blocks):
+            return found
+        points, bounds = self._points(rows)
+        patterns, own = np.unique(
+            self.table.present[np.ix_(rows, self.blocks)], axis=0, return_inverse=True
+        )
+        for number, pattern in enumerate(patterns):
+            asked = np.flatnonzero(own[queries] == number)
+            # rows with which it has the same in common lie in one space, where an index can search
+            common, of_pattern = np.unique(patterns & pattern, axis=0, return_inverse=True)
+            for space, in_common in enumerate(common):
+                if not len(asked) or not in_common.any():
+                    continue
+                among = np.flatnonzero((of_pattern == space)[own])
+                columns, weights = self._columns(in_common, bounds)
+                first, weights = weights[0], weights / weights[0]
+                index = NearestNeighbors(n_neighbors=min(k + 1, len(among)), n_jobs=n_jobs)
+                index.fit(_cut(points, among, columns, weights))
+                far, near = index.kneighbors(_cut(points, queries[asked], columns, weights))
+                far, near = far * first, among[near]
+                far[near == queries[asked, None]] = np.inf  # nobody is a neighbour of himself
+                far = np.hstack([distances[asked], far])
+                near = np.hstack([found[asked], near])
+                best = np.argsort(far, axis=1, kind="stable")[:, :k]
+                distances[asked] = np.take_along_axis(far, best, axis=1)
+                found[asked] = np.take_along_axis(near, best, axis=1)
+        return np.where(np.isfinite(distances), found, queries[:, None])
+
+    def _points(self, rows):
+        """Return the blocks of some rows scaled and side by side, and where each begins."""
+        values = [self.table.values[i] for i in self.blocks]
+        widths = [int(np.prod(data.values.shape[1:])) for data in values]
+        bounds = np.cumsum([0, *widths])
+        wide = any(np.result_type(data.values.dtype, np.float32) == np.float64 for data in values)
+        points = np.empty((len(rows), bounds[-1]), np.float64 if wide else np.float32)
+        for data, (mean, scale), start, end in zip(
+            values, self.scales, bounds[:-1], bounds[1:], strict=True
+        ):
+            for piece in pieces(len(rows), end - start):
+                part = _scaled(data, rows[piece], mean, scale, points.dtype)
+                points[piece, start:end] = part.reshape(len(part), end - start)
+        return points, bounds
+
+    def _columns(self, in_common, bounds):
+        """Return the columns of blocks in common, and by what each is to be multiplied."""
+        names = np.array([self.table.layout.blocks[i].modality for i in self.blocks])
+        n_modalities = len(set(names[in_common]))
+        columns, weights = [], []
+        for i in np.flatnonzero(in_common):
+            n_blocks = (names[in_common] == names[i]).sum()
+            columns.append(np.arange(bounds[i], bounds[i + 1]))
+            weights.append(np.full(len(columns[-1]), 1 / np.sqrt(n_blocks * n_modalities)))
+        return np.concatenate(columns), np.concatenate(weights)
+
+
+def _cut(points, rows, columns, weights):
+    """Return rows and columns, weighted; the points themselves where that is all of them."""
+    if len(columns) == points.shape[1]:
+        part = points if len(rows) == len(points) else points[rows]
+    else:
+        part = points[np.ix_(rows, columns)]
+    return part if (weights == 1).all() else part * weights.astype(part.dtype)
+
+
+def _scaled(data, rows, mean, scale, dtype):
+    """Return standardised values; zero where nothing is."""
+    part = data.values[rows].astype(dtype)
+    part -= mean.astype(dtype)
+    part /= scale.astype(dtype)
+    if data.steps is not None:
+        part[~data.steps[rows]] = 0
+    part[~data.present[rows]] = 0
+    if data.values.dtype.kind == "f":
+        np.nan_to_num(part, copy=False)
+    return part
+
+
+def _spread(data, mean, scale):
+    """Return the root of the mean squared length of a block's standardised rows."""
+    total = 0.0
+    for rows in pieces(len(data.present), int(np.prod(data.values.shape[1:]))):
+        part = _scaled(data, rows, mean, scale, np.float32).ravel()
+        total += float(part @ part)
+    return np.sqrt(total / max(data.present.sum(), 1)) or 1.0
