@@ -177,10 +177,15 @@ def _is_view(frame):
 
 
 def _indicator(X, column, largest):
-    """Read what `FillBlocks` wrote, and notice if a scaler has been over it."""
+    """Read what `FillBlocks` wrote, and notice if a scaler has been over it.
+
+    SVMSMOTE steps half the way beyond its rows, so values may lie half the range outside. Standard
+    scores of a presence still reach further, whatever its share.
+    """
     values = X.iloc[:, column].to_numpy() if isinstance(X, pd.DataFrame) else X[:, column]
     values = np.nan_to_num(values.astype(np.float64))
-    outside = (values < -0.01) | (values > largest + 0.01)
+    slack = 0.5 * largest + 0.01
+    outside = (values < -slack) | (values > largest + slack)
     if outside.any():
         row = int(np.argmax(outside))
         names = column_names_of(X) or {column: ""}
