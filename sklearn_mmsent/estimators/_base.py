@@ -348,6 +348,12 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         means = [block.statistics()[0] for block in blocks]
         table = fill_table(layout.blocks, blocks, means, names)
         X_new, y_new = sampler.fit_resample(table, y)
+        if np.ndim(y_new) != np.ndim(y):
+            raise ValueError(
+                f"{type(self).__name__}: the sampler {type(sampler).__name__} gave targets of "
+                f"shape {np.shape(y_new)}, but this estimator learns from one label per row. Use "
+                "a sampler that keeps labels, such as ModalityMixup(labels='hard')."
+            )
         if sample_weight is not None:
             if not hasattr(sampler, "sample_indices_"):
                 raise ValueError(

@@ -10,7 +10,7 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from sklearn_mmsent import FusionClassifier, FusionRegressor
+from sklearn_mmsent import FusionClassifier, FusionRegressor, ModalityMixup
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ConcatFusion, Fusion, MLPEncoder
 from sklearn_mmsent.training import train_network
@@ -126,6 +126,13 @@ def test_sample_weight_follows_chosen_rows_but_not_blends(table, training):
     np.testing.assert_array_equal(train.weights.numpy(), np.where(train.targets == 1, 3, 1))
     with pytest.raises(ValueError, match="SMOTE makes new rows, for which sample_weight has no"):
         quick(sampler=SMOTE()).fit(X, y, sample_weight=weight)
+
+
+def test_a_sampler_of_soft_labels_is_refused_by_name(named_table):
+    X, y, _ = named_table(60)
+    mixup = ModalityMixup({"neg": 50}, labels="soft", random_state=0)
+    with pytest.raises(ValueError, match=r"ModalityMixup gave targets of shape .* one label per"):
+        FusionClassifier(sampler=mixup).fit(X, y)
 
 
 def test_given_validation_rows_are_used(table, training):
