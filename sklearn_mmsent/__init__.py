@@ -72,6 +72,7 @@ _EXPORTS = {
     "ModalityBalancer": "sampling",
     "ModalityMixup": "sampling",
     "ModalitySMOTE": "sampling",
+    "OutlierRemover": "sampling",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

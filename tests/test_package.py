@@ -50,7 +50,7 @@ def test_importing_the_package_loads_nothing():
         "from sklearn_mmsent import TextEmbedder, MFCC, ColorTexture, Cached",
         "from sklearn_mmsent import FaceCrops, ImageDenoise, ImageEmbedder",
         "from sklearn_mmsent import PerModality, TextCleaner, TokenIds, Word2VecEmbedder",
-        "from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE",
+        "from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE, OutlierRemover",
     ],
 )
 def test_parts_without_networks_load_no_torch(statement):

@@ -81,6 +81,35 @@ class BlockSpace:
                 found[asked] = np.take_along_axis(near, best, axis=1)
         return np.where(np.isfinite(distances), found, queries[:, None])
 
+    def summary(self, rows, blocks):
+        """Describe rows by numbers of the same meaning in each, however long a sequence is.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_rows,)
+            Rows of the table.
+        blocks : sequence of int
+            Numbers of the blocks that are described, of those in ``blocks``.
+
+        Returns
+        -------
+        ndarray of float of shape (n_rows, n_numbers)
+            Standardised features, of a sequence the mean and the deviation of its real steps;
+            zero where nothing is.
+        """
+        scales = dict(zip(self.blocks, self.scales, strict=True))
+        parts = []
+        for i in blocks:
+            data = self.table.values[i]
+            part = _scaled(data, rows, *scales[i], np.float64)
+            if data.steps is not None:
+                n_steps = np.maximum(data.steps[rows].sum(axis=1), 1)[:, None]
+                mean = part.sum(axis=1) / n_steps
+                square = (part**2).sum(axis=1) / n_steps
+                part = np.hstack([mean, np.sqrt(np.maximum(square - mean**2, 0))])
+            parts.append(part.reshape(len(rows), -1))
+        return np.hstack(parts)
+
     def _points(self, rows):
         """Return the blocks of some rows scaled and side by side, and where each begins."""
         values = [self.table.values[i] for i in self.blocks]

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import (
     check_parameters_default_constructible,
 )
 
-from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE
+from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE, OutlierRemover
 
 # as the checks feed them: tables without names (one block), or no raw column to change
 SAMPLERS = [
@@ -19,6 +19,7 @@ SAMPLERS = [
     ModalityBalancer(how="under", modalities=None, random_state=0),
     ModalityMixup(modalities=None, random_state=0),
     ModalitySMOTE(modalities=None, random_state=0),
+    OutlierRemover(modalities=None, random_state=0),
 ]
 
 CHECKS = [pair for sampler in SAMPLERS for pair in estimator_checks_generator(sampler)]

@@ -1,0 +1,137 @@
+"""Which rows are outliers, and which are only different."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.cluster import KMeans
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+
+from sklearn_mmsent import FillBlocks, OutlierRemover
+
+DETECTORS = [
+    None,
+    IsolationForest(n_estimators=30),
+    LocalOutlierFactor(n_neighbors=8),
+    EllipticEnvelope(support_fraction=0.9),
+]
+
+
+def clean(seed=0):
+    """A small class far from the large one, a modality that is sometimes missing."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(["often", "rare"], [100, 20])
+    values = rng.normal(size=(120, 4)) + np.where(y == "rare", 8.0, 0.0)[:, None]
+    values[3::10, 2:] = np.nan
+    return pd.DataFrame(values, columns=["text__a", "text__b", "face__a", "face__b"]), y
+
+
+def removed(X, y, **options):
+    remover = OutlierRemover(**{"random_state": 0, **options})
+    X_new, y_new = remover.fit_resample(X, y)
+    assert len(X_new) == len(y_new) == len(remover.sample_indices_)
+    rows = set(range(len(y))) - set(remover.sample_indices_.tolist())
+    assert rows == set(remover.report_["row"])
+    return remover.report_.set_index("row").sort_index()
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize("per", ["modality", "joint"])
+def test_finds_what_is_far_out_in_its_class(detector, per):
+    X, y = clean()
+    X.loc[[5, 110], "face__a"] = [60.0, -60.0]
+    report = removed(X, y, detector=detector, per=per, contamination={"often": 0.01, "rare": 0.05})
+    assert report.index.tolist() == [5, 110]
+    assert report["label"].tolist() == ["often", "rare"]
+    assert set(report["modality"]) == {"face" if per == "modality" else "all"}
+    assert (report["score"] > 2).all()
+
+
+def test_each_class_loses_its_share_and_no_more():
+    X, y = clean()
+    assert removed(X, y, contamination=0.1)["label"].value_counts().to_dict() == {
+        "often": 10,
+        "rare": 2,
+    }
+    assert removed(X, y, contamination=0.04)["label"].value_counts().to_dict() == {"often": 4}
+    assert removed(X, y, contamination=0.0).empty
+
+
+def test_one_that_does_not_go_together_is_found_jointly():
+    rng = np.random.default_rng(0)
+    tone = rng.normal(size=200)
+    X = pd.DataFrame({"text__a": tone, "face__a": tone + 0.05 * rng.normal(size=200)})
+    X.loc[9] = [1.5, -1.5]
+    y = np.repeat(["a", "b"], [100, 100])
+    options = {"detector": LocalOutlierFactor(), "contamination": {"a": 0.01}}
+    assert removed(X, y, per="joint", **options).index.tolist() == [9]
+    assert removed(X, y, per="modality", **options).index.tolist() != [9]
+
+
+def test_what_is_missing_is_no_outlier(named_table):
+    X, y, layout = named_table(120, missing=0.3)
+    present = np.column_stack([block.present for block in layout.read(X)])
+    report = removed(X, y, contamination=0.1)
+    names = [block.modality for block in layout.blocks]
+    for row, modality in report["modality"].items():
+        assert any(p for p, name in zip(present[row], names, strict=True) if name == modality)
+
+
+def test_the_same_rows_before_and_behind_filling(named_table):
+    X, y, _ = named_table(120, missing=0.2, dtype="float64")
+    options = {"detector": LocalOutlierFactor(n_neighbors=5), "contamination": 0.1}
+    before = removed(X, y, **options)
+    behind = removed(FillBlocks().fit_transform(X), y, **options)
+    assert before.index.tolist() == behind.index.tolist()
+
+
+def test_the_same_rows_in_another_order():
+    X, y = clean()
+    order = np.random.default_rng(1).permutation(120)
+    options = {"detector": LocalOutlierFactor(n_neighbors=8), "contamination": 0.1}
+    there = removed(X, y, **options)
+    here = removed(X.iloc[order].reset_index(drop=True), y[order], **options)
+    assert set(order[here.index]) == set(there.index)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+def test_dtypes_stay(dtype):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.integers(0, 9, (40, 2)).astype(dtype), columns=["a__x", "b__x"])
+    X.loc[3, "a__x"] = 250
+    X = X.astype(dtype)
+    remover = OutlierRemover(contamination=0.05, random_state=0)
+    X_new, _ = remover.fit_resample(X, [0, 1] * 20)
+    assert (X_new.dtypes == dtype).all()
+    assert 3 in remover.report_["row"].to_numpy()
+
+
+def test_a_constant_block_and_one_that_a_class_lacks():
+    X, y = clean()
+    X["voice__a"] = np.where(y == "rare", np.nan, 3.0)
+    assert len(removed(X, y, contamination=0.1)) == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"contamination": {"sometimes": 0.1}}, "names the class 'sometimes'.*'often', 'rare'"),
+        ({"contamination": {"rare": 0.7}}, "of the class 'rare' must be a share from 0 to 0.5"),
+        ({"contamination": 0.6}, "contamination"),
+        ({"detector": KMeans(2), "contamination": 0.1}, "KMeans has neither score_samples"),
+        ({"per": "row"}, "per"),
+    ],
+)
+def test_bad_parameters(options, message):
+    with pytest.raises(ValueError, match=message):
+        OutlierRemover(**options).fit_resample(*clean())
+
+
+def test_bad_tables():
+    X, y = clean()
+    with pytest.raises((TypeError, ValueError), match=r"(?i)sparse"):
+        OutlierRemover().fit_resample(csr_array(X.fillna(0).to_numpy()), y)
+    with pytest.raises(ValueError, match="class"):
+        OutlierRemover().fit_resample(X, np.full(120, "often"))
