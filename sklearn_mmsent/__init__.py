@@ -61,6 +61,7 @@ _EXPORTS = {
     # model_selection
     "BatchedGridSearchCV": "model_selection",
     "BatchedRandomizedSearchCV": "model_selection",
+    "TunedOffsetsClassifierCV": "model_selection",
     "fused_cross_val_predict": "model_selection",
     "fused_cross_validate": "model_selection",
     # metrics
@@ -69,6 +70,7 @@ _EXPORTS = {
     "get_scorer_names": "metrics",
     "intensity_scores": "metrics",
     # sampling
+    "LabelNoiseFilter": "sampling",
     "ModalityBalancer": "sampling",
     "ModalityMixup": "sampling",
     "ModalitySMOTE": "sampling",

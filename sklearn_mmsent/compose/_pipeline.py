@@ -67,6 +67,7 @@ class Pipeline(imblearn_pipeline.Pipeline):
         self : object
             The fitted pipeline.
         """
+        self._refuse_lost_weights()
         self._warn_of_a_leak(params)
         return super().fit(X, y, **params)
 
@@ -82,6 +83,15 @@ class Pipeline(imblearn_pipeline.Pipeline):
                     f"step {name!r} ({type(step).__name__}) cannot hand on column names: it has no "
                     "set_output. Give it get_feature_names_out (see TransformerMixin), or use it "
                     "inside make_extractor(...) if it reads a raw column."
+                )
+
+    def _refuse_lost_weights(self):
+        for name, step in self.steps[:-1]:
+            if getattr(step, "_weighs_rows", False):
+                raise ValueError(
+                    f"step {name!r} ({type(step).__name__}) finds weights of rows, which no step "
+                    "of a pipeline hands on. Pass it as sampler=... of a fusion estimator, or let "
+                    "it leave rows out (how='remove')."
                 )
 
     def _warn_of_a_leak(self, params):
@@ -154,9 +164,14 @@ class _BlockFrames(_set_output.PandasAdapter):
         if not marks:
             return frame
         kept = [name for name in frame.columns if name not in marks]
-        blocks = {str(name).rpartition(SEPARATOR)[0] for name in kept}
-        marks = [name for name in marks if name.rpartition(SEPARATOR)[0] in blocks]
+        # of a block that the transformer has dropped, the marks go too
+        gone = _owners(names.difference(marks)) - _owners(kept)
+        marks = [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
         return pd.concat([frame[kept], X_original[marks].set_axis(frame.index)], axis=1)
+
+
+def _owners(names):
+    return {str(name).rpartition(SEPARATOR)[0] for name in names}
 
 
 _set_output.ADAPTERS_MANAGER.register(_BlockFrames())

@@ -362,6 +362,9 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
                     "class_weight, or no sample_weight."
                 )
             sample_weight = sample_weight[sampler.sample_indices_]
+        found = getattr(sampler, "sample_weight_", None)  # of a sampler that trusts some rows less
+        if found is not None:
+            sample_weight = found if sample_weight is None else sample_weight * found
         return BlockLayout.from_names(X_new.columns).read(X_new), np.asarray(y_new), sample_weight
 
     def _learn_weights(self, y):

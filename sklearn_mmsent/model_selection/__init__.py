@@ -4,11 +4,13 @@ from sklearn_mmsent.model_selection._cross_validation import (
     fused_cross_val_predict,
     fused_cross_validate,
 )
+from sklearn_mmsent.model_selection._offsets import TunedOffsetsClassifierCV
 from sklearn_mmsent.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 
 __all__ = [
     "BatchedGridSearchCV",
     "BatchedRandomizedSearchCV",
+    "TunedOffsetsClassifierCV",
     "fused_cross_val_predict",
     "fused_cross_validate",
 ]

@@ -6,8 +6,15 @@ A sampler acts on training rows alone: a pipeline runs it in ``fit`` and passes 
 """
 
 from sklearn_mmsent.sampling._balancer import ModalityBalancer
+from sklearn_mmsent.sampling._label_noise import LabelNoiseFilter
 from sklearn_mmsent.sampling._mixup import ModalityMixup
 from sklearn_mmsent.sampling._outliers import OutlierRemover
 from sklearn_mmsent.sampling._smote import ModalitySMOTE
 
-__all__ = ["ModalityBalancer", "ModalityMixup", "ModalitySMOTE", "OutlierRemover"]
+__all__ = [
+    "LabelNoiseFilter",
+    "ModalityBalancer",
+    "ModalityMixup",
+    "ModalitySMOTE",
+    "OutlierRemover",
+]

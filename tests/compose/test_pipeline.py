@@ -133,3 +133,11 @@ def test_make_pipeline_numbers_equal_classes():
     pipe = make_pipeline(MinMaxScaler(), MinMaxScaler())
     assert list(pipe.named_steps) == ["minmaxscaler-1", "minmaxscaler-2"]
     assert isinstance(pipe, Pipeline)
+
+
+def test_a_block_without_a_prefix_keeps_its_mark():
+    X = pd.DataFrame({"a": [1.0, 3.0, np.nan], "b": [0.5, 2.0, np.nan]})
+    steps = FillBlocks(modalities={"voice": 2}), StandardScaler()
+    table = make_pipeline(*steps).fit_transform(X)
+    assert list(table) == ["a", "b", "voice__present"]
+    assert table["voice__present"].tolist() == [1, 1, 0]

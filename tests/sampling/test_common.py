@@ -11,10 +11,17 @@ from sklearn.utils.estimator_checks import (
     check_parameters_default_constructible,
 )
 
-from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE, OutlierRemover
+from sklearn_mmsent import (
+    LabelNoiseFilter,
+    ModalityBalancer,
+    ModalityMixup,
+    ModalitySMOTE,
+    OutlierRemover,
+)
 
 # as the checks feed them: tables without names (one block), or no raw column to change
 SAMPLERS = [
+    LabelNoiseFilter(modalities=None, cv=2, random_state=0),
     ModalityBalancer(modalities=None, random_state=0),
     ModalityBalancer(how="under", modalities=None, random_state=0),
     ModalityMixup(modalities=None, random_state=0),

@@ -1,0 +1,325 @@
+"""TunedOffsetsClassifierCV: what several classes need in place of a decision threshold."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics._scorer import _Scorer
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import assert_all_finite, get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_mmsent.model_selection._cross_validation import fused_cross_val_predict
+
+TINY = np.finfo(np.float64).tiny
+ROUNDS = 20  # over all classes; the score has settled long before
+
+
+class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Classifier that adds an offset per class to the log-probabilities before it decides.
+
+    What ``TunedThresholdClassifierCV`` is for two classes: the offsets are those with which
+    predictions of rows that the classifier has not seen score best. A network trained on few
+    sad and many happy rows predicts "sad" too rarely for macro-F1, however good its probabilities
+    are; an offset moves the border without touching the network.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Anything with ``predict_proba``. The folds of a fusion estimator are trained together.
+    scoring : str or scorer, default="f1_macro"
+        What is maximised: one of the scores that compare labels, such as "balanced_accuracy".
+    thresholds : int, default=100
+        How many offsets of a class are tried in each round, at most.
+    cv : int, splitter, iterable or None, default=None
+        How rows are split, each into one test part; None means 5, an int that many stratified,
+        shuffled folds.
+    random_state : int, RandomState or None, default=None
+        Decides the folds.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        Fitted on all rows.
+    offsets_ : ndarray of float of shape (n_classes,)
+        What is added to the log-probability of each class, zero on average.
+    best_score_ : float
+        Score of the out-of-fold predictions with the offsets. They were chosen for it, so it
+        flatters a little.
+    plain_score_ : float
+        Score of the same predictions without.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    n_features_in_ : int
+        Number of columns seen in ``fit``, where the classifier tells it.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, likewise.
+
+    See Also
+    --------
+    sklearn.model_selection.TunedThresholdClassifierCV : The same for two classes.
+
+    Notes
+    -----
+    The classes take turns: the others' offsets stand still while a class tries those at which rows
+    change to it, and keeps the best. Without metadata routing, ``groups`` goes to the splitter
+    and, where the classifier's ``fit`` takes it, to that; all else goes to ``fit``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_mmsent import TunedOffsetsClassifierCV
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.choice(["glad", "so-so", "sad"], size=600, p=[0.8, 0.15, 0.05])
+    >>> X = np.column_stack([y == "sad", y == "so-so"]) + rng.normal(size=(600, 2))
+    >>> clf = TunedOffsetsClassifierCV(LogisticRegression(), random_state=0).fit(X, y)
+    >>> bool(clf.best_score_ > clf.plain_score_)
+    True
+    >>> dict(zip(clf.classes_.tolist(), np.sign(clf.offsets_).tolist(), strict=True))["glad"]
+    -1.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "scoring": [StrOptions(set(get_scorer_names())), callable],
+        "thresholds": [Interval(Integral, 2, None, closed="left")],
+        "cv": ["cv_object"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, estimator, *, scoring="f1_macro", thresholds=100, cv=None, random_state=None
+    ):
+        self.estimator = estimator
+        self.scoring = scoring
+        self.thresholds = thresholds
+        self.cv = cv
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, **params):
+        """Fit the classifier, and find the offsets on rows that it has not seen.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Training rows, as the classifier reads them.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        **params : dict
+            Metadata, such as ``groups`` or ``sample_weight``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If y has one class only, or the score does not compare labels.
+        """
+        X, y = indexable(X, y)
+        labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
+        score = self._score_of_labels()
+        classes = np.unique(labels)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes to tell apart; y has "
+                f"{len(classes)} class: {classes.tolist()}."
+            )
+        cv = self._folds(labels, classes)
+        if _routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            fit_params, groups = routed.estimator.fit, None
+            split_params = routed.splitter.split
+        else:
+            groups, split_params = params.get("groups"), {}
+            fit_params = {k: v for k, v in params.items() if k != "groups" or self._takes_groups()}
+        if hasattr(cv, "split"):
+            if groups is not None:
+                split_params = {"groups": groups}
+            cv = list(cv.split(X, labels, **split_params))
+        proba = self._out_of_fold(X, labels, cv, fit_params)
+        self.offsets_ = find_offsets(
+            proba, labels, classes, score=score, n_thresholds=self.thresholds
+        )
+        self.plain_score_ = score(labels, classes[proba.argmax(axis=1)])
+        self.best_score_ = score(labels, classes[(_log(proba) + self.offsets_).argmax(axis=1)])
+        self.estimator_ = clone(self.estimator).fit(X, labels, **fit_params)
+        self.classes_ = self.estimator_.classes_
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        return self
+
+    def predict(self, X):
+        """Predict the class, with the offsets.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows, as the classifier reads them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class, with the offsets.
+
+        That is what the classifier would say if the classes were more, or less, frequent; its own
+        probabilities are those of ``estimator_``.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows, as the classifier reads them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return softmax(_log(self.estimator_.predict_proba(X)) + self.offsets_, axis=1)
+
+    def get_metadata_routing(self):
+        """Tell where metadata goes: to the classifier's ``fit`` and to the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routes.
+        """
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=to_fit)
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        return router.add(splitter=self.cv, method_mapping=to_split)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        if inner.classifier_tags is not None:
+            tags.classifier_tags.multi_class = inner.classifier_tags.multi_class
+        return tags
+
+    # -- parts of fit ------------------------------------------------------------------------
+
+    def _score_of_labels(self):
+        """Return the score as a function of true and predicted labels."""
+        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        if not isinstance(scorer, _Scorer) or scorer._response_method != "predict":
+            raise ValueError(
+                f"{type(self).__name__}: scoring={self.scoring!r} does not compare labels, and "
+                "nothing else depends on offsets. Take one such as 'f1_macro', or "
+                "make_scorer(function of true and predicted labels)."
+            )
+        return lambda y, found: scorer._sign * scorer._score_func(y, found, **scorer._kwargs)
+
+    def _folds(self, labels, classes):
+        cv = 5 if self.cv is None else self.cv
+        if not isinstance(cv, Integral):
+            return cv
+        counts = [(labels == label).sum() for label in classes]
+        if min(counts) < cv:
+            label = classes.tolist()[int(np.argmin(counts))]
+            raise ValueError(
+                f"{type(self).__name__}: the class {label!r} has {min(counts)} row(s), fewer than "
+                f"the {cv} folds, so some classifier would not know it. Take a smaller cv, or "
+                "leave the class out before. (n_splits cannot be greater than the number of "
+                "members in each class.)"
+            )
+        return StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
+
+    def _takes_groups(self):
+        final = self.estimator
+        while hasattr(final, "steps"):
+            final = final.steps[-1][1]
+        return hasattr(final, "_hold_out")
+
+    def _out_of_fold(self, X, labels, cv, fit_params):
+        return fused_cross_val_predict(
+            self.estimator, X, labels, cv=cv, params=fit_params, method="predict_proba"
+        )
+
+
+def find_offsets(proba, y, classes, *, score, n_thresholds=100):
+    """Find the offsets per class with which predictions score best.
+
+    Parameters
+    ----------
+    proba : ndarray of float of shape (n_samples, n_classes)
+        Out-of-fold probabilities.
+    y : ndarray of shape (n_samples,)
+        True labels.
+    classes : ndarray of shape (n_classes,)
+        The label of each column.
+    score : callable
+        Of true and predicted labels; greater is better.
+    n_thresholds : int, default=100
+        How many offsets of a class are tried in each round, at most.
+
+    Returns
+    -------
+    ndarray of float of shape (n_classes,)
+        Offsets, zero on average; all zero if nothing scores better.
+    """
+    logs = _log(proba)
+    # from where the probabilities stand, and from where each class would be as frequent
+    frequent = np.log(proba.mean(axis=0) + TINY)
+    starts = [np.zeros(len(classes)), frequent.mean() - frequent]
+    found = [_climb(logs, y, classes, start, score, n_thresholds) for start in starts]
+    offsets, _ = max(found, key=lambda pair: pair[1])
+    return offsets - offsets.mean() if offsets.any() else offsets
+
+
+def _climb(logs, y, classes, start, score, n_thresholds):
+    """Let the classes take turns until none gains."""
+    offsets = start.copy()
+    best = score(y, classes[(logs + offsets).argmax(axis=1)])
+    for _ in range(ROUNDS):
+        before = best
+        for k in range(len(classes)):
+            others = np.delete(logs + offsets, k, axis=1)
+            rest = np.delete(np.arange(len(classes)), k)[others.argmax(axis=1)]
+            borders = others.max(axis=1) - logs[:, k]  # the offset from which a row is of class k
+            for offset in _between(borders, n_thresholds):
+                reached = score(y, classes[np.where(borders < offset, k, rest)])
+                nearer = abs(offset - start[k]) < abs(offsets[k] - start[k])
+                if reached > best + 1e-12 or (reached >= best and nearer):
+                    best, offsets[k] = reached, offset
+        if best <= before:
+            break
+    return offsets, best
+
+
+def _between(borders, n):
+    """Return offsets that lie between borders, evenly over the rows."""
+    borders = np.unique(borders)
+    middles = np.concatenate(
+        [[borders[0] - 1], (borders[1:] + borders[:-1]) / 2, [borders[-1] + 1]]
+    )
+    return middles[np.unique(np.linspace(0, len(middles) - 1, n).round().astype(int))]
+
+
+def _log(proba):
+    return np.log(np.maximum(proba, TINY))

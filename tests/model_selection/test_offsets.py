@@ -1,0 +1,192 @@
+"""Offsets per class, found on rows that the classifier has not seen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_mmsent import FillBlocks, FusionClassifier, TunedOffsetsClassifierCV, make_pipeline
+from sklearn_mmsent.model_selection._offsets import find_offsets
+
+NAMES = np.array(["calm", "glad", "sad"])
+
+
+def lopsided(n=400, seed=0):
+    """Three classes of 80, 15 and 5 % that overlap."""
+    rng = np.random.default_rng(seed)
+    y = rng.choice(NAMES, size=n, p=[0.15, 0.8, 0.05])
+    centres = pd.DataFrame({"calm": [1.2, 0, 0, 0], "glad": [0] * 4, "sad": [0, 0, 1.2, 1.0]})
+    X = pd.DataFrame(
+        centres[y].to_numpy().T + rng.normal(size=(n, 4)),
+        columns=["text__a", "text__b", "face__a", "face__b"],
+    )
+    return X, y
+
+
+@parametrize_with_checks([TunedOffsetsClassifierCV(LogisticRegression(), cv=2, random_state=0)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "balanced_accuracy", "accuracy"])
+def test_gains_and_is_what_it_says(scoring):
+    X, y = lopsided()
+    clf = TunedOffsetsClassifierCV(LogisticRegression(), scoring=scoring, random_state=0).fit(X, y)
+    assert clf.best_score_ >= clf.plain_score_
+    if scoring != "accuracy":
+        assert clf.best_score_ > clf.plain_score_ + 0.05
+        unseen, truth = lopsided(4000, seed=1)
+        plain = LogisticRegression().fit(X, y).predict(unseen)
+        assert balanced_accuracy_score(truth, clf.predict(unseen)) > (
+            balanced_accuracy_score(truth, plain) + 0.05
+        )
+    assert abs(clf.offsets_.mean()) < 1e-9
+
+
+def test_the_offsets_come_from_unseen_rows_and_act_on_logarithms():
+    X, y = lopsided()
+    cv = StratifiedKFold(4, shuffle=True, random_state=3)
+    clf = TunedOffsetsClassifierCV(LogisticRegression(), cv=cv).fit(X, y)
+    proba = cross_val_predict(LogisticRegression(), X, y, cv=cv, method="predict_proba")
+    moved = NAMES[(np.log(proba) + clf.offsets_).argmax(axis=1)]
+    assert clf.plain_score_ == f1_score(y, NAMES[proba.argmax(axis=1)], average="macro")
+    assert clf.best_score_ == f1_score(y, moved, average="macro")
+    whole = LogisticRegression().fit(X, y)
+    shifted = whole.predict_proba(X) * np.exp(clf.offsets_)
+    assert np.allclose(clf.predict_proba(X), shifted / shifted.sum(axis=1, keepdims=True))
+    expected = NAMES[(whole.predict_log_proba(X) + clf.offsets_).argmax(axis=1)]
+    assert np.array_equal(clf.predict(X), expected)
+
+
+def test_nothing_to_gain_moves_nothing():
+    proba = np.eye(3)[[0, 1, 2, 0, 1, 2]] * 0.8 + 0.2 / 3
+    y = NAMES[[0, 1, 2, 0, 1, 2]]
+    offsets = find_offsets(proba, y, NAMES, score=lambda a, b: (a == b).mean())
+    assert np.array_equal(offsets, np.zeros(3))
+
+
+def test_no_offset_of_a_fine_grid_is_better():
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([6, 2, 1], 150)
+    y = NAMES[[rng.choice(3, p=p) for p in proba]]
+
+    def score(truth, found):
+        return f1_score(truth, found, average="macro")
+
+    offsets = find_offsets(proba, y, NAMES, score=score)
+    reached = score(y, NAMES[(np.log(proba) + offsets).argmax(axis=1)])
+    grid = np.linspace(-3, 4, 29)
+    pairs = np.column_stack([np.zeros(29**2), *map(np.ravel, np.meshgrid(grid, grid))])
+    best = max(score(y, NAMES[(np.log(proba) + pair).argmax(axis=1)]) for pair in pairs)
+    assert reached >= best - 0.02
+
+
+def test_two_classes_agree_with_a_threshold():
+    rng = np.random.default_rng(0)
+    p = rng.beta(1, 4, 300)
+    y = np.where(rng.random(300) < p, "yes", "no")
+    proba, names = np.column_stack([1 - p, p]), np.array(["no", "yes"])
+
+    def score(truth, found):
+        return f1_score(truth, found, average="macro")
+
+    offsets = find_offsets(proba, y, names, score=score, n_thresholds=1000)
+    reached = score(y, names[(np.log(proba) + offsets).argmax(axis=1)])
+    best = max(score(y, np.where(p > t, "yes", "no")) for t in np.unique(p))
+    assert reached == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        FusionClassifier(hidden_size=8, max_epochs=4, random_state=0),
+        FusionClassifier(
+            hidden_size=8, max_epochs=4, sampler=RandomOverSampler(random_state=0), random_state=0
+        ),
+        make_pipeline(FillBlocks(), LogisticRegression()),
+    ],
+    ids=["network", "sampler inside", "pipeline"],
+)
+def test_networks_pipelines_and_gaps(model):
+    X, y = lopsided(300)
+    X.loc[::7, ["face__a", "face__b"]] = np.nan
+    clf = TunedOffsetsClassifierCV(model, cv=3, random_state=0).fit(X, y)
+    again = TunedOffsetsClassifierCV(model, cv=3, random_state=0).fit(X, y)
+    assert np.array_equal(clf.offsets_, again.offsets_)
+    assert np.array_equal(clf.predict(X), again.predict(X))
+    assert list(clf.feature_names_in_) == list(X)
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Notes what reaches fit."""
+
+    seen: list = []
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        self.classes_ = np.unique(y)
+        self.seen.append((set(np.asarray(X)[:, 0].astype(int)), sample_weight))
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+def test_groups_stay_together_and_weights_follow_their_rows():
+    y = np.tile(NAMES, 8)
+    X = np.column_stack([np.arange(24.0), np.ones(24)])
+    groups, weights = np.arange(24) // 6, np.arange(24.0)
+    Recorder.seen.clear()
+    TunedOffsetsClassifierCV(Recorder(), cv=GroupKFold(4)).fit(
+        X, y, groups=groups, sample_weight=weights
+    )
+    assert len(Recorder.seen) == 5
+    for rows, weight in Recorder.seen[:4]:
+        left_out = set(range(24)) - rows
+        assert len({groups[row] for row in left_out}) == 1
+        assert sorted(rows) == weight.astype(int).tolist()
+
+
+def test_metadata_routing():
+    X, y = lopsided(200)
+    groups = np.arange(200) // 10
+    with config_context(enable_metadata_routing=True):
+        model = FusionClassifier(hidden_size=4, max_epochs=2, random_state=0)
+        routed = TunedOffsetsClassifierCV(model, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    plain = TunedOffsetsClassifierCV(model, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    assert np.array_equal(routed.offsets_, plain.offsets_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scoring": "roc_auc_ovr"}, "'roc_auc_ovr' does not compare labels"),
+        ({"scoring": "neg_log_loss"}, "does not compare labels"),
+        ({"thresholds": 1}, "thresholds"),
+        ({"cv": 30}, r"class 'sad' has .* fewer than the 30 folds"),
+        ({"cv": KFold(2)}, None),
+        ({"scoring": make_scorer(f1_score, average="weighted")}, None),
+    ],
+)
+def test_parameters(options, message):
+    X, y = lopsided()
+    clf = TunedOffsetsClassifierCV(LogisticRegression(), **options)
+    if message is None:
+        assert clf.fit(X, y).offsets_.shape == (3,)
+    else:
+        with pytest.raises(ValueError, match=message):
+            clf.fit(X, y)
+
+
+def test_one_class():
+    X, y = lopsided()
+    with pytest.raises(ValueError, match="at least two classes"):
+        TunedOffsetsClassifierCV(LogisticRegression()).fit(X, np.full(len(y), "glad"))

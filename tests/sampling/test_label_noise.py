@@ -1,0 +1,256 @@
+"""Which labels are taken for wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+
+from sklearn_mmsent import (
+    FillBlocks,
+    FusionClassifier,
+    LabelNoiseFilter,
+    TfidfEmbedder,
+    make_extractor,
+    make_pipeline,
+)
+from sklearn_mmsent.sampling._label_noise import estimate_joint, find_wrong, stand_among
+
+SIZES = {"angry": 200, "calm": 200, "sad": 40}
+
+
+def noisy(flips=0.0, seed=0, distance=3.0):
+    """Three classes, one of them small, in two modalities; some labels are flipped."""
+    rng = np.random.default_rng(seed)
+    true = np.repeat(list(SIZES), list(SIZES.values()))
+    places = pd.Series({"angry": 0.0, "calm": distance, "sad": 2 * distance})[true].to_numpy()
+    X = pd.DataFrame(
+        places[:, None] + rng.normal(size=(len(true), 4)),
+        columns=["text__a", "text__b", "face__a", "face__b"],
+    )
+    X.loc[::9, ["face__a", "face__b"]] = np.nan
+    y = true.copy()
+    for row in np.flatnonzero(rng.random(len(y)) < flips):
+        y[row] = rng.choice([name for name in SIZES if name != y[row]])
+    return X, y, true
+
+
+def found(X, y, **options):
+    noise = LabelNoiseFilter(**{"random_state": 0, "cv": 4, **options})
+    noise.fit_resample(X, y)
+    return noise
+
+
+@pytest.mark.parametrize("prune", ["noise_rate", "class", "both"])
+@pytest.mark.parametrize("flips", [0.1, 0.3])
+def test_finds_most_flips_and_few_others(flips, prune):
+    X, y, true = noisy(flips)
+    rows = found(X, y, estimator=_line(), prune=prune).report_["row"].to_numpy()
+    hit = np.isin(np.flatnonzero(y != true), rows).mean()
+    assert hit > 0.7
+    assert (y[rows] != true[rows]).mean() > 0.8
+
+
+def test_suggests_the_true_class_and_estimates_the_joint():
+    X, y, true = noisy(0.1)
+    noise = found(X, y, estimator=_line())
+    flipped = noise.report_[y[noise.report_["row"]] != true[noise.report_["row"]]]
+    assert (flipped["suggested"].to_numpy() == true[flipped["row"]]).mean() > 0.9
+    truth = pd.crosstab(y, true, normalize=True)
+    assert np.abs(noise.joint_.to_numpy() - truth.to_numpy()).max() < 0.03
+    assert np.allclose(
+        noise.joint_.sum(axis=1), pd.Series(y).value_counts(normalize=True)[list(SIZES)]
+    )
+    assert noise.report_["weight"].is_monotonic_increasing
+    assert noise.report_["weight"].between(0, 1).all()
+    assert (noise.report_["label_proba"] < noise.report_["suggested_proba"]).all()
+
+
+def test_a_small_class_is_not_taken_for_noise():
+    X, y, _ = noisy(distance=1.5)
+    kept = np.delete(y, found(X, y).report_["row"])
+    assert (kept == "sad").sum() > 30
+
+
+def test_a_classifier_that_knows_nothing_accuses_nobody():
+    X, y, _ = noisy(0.3)
+    noise = found(X, y, estimator=DummyClassifier(strategy="uniform"))
+    assert noise.report_.empty
+    assert np.array_equal(noise.sample_indices_, np.arange(len(y)))
+
+
+def test_what_stays():
+    X, y, _ = noisy(0.2)
+    noise = LabelNoiseFilter(random_state=0)
+    X_new, y_new = noise.fit_resample(X, y)
+    kept = np.setdiff1d(np.arange(len(y)), noise.report_["row"])
+    assert np.array_equal(noise.sample_indices_, kept)
+    pd.testing.assert_frame_equal(X_new, X.iloc[kept].reset_index(drop=True))
+    assert np.array_equal(y_new, y[kept])
+    assert np.array_equal(noise.sample_weight_, np.ones(len(kept)))
+
+
+def test_weights_stand_for_removal():
+    X, y, _ = noisy(0.2)
+    removing, weighing = found(X, y), LabelNoiseFilter(how="weight", cv=4, random_state=0)
+    X_new, y_new = weighing.fit_resample(X, y)
+    pd.testing.assert_frame_equal(X_new, X)
+    assert np.array_equal(y_new, y)
+    pd.testing.assert_frame_equal(weighing.report_, removing.report_)
+    expected = np.ones(len(y))
+    expected[removing.report_["row"]] = removing.report_["weight"]
+    assert (expected < 1).sum() == len(removing.report_)
+    assert np.allclose(weighing.sample_weight_, expected)
+
+
+def test_folds_come_from_the_seed():
+    X, y, _ = noisy(0.2, distance=1.0)
+    first, again, other = (found(X, y, random_state=seed).report_ for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_the_same_rows_before_and_behind_filling():
+    X, y, _ = noisy(0.2)
+    before, behind = found(X, y), found(FillBlocks().fit_transform(X), y)
+    shared = np.intersect1d(before.report_["row"], behind.report_["row"])
+    assert len(shared) > 0.9 * len(before.report_)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [-1.0, 0.0, 1.0], ["a", "b", "c"]])
+def test_labels_of_any_kind(labels):
+    X, y, _ = noisy(0.1)
+    named = np.array(labels)[np.searchsorted(list(SIZES), y)]
+    plain, other = found(X, y), found(X, named)
+    assert np.array_equal(plain.report_["row"], other.report_["row"])
+    assert set(other.report_["suggested"].tolist()) <= set(labels)
+
+
+def test_reads_raw_cells_through_a_pipeline():
+    texts = pd.DataFrame({"text": ["what a joy", "so sad"] * 20})
+    y = np.array(["glad", "low"] * 20)
+    y[6] = "low"
+    model = make_pipeline(make_extractor(text=TfidfEmbedder(2)), GaussianNB(var_smoothing=0.1))
+    noise = LabelNoiseFilter(model, random_state=0)
+    X_new, _ = noise.fit_resample(texts, y)
+    assert noise.report_["row"].tolist() == [6]
+    pd.testing.assert_frame_equal(X_new, texts.drop(6).reset_index(drop=True))
+
+
+# -- inside and before a network -------------------------------------------------------------
+
+
+def _network(**params):
+    return FusionClassifier(
+        hidden_size=8, max_epochs=3, early_stopping=False, random_state=0, device="cpu", **params
+    )
+
+
+def test_weights_reach_the_network():
+    X, y, _ = noisy(0.2)
+    noise = found(X, y, how="weight", cv=5)
+    by_hand = _network().fit(X, y, sample_weight=noise.sample_weight_)
+    inside = _network(sampler=LabelNoiseFilter(how="weight", random_state=0)).fit(X, y)
+    ignored = _network().fit(X, y)
+    # the filter inside reads filled rows, so a few weights differ
+    near = np.abs(inside.predict_proba(X) - by_hand.predict_proba(X)).mean()
+    assert near < 0.2 * np.abs(ignored.predict_proba(X) - by_hand.predict_proba(X)).mean()
+
+
+def test_weights_multiply_those_of_the_rows():
+    X, y, _ = noisy(0.2)
+    X = X.fillna(0.0)
+    own = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    sampler = LabelNoiseFilter(_line(), how="weight", random_state=0)
+    sampler.fit_resample(X, y)
+    inside = _network(sampler=sampler).fit(X, y, sample_weight=own)
+    by_hand = _network().fit(X, y, sample_weight=own * sampler.sample_weight_)
+    assert np.allclose(inside.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
+
+
+def test_a_pipeline_that_would_lose_the_weights_refuses():
+    X, y, _ = noisy()
+    pipe = make_pipeline(LabelNoiseFilter(how="weight"), FillBlocks(), LogisticRegression())
+    with pytest.raises(ValueError, match=r"'labelnoisefilter'.*weights.*sampler=.*how='remove'"):
+        pipe.fit(X, y)
+    pipe.set_params(labelnoisefilter__how="remove").fit(X, y)
+
+
+# -- the counts ------------------------------------------------------------------------------
+
+
+def test_the_joint_by_hand():
+    given = np.array([0, 0, 0, 1, 1])
+    proba = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.3, 0.7], [0.1, 0.9]])
+    # averages .6 and .8: rows 0, 1 are of 0; rows 2, 4 of 1; row 3 is of none
+    standing = stand_among(proba, given)
+    joint = estimate_joint(standing, given)
+    assert np.allclose(joint, [[0.4, 0.2], [0.0, 0.4]])
+    wrong, suggested = find_wrong(proba, standing, given, joint)
+    assert (wrong.tolist(), suggested[wrong].tolist()) == ([2], [1])
+
+
+def test_no_row_goes_whose_own_label_is_the_likeliest():
+    given = np.repeat([0, 1], 50)
+    proba = np.random.default_rng(0).dirichlet([1, 1], 100)
+    standing = stand_among(proba, given)
+    rows, _ = find_wrong(proba, standing, given, np.full((2, 2), 0.25))
+    assert len(rows)
+    for values in (proba, standing):
+        assert (values[rows].argmax(axis=1) != given[rows]).all()
+
+
+# -- bad input -------------------------------------------------------------------------------
+
+
+def test_a_class_smaller_than_the_folds():
+    X, y, _ = noisy()
+    few = np.flatnonzero((y != "sad") | (np.cumsum(y == "sad") <= 3))
+    with pytest.raises(ValueError, match=r"class 'sad' has 3 row.*fewer than the 5 folds"):
+        LabelNoiseFilter().fit_resample(X.iloc[few], y[few])
+
+
+def test_a_class_of_which_nothing_would_stay():
+    X, y, _ = noisy()
+
+    class Blind(LogisticRegression):
+        """Never sees the last class."""
+
+        def predict_proba(self, X):
+            proba = super().predict_proba(X)
+            proba[:, -1] = 0
+            return proba / proba.sum(axis=1, keepdims=True)
+
+    with pytest.raises(ValueError, match="no row of the class 'sad' is left"):
+        LabelNoiseFilter(Blind(), prune="class").fit_resample(X.fillna(0), y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"how": "relabel"}, "how"),
+        ({"prune": "all"}, "prune"),
+        ({"cv": 1}, "cv"),
+        ({"estimator": FillBlocks()}, "estimator"),
+    ],
+)
+def test_bad_parameters(options, message):
+    X, y, _ = noisy()
+    with pytest.raises(ValueError, match=message):
+        LabelNoiseFilter(**options).fit_resample(X, y)
+
+
+def test_probabilities_that_are_none():
+    X, y, _ = noisy()
+
+    class Broken(LogisticRegression):
+        def predict_proba(self, X):
+            return np.full((len(X), 3), np.nan)
+
+    with pytest.raises(ValueError, match="Broken gave no probability for row 0"):
+        LabelNoiseFilter(Broken(), cv=3).fit_resample(X.fillna(0), y)
+
+
+def _line():
+    return make_pipeline(FillBlocks(), LogisticRegression())
