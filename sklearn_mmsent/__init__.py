@@ -70,11 +70,14 @@ _EXPORTS = {
     "get_scorer_names": "metrics",
     "intensity_scores": "metrics",
     # sampling
+    "AudioAugmenter": "sampling",
+    "ImageAugmenter": "sampling",
     "LabelNoiseFilter": "sampling",
     "ModalityBalancer": "sampling",
     "ModalityMixup": "sampling",
     "ModalitySMOTE": "sampling",
     "OutlierRemover": "sampling",
+    "TextAugmenter": "sampling",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

@@ -51,6 +51,7 @@ def test_importing_the_package_loads_nothing():
         "from sklearn_mmsent import FaceCrops, ImageDenoise, ImageEmbedder",
         "from sklearn_mmsent import PerModality, TextCleaner, TokenIds, Word2VecEmbedder",
         "from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE, OutlierRemover",
+        "from sklearn_mmsent import AudioAugmenter, ImageAugmenter, TextAugmenter",
     ],
 )
 def test_parts_without_networks_load_no_torch(statement):

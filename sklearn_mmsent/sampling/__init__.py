@@ -10,11 +10,15 @@ from sklearn_mmsent.sampling._label_noise import LabelNoiseFilter
 from sklearn_mmsent.sampling._mixup import ModalityMixup
 from sklearn_mmsent.sampling._outliers import OutlierRemover
 from sklearn_mmsent.sampling._smote import ModalitySMOTE
+from sklearn_mmsent.sampling.augmentation import AudioAugmenter, ImageAugmenter, TextAugmenter
 
 __all__ = [
+    "AudioAugmenter",
+    "ImageAugmenter",
     "LabelNoiseFilter",
     "ModalityBalancer",
     "ModalityMixup",
     "ModalitySMOTE",
     "OutlierRemover",
+    "TextAugmenter",
 ]

@@ -12,15 +12,21 @@ from sklearn.utils.estimator_checks import (
 )
 
 from sklearn_mmsent import (
+    AudioAugmenter,
+    ImageAugmenter,
     LabelNoiseFilter,
     ModalityBalancer,
     ModalityMixup,
     ModalitySMOTE,
     OutlierRemover,
+    TextAugmenter,
 )
 
 # as the checks feed them: tables without names (one block), or no raw column to change
 SAMPLERS = [
+    AudioAugmenter([], random_state=0),
+    ImageAugmenter([], random_state=0),
+    TextAugmenter([], random_state=0),
     LabelNoiseFilter(modalities=None, cv=2, random_state=0),
     ModalityBalancer(modalities=None, random_state=0),
     ModalityBalancer(how="under", modalities=None, random_state=0),

@@ -1,0 +1,258 @@
+"""AudioAugmenter: sounds with noise, louder, higher, slower, later or in a larger room."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.signal import fftconvolve
+from sklearn.utils._param_validation import Interval
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+
+_FRAME = 2048  # samples; librosa's own
+_SHORTEST = 64  # samples; of less there is no pitch to shift and no time to stretch
+_POSITIVE = Interval(Real, 0, None, closed="left")
+
+
+class AudioAugmenter(BaseAugmenter):
+    """Over-sample by copies of rows whose sound is slightly changed.
+
+    Each new sound goes through each change with the probability `p`, at least through one, in the
+    order of the parameters; how far each goes is drawn anew, up to the given amount.
+
+    Parameters
+    ----------
+    columns : str or list of str, default="audio"
+        The columns to change. An empty list copies rows as they are.
+
+    sampling_strategy : float, str, dict or callable, default="auto"
+        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
+        of the largest. Without meaning where `factor` is given.
+
+    factor : int or None, default=None
+        How many new rows are made of each row, whatever its label; y may then be intensities.
+
+    p : float, default=0.5
+        Probability of each change.
+
+    stretch : float, default=0.1
+        Largest change of the speed, as a share; the pitch stays.
+
+    pitch : float, default=1.0
+        Largest change of the pitch, in semitones; the speed stays. Voices rise with emotion: a
+        few semitones would tell another one.
+
+    reverb : float, default=0.3
+        Longest reverberation, in seconds until it has died away by 60 dB.
+
+    shift : float, default=0.1
+        Farthest shift in time, as a share of the length; what leaves at one end comes back at the
+        other.
+
+    noise : tuple of two floats or None, default=(10.0, 30.0)
+        Lowest and highest ratio of the sound to white noise, in dB; None adds none.
+
+    gain : float, default=6.0
+        Largest change of the level, in dB.
+
+    sample_rate : int, default=16000
+        Rate in Hz that every new sound is brought to, and the rate of arrays without one.
+
+    max_seconds : float, default=600.0
+        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that cannot be used: raise a `CellError`, or make it missing in the new rows and
+        warn once with the number.
+
+    n_jobs : int or None, default=None
+        Processes that work at the same time; None means one.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of what is drawn.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new rows of each class.
+
+    sample_indices_ : ndarray of int of shape (n_samples_new,)
+        The row that each row of the result came from.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    AudioCleaner : Brings new and old sounds to one level.
+    ModalitySMOTE : Makes rows out of features rather than out of sounds.
+
+    Notes
+    -----
+    What a cell may be stands in the notes of `LogMel`. New ones are tuples of an array of shape
+    (n_samples,), float32, and its rate in Hz, which every extractor of sounds takes. The ratio to
+    the noise is that of the powers over the whole clip, and is met exactly; silence gets no noise.
+
+    Speed and pitch are changed by librosa's phase vocoder (extra "augment") [1]_. The room is
+    white noise that dies away exponentially (Polack's model [2]_); the level stays.
+
+    References
+    ----------
+    .. [1] B. McFee et al., "librosa: Audio and music signal analysis in Python", SciPy, 2015.
+    .. [2] J.-D. Polack, "Playing billiards in the concert hall", Applied Acoustics 38, 1993.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import AudioAugmenter
+    >>> tones = [np.sin(np.arange(8000) * pitch) for pitch in (0.1, 0.2, 0.3)]
+    >>> X = pd.DataFrame({"audio": [(tone, 8000) for tone in tones]})
+    >>> augmenter = AudioAugmenter(stretch=0, pitch=0, random_state=0)
+    >>> X_new, y_new = augmenter.fit_resample(X, ["neg", "pos", "pos"])
+    >>> samples, rate = X_new["audio"][3]
+    >>> y_new[-1], samples.shape, rate
+    ('neg', (16000,), 16000)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAugmenter._parameter_constraints,
+        "p": [Interval(Real, 0, 1, closed="both")],
+        "stretch": [Interval(Real, 0, 1, closed="left")],
+        "pitch": [_POSITIVE],
+        "reverb": [_POSITIVE],
+        "shift": [Interval(Real, 0, 1, closed="both")],
+        "noise": [tuple, None],
+        "gain": [_POSITIVE],
+        "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],
+        "max_seconds": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        columns="audio",
+        *,
+        sampling_strategy="auto",
+        factor=None,
+        p=0.5,
+        stretch=0.1,
+        pitch=1.0,
+        reverb=0.3,
+        shift=0.1,
+        noise=(10.0, 30.0),
+        gain=6.0,
+        sample_rate=16000,
+        max_seconds=600.0,
+        on_error="raise",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.columns = columns
+        self.sampling_strategy = sampling_strategy
+        self.factor = factor
+        self.p = p
+        self.stretch = stretch
+        self.pitch = pitch
+        self.reverb = reverb
+        self.shift = shift
+        self.noise = noise
+        self.gain = gain
+        self.sample_rate = sample_rate
+        self.max_seconds = max_seconds
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _validate_params(self):
+        super()._validate_params()
+        noise = self.noise
+        if noise is not None and not (
+            len(noise) == 2 and all(isinstance(n, Real) for n in noise) and noise[0] <= noise[1]
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: noise must be None or the lowest and the highest ratio in "
+                f"dB, such as (10.0, 30.0). Got {noise!r} instead."
+            )
+
+    def _prepare(self):
+        if self.stretch or self.pitch:
+            import_optional("librosa", extra="augment", needed_by=type(self).__name__)
+
+    def _augment(self, cell, rng):
+        samples = read_audio(
+            cell,
+            sample_rate=self.sample_rate,
+            max_seconds=self.max_seconds,
+            owner=type(self).__name__,
+        )
+        changes = [
+            (change, amount)
+            for change, amount in (
+                (self._stretched, self.stretch),
+                (self._shifted_in_pitch, self.pitch),
+                (self._in_a_room, self.reverb),
+                (self._shifted, self.shift),
+                (self._with_noise, self.noise),
+                (self._louder, self.gain),
+            )
+            if amount
+        ]
+        chosen = rng.random(len(changes)) < self.p
+        if len(changes) and not chosen.any():
+            chosen[rng.integers(len(changes))] = True
+        for (change, amount), take in zip(changes, chosen, strict=True):
+            if take:
+                samples = change(samples, amount, rng)
+        return np.ascontiguousarray(samples, dtype=np.float32), self.sample_rate
+
+    def _stretched(self, samples, amount, rng):
+        rate = 1 + rng.uniform(-amount, amount)
+        if len(samples) < _SHORTEST:
+            return samples
+        from librosa.effects import time_stretch
+
+        return time_stretch(samples, rate=rate, n_fft=_frame(samples))
+
+    def _shifted_in_pitch(self, samples, amount, rng):
+        steps = rng.uniform(-amount, amount)
+        if len(samples) < _SHORTEST:
+            return samples
+        from librosa.effects import pitch_shift
+
+        return pitch_shift(samples, sr=self.sample_rate, n_steps=steps, n_fft=_frame(samples))
+
+    def _in_a_room(self, samples, amount, rng):
+        n = max(2, round(rng.uniform(0.2, 1) * amount * self.sample_rate))
+        room = rng.normal(size=n) * 10 ** (-3 * np.arange(n) / n)
+        room *= 0.5 / np.sqrt(np.sum(room**2))
+        room[0] = 1.0  # the sound itself, twice as strong as its echoes
+        wet = fftconvolve(samples, room)[: len(samples)]
+        return wet * _ratio(_power(samples), _power(wet))
+
+    def _shifted(self, samples, amount, rng):
+        most = round(amount * len(samples))
+        return np.roll(samples, rng.integers(-most, most + 1))
+
+    def _with_noise(self, samples, ratios, rng):
+        noise = rng.normal(size=len(samples))
+        wanted = _power(samples) / 10 ** (rng.uniform(*ratios) / 10)
+        return samples + noise * _ratio(wanted, _power(noise))
+
+    def _louder(self, samples, amount, rng):
+        return samples * 10 ** (rng.uniform(-amount, amount) / 20)
+
+
+def _frame(samples):
+    """Return librosa's length of a frame, or the largest power of two in a shorter clip."""
+    return min(_FRAME, 1 << (len(samples).bit_length() - 1))
+
+
+def _power(samples):
+    return float(np.mean(np.square(samples, dtype=np.float64)))
+
+
+def _ratio(wanted, power):
+    return np.sqrt(wanted / power) if power else 0.0

@@ -1,0 +1,197 @@
+"""ImageAugmenter: pictures turned, cut, tinted, blurred and partly covered."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.feature_extraction.image._io import read_image, shrink_image
+from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+
+
+class ImageAugmenter(BaseAugmenter):
+    """Over-sample by copies of rows whose picture is slightly changed.
+
+    Each new picture goes through all changes, in the order of the parameters; how far each goes
+    is drawn anew, up to the given amount.
+
+    Parameters
+    ----------
+    columns : str or list of str, default="image"
+        The columns to change. An empty list copies rows as they are.
+
+    sampling_strategy : float, str, dict or callable, default="auto"
+        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
+        of the largest. Without meaning where `factor` is given.
+
+    factor : int or None, default=None
+        How many new rows are made of each row, whatever its label; y may then be intensities.
+
+    flip : float, default=0.5
+        Probability with which a picture is mirrored, left to right. Set it to 0 where writing or
+        sides matter.
+
+    crop : float, default=0.2
+        Largest share of the height and of the width that is cut off; the rest is brought back to
+        the size of the picture.
+
+    rotate : float, default=10.0
+        Largest turn to either side, in degrees; corners get the mean colour.
+
+    color : float, default=0.2
+        Largest change of brightness, of contrast and of saturation, as a share.
+
+    blur : float, default=1.0
+        Largest radius of a Gaussian blur, in pixels.
+
+    erase : float, default=0.1
+        Largest share of the area that a rectangle of the mean colour covers (random erasing [1]_).
+
+    max_size : int or None, default=512
+        Largest height and width in pixels of a new picture; larger ones are shrunk before, since
+        new pictures are kept in memory, up to 0.8 MB each at 512. None keeps every size.
+
+    max_pixels : int, default=50_000_000
+        Largest width times height of a picture that is read at all; see `Pixels`.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that cannot be used: raise a `CellError`, or make it missing in the new rows and
+        warn once with the number.
+
+    n_jobs : int or None, default=None
+        Processes that work at the same time; None means one.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of what is drawn.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new rows of each class.
+
+    sample_indices_ : ndarray of int of shape (n_samples_new,)
+        The row that each row of the result came from.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    See Also
+    --------
+    ModalitySMOTE : Makes rows out of features rather than out of pictures.
+
+    Notes
+    -----
+    Cells are what `Pixels` takes; new ones are arrays of uint8 in RGB. Pillow does the work.
+
+    References
+    ----------
+    .. [1] Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang, "Random erasing data augmentation",
+       AAAI 2020.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import ImageAugmenter
+    >>> photos = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in (20, 90, 200)]
+    >>> X = pd.DataFrame({"image": photos})
+    >>> X_new, y_new = ImageAugmenter(random_state=0).fit_resample(X, ["neg", "pos", "pos"])
+    >>> len(X_new), y_new[-1], X_new["image"][3].shape
+    (4, 'neg', (24, 32, 3))
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAugmenter._parameter_constraints,
+        "flip": [Interval(Real, 0, 1, closed="both")],
+        "crop": [Interval(Real, 0, 1, closed="left")],
+        "rotate": [Interval(Real, 0, 180, closed="both")],
+        "color": [Interval(Real, 0, 1, closed="both")],
+        "blur": [Interval(Real, 0, None, closed="left")],
+        "erase": [Interval(Real, 0, 1, closed="left")],
+        "max_size": [Interval(Integral, 1, None, closed="left"), None],
+        "max_pixels": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        columns="image",
+        *,
+        sampling_strategy="auto",
+        factor=None,
+        flip=0.5,
+        crop=0.2,
+        rotate=10.0,
+        color=0.2,
+        blur=1.0,
+        erase=0.1,
+        max_size=512,
+        max_pixels=50_000_000,
+        on_error="raise",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.columns = columns
+        self.sampling_strategy = sampling_strategy
+        self.factor = factor
+        self.flip = flip
+        self.crop = crop
+        self.rotate = rotate
+        self.color = color
+        self.blur = blur
+        self.erase = erase
+        self.max_size = max_size
+        self.max_pixels = max_pixels
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _prepare(self):
+        import_optional("PIL.Image", extra="augment", needed_by=type(self).__name__)
+
+    def _augment(self, cell, rng):
+        from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+        image = read_image(
+            cell,
+            max_pixels=self.max_pixels,
+            draft_size=self.max_size,
+            owner=type(self).__name__,
+        )
+        image = shrink_image(image, self.max_size)
+        mean = tuple(np.asarray(image).reshape(-1, 3).mean(axis=0).round().astype(int).tolist())
+        if rng.random() < self.flip:
+            image = ImageOps.mirror(image)
+        if self.crop:
+            size = image.size
+            kept = [side * (1 - rng.uniform(0, self.crop)) for side in size]
+            left, top = (rng.uniform(0, side - keep) for side, keep in zip(size, kept, strict=True))
+            box = (left, top, min(left + kept[0], size[0]), min(top + kept[1], size[1]))
+            image = image.resize(size, Image.Resampling.BICUBIC, box=box)
+        if self.rotate:
+            angle = rng.uniform(-self.rotate, self.rotate)
+            image = image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=mean)
+        if self.color:
+            for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+                image = enhance(image).enhance(1 + rng.uniform(-self.color, self.color))
+        if self.blur:
+            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, self.blur)))
+        if self.erase:
+            image = image.copy()
+            image.paste(mean, _rectangle(image.size, rng.uniform(0, self.erase), rng))
+        return np.array(image)
+
+
+def _rectangle(size, share, rng):
+    """Return a box inside a picture that covers a share of it, up to twice as wide as high."""
+    aspect = 2 ** rng.uniform(-1, 1)
+    sides = [
+        min(side, round(side * (share * ratio) ** 0.5))
+        for side, ratio in zip(size, (aspect, 1 / aspect), strict=True)
+    ]
+    left, top = (
+        int(rng.integers(0, side - own + 1)) for side, own in zip(size, sides, strict=True)
+    )
+    return left, top, left + sides[0], top + sides[1]

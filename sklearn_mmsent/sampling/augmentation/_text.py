@@ -1,0 +1,257 @@
+"""TextAugmenter: texts with some words replaced, swapped, left out or added."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.exceptions import MissingDependencyError
+from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+
+_SHARE = Interval(Real, 0, 1, closed="both")
+_CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
+_NEGATIONS = {"no", "not", "never", "none", "nor", "nothing", "nobody", "nowhere", "neither"}
+
+
+class TextAugmenter(BaseAugmenter):
+    """Over-sample by copies of rows whose text has a few words changed (EDA [1]_).
+
+    Each new text goes through one of four changes, drawn at random: words are replaced by
+    synonyms, synonyms of words are added at random places, words swap places, or words are left
+    out. Words that carry sentiment, words that negate or strengthen it, hashtags, addresses and
+    emoji stay what and where they are, so that the label stays true.
+
+    Parameters
+    ----------
+    columns : str or list of str, default="text"
+        The columns to change. An empty list copies rows as they are.
+
+    sampling_strategy : float, str, dict or callable, default="auto"
+        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
+        of the largest. Without meaning where `factor` is given.
+
+    factor : int or None, default=None
+        How many new rows are made of each row, whatever its label; y may then be intensities.
+
+    replace, insert, swap, delete : float, default=0.1
+        Share of a text's words that the change touches, at least one; 0 leaves the change out.
+
+    synonyms : "wordnet", mapping or callable, default="wordnet"
+        Where synonyms come from: English WordNet, as installed for the library wn; or a mapping,
+        or a function, of a lower-case word to a list of words.
+
+    on_error : {"raise", "missing"}, default="raise"
+        For a cell that is no text: raise a `CellError`, or make it missing in the new rows and
+        warn once with the number.
+
+    n_jobs : int or None, default=None
+        Processes that work at the same time; None means one.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of what is drawn.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new rows of each class.
+
+    sample_indices_ : ndarray of int of shape (n_samples_new,)
+        The row that each row of the result came from.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Their names, where the table had names.
+
+    Raises
+    ------
+    MissingDependencyError
+        If ``synonyms="wordnet"`` finds no library or no English lexicon.
+
+    See Also
+    --------
+    ModalitySMOTE : Makes rows out of embeddings rather than out of texts.
+
+    Notes
+    -----
+    Words that carry sentiment are those of VADER's lexicon [2]_ (extra "text"). A synonym from it
+    is never put in, either. A lexicon for WordNet is fetched once, by
+    ``python -m wn download oewn:2024``, and read offline from then on; no package that is kept
+    up brings one along. Synonyms are those of all meanings of a word, as in [1]_; a word that
+    WordNet has only in another form, such as a plural, is not replaced.
+
+    White space between words becomes a single blank. A text in which nothing may change is copied.
+
+    References
+    ----------
+    .. [1] J. Wei and K. Zou, "EDA: Easy data augmentation techniques for boosting performance on
+       text classification tasks", EMNLP 2019.
+    .. [2] C. J. Hutto and E. Gilbert, "VADER: A parsimonious rule-based model for sentiment
+       analysis of social media text", ICWSM 2014.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_mmsent import TextAugmenter
+    >>> X = pd.DataFrame({"text": ["not a bad film at all", "the film was dull"]})
+    >>> augmenter = TextAugmenter(
+    ...     factor=1, insert=0, swap=0, delete=0, synonyms={"film": ["movie"]}, random_state=0
+    ... )
+    >>> X_new, y_new = augmenter.fit_resample(X, ["pos", "neg"])
+    >>> X_new["text"].tolist()[2:], y_new[2:]
+    (['not a bad movie at all', 'the movie was dull'], ['pos', 'neg'])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAugmenter._parameter_constraints,
+        **{key: [_SHARE] for key in ("replace", "insert", "swap", "delete")},
+        "synonyms": [StrOptions({"wordnet"}), Mapping, callable],
+    }
+
+    def __init__(
+        self,
+        columns="text",
+        *,
+        sampling_strategy="auto",
+        factor=None,
+        replace=0.1,
+        insert=0.1,
+        swap=0.1,
+        delete=0.1,
+        synonyms="wordnet",
+        on_error="raise",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.columns = columns
+        self.sampling_strategy = sampling_strategy
+        self.factor = factor
+        self.replace = replace
+        self.insert = insert
+        self.swap = swap
+        self.delete = delete
+        self.synonyms = synonyms
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _prepare(self):
+        _protected()
+        if self.replace or self.insert:
+            self._synonyms_of("film")
+
+    def _augment(self, cell, rng):
+        words = read_text(cell).split()
+        free = [i for i, word in enumerate(words) if _is_free(word)]
+        changes = [
+            (change, max(1, round(share * len(words))))
+            for change, share in (
+                (self._replace, self.replace),
+                (self._insert, self.insert),
+                (self._swap, self.swap),
+                (self._delete, self.delete),
+            )
+            if share
+        ]
+        # where the drawn change finds nothing to change, the next one has its turn
+        for number in rng.permutation(len(changes)):
+            change, n = changes[number]
+            changed = change(words, free, n, rng)
+            if changed != words:
+                return " ".join(changed)
+        return " ".join(words)
+
+    # -- the four changes: words, the places that may change, how many, and chance ------------
+
+    def _replace(self, words, free, n, rng):
+        words, left = list(words), n
+        for i in rng.permutation(free).astype(int):
+            start, core, end = _CORE.match(words[i]).groups()
+            if left and (others := self._synonyms_of(core.lower())):
+                other = others[rng.integers(len(others))]
+                words[i] = start + (other.capitalize() if core[0].isupper() else other) + end
+                left -= 1
+        return words
+
+    def _insert(self, words, free, n, rng):
+        words, left = list(words), n
+        cores = [_CORE.match(words[i])[2].lower() for i in free]
+        for core in (cores[i] for i in rng.permutation(len(cores))):
+            if left and (others := self._synonyms_of(core)):
+                words.insert(rng.integers(len(words) + 1), others[rng.integers(len(others))])
+                left -= 1
+        return words
+
+    def _swap(self, words, free, n, rng):
+        words = list(words)
+        for _ in range(n if len(free) > 1 else 0):
+            i, j = rng.choice(free, 2, replace=False)
+            words[i], words[j] = words[j], words[i]
+        return words
+
+    def _delete(self, words, free, n, rng):
+        n = min(n, len(free), len(words) - 1)  # a text without words would be a missing one
+        gone = set(rng.permutation(free)[:n].tolist())
+        return [word for i, word in enumerate(words) if i not in gone]
+
+    def _synonyms_of(self, word):
+        if isinstance(self.synonyms, Mapping):
+            found = self.synonyms.get(word, ())
+        elif callable(self.synonyms):
+            found = self.synonyms(word)
+        else:
+            found = _from_wordnet(word)
+        return [other for other in found if other != word and _is_neutral(other)]
+
+
+def _is_free(word):
+    """Tell whether a word may change: a plain one that says nothing of sentiment."""
+    core = _CORE.match(word)[2]
+    plain = bool(core) and core.replace("'", "").replace("-", "").isalpha()
+    marked = any(not char.isascii() and not char.isalnum() for char in word)  # emoji
+    return plain and not marked and word[0] not in "@#" and _is_neutral(word)
+
+
+def _is_neutral(words):
+    """Tell whether none of some words carries, negates or strengthens sentiment."""
+    protected = _protected()
+    for word in words.lower().replace("\u2019", "'").split():
+        core = _CORE.match(word)[2]
+        if word in protected or core in protected or core.endswith("n't"):
+            return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _protected():
+    """Return the words that carry sentiment, turn it around or strengthen it."""
+    vader = import_optional(
+        "vaderSentiment.vaderSentiment", extra="augment", needed_by="TextAugmenter"
+    )
+    lexicon = vader.SentimentIntensityAnalyzer().lexicon
+    boosters = {part for words in vader.BOOSTER_DICT for part in words.split()}
+    return frozenset({*lexicon, *vader.NEGATE, *_NEGATIONS, *boosters, "but"})
+
+
+@lru_cache(maxsize=1)
+def _wordnet():
+    wn = import_optional("wn", extra="augment", needed_by="TextAugmenter")
+    try:
+        return wn.Wordnet(lang="en", expand="")
+    except wn.Error as error:
+        raise MissingDependencyError(
+            "TextAugmenter needs English WordNet for synonyms, and the library wn has no English "
+            "lexicon yet. Fetch one with: python -m wn download oewn:2024 (or pass synonyms=, a "
+            "mapping of words to lists of words)."
+        ) from error
+
+
+@lru_cache(maxsize=100_000)
+def _from_wordnet(word):
+    lemmas = [lemma for synset in _wordnet().synsets(word) for lemma in synset.lemmas()]
+    return tuple(dict.fromkeys(lemma.replace("_", " ") for lemma in lemmas))
