@@ -62,6 +62,10 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "hidden_size": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "block_noise": [Interval(Real, 0, None, closed="left")],
+        "mixup": [Interval(Real, 0, 10, closed="both")],
+        "time_masking": [Interval(Real, 0, 1, closed="left")],
+        "spec_augment": [Interval(Real, 0, 1, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "linear"}), None],
         "warmup": [Interval(Real, 0, 1, closed="left")],
@@ -105,6 +109,18 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _strata(self, y):
         """Return class numbers to stratify the internal split by, or None."""
+
+    def _balances_batches(self):
+        """Whether each epoch is to have as many rows of every class."""
+        return False
+
+    def _shares(self, y, sampler):
+        """Turn the class shares that a sampler gave in place of labels into an array."""
+        raise ValueError(
+            f"{type(self).__name__}: the sampler {type(sampler).__name__} gave targets of shape "
+            f"{np.shape(y)}, but this estimator learns from one target per row. Use a sampler that "
+            "keeps targets, such as ModalityMixup(labels='hard')."
+        )
 
     # -- scikit-learn's interface ------------------------------------------------------------
 
@@ -300,6 +316,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         train = reading.train.view(
             targets=self._encode_target(reading.y),
             weights=self._row_weights(reading.y, reading.sample_weight),
+            classes=self._strata(reading.y) if self._balances_batches() else None,
         )
         valid = None
         if len(reading.y_valid):
@@ -349,11 +366,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         table = fill_table(layout.blocks, blocks, means, names)
         X_new, y_new = sampler.fit_resample(table, y)
         if np.ndim(y_new) != np.ndim(y):
-            raise ValueError(
-                f"{type(self).__name__}: the sampler {type(sampler).__name__} gave targets of "
-                f"shape {np.shape(y_new)}, but this estimator learns from one label per row. Use "
-                "a sampler that keeps labels, such as ModalityMixup(labels='hard')."
-            )
+            y_new = self._shares(y_new, sampler)
         if sample_weight is not None:
             if not hasattr(sampler, "sample_indices_"):
                 raise ValueError(
@@ -424,6 +437,12 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             modality_dropout=self.modality_dropout,
             **self._heads(),
             starts=starts,
+            augmentation={
+                "block_noise": self.block_noise,
+                "mixup": self.mixup,
+                "time_masking": max(self.time_masking, self.spec_augment),
+                "frequency_masking": self.spec_augment,
+            },
         )
 
     def _fusion_class(self):

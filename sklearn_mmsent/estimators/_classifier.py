@@ -93,6 +93,19 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training, which
         prepares the network for missing ones [2]_.
+    block_noise : float, default=0.0
+        Deviation of Gaussian noise on each value in training, where the values'
+        own is 1; token numbers and raw input of pretrained encoders get none.
+    mixup : float, default=0.0
+        Mixes each training row with another of its batch, in shares drawn from
+        Beta(mixup, mixup), and their targets likewise [6]_; 0 mixes nothing, 0.2
+        to 0.4 are usual. Blocks that one of the two lacks stay as they are.
+    time_masking : float, default=0.0
+        Largest share of a sequence's steps that one stretch of means hides in
+        training.
+    spec_augment : float, default=0.0
+        The same for steps and, all along a sequence, for features side by side,
+        such as the bands of a spectrogram (SpecAugment [7]_).
     loss : {"cross_entropy", "binary_cross_entropy", "focal"} or callable, \
             default="cross_entropy"
         What is minimised; "focal" counts rows less that are easy already [3]_,
@@ -113,9 +126,16 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         Weights of the classes in the loss; "balanced" makes all classes weigh
         the same; "effective", a milder form for many rows, divides by the
         effective number of rows, ``(1 - 0.999 ** n) / (1 - 0.999)`` [4]_.
+    balanced_batches : bool, default=False
+        Whether every epoch reads each class equally often: rows of small classes
+        several times, of large ones not all, drawn anew, as many as there are
+        rows. Over-sampling that makes no epoch longer; with `class_weight` the
+        small classes would count twice.
     sampler : imbalanced-learn sampler or None, default=None
         Resamples the training rows after the internal validation split, which
-        keeps blends of validation rows out of training.
+        keeps blends of validation rows out of training. It may give shares of
+        the classes, as ``ModalityMixup(labels="soft")`` does, under
+        ``loss="cross_entropy"``.
     lr : float, default=3e-3
         Learning rate of AdamW.
     lr_schedule : {"cosine", "linear"} or None, default=None
@@ -204,6 +224,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
        effective number of samples, CVPR.
     .. [5] McCullagh (1980), Regression models for ordinal data, Journal of the
        Royal Statistical Society B 42(2).
+    .. [6] Zhang, Cisse, Dauphin, Lopez-Paz (2018), mixup: Beyond empirical risk
+       minimization, ICLR.
+    .. [7] Park, Chan, Zhang, Chiu, Zoph, Cubuk, Le (2019), SpecAugment: a simple
+       data augmentation method for automatic speech recognition, Interspeech.
 
     Examples
     --------
@@ -226,6 +250,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         "loss_params": [dict, None],
         "sampler": [HasMethods(["fit_resample"]), None],
         "ordinal": ["boolean", list],
+        "balanced_batches": ["boolean"],
     }
 
     def __init__(
@@ -240,10 +265,15 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
+        block_noise=0.0,
+        mixup=0.0,
+        time_masking=0.0,
+        spec_augment=0.0,
         loss="cross_entropy",
         loss_params=None,
         ordinal=False,
         class_weight=None,
+        balanced_batches=False,
         sampler=None,
         lr=3e-3,
         lr_schedule=None,
@@ -273,10 +303,15 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.block_noise = block_noise
+        self.mixup = mixup
+        self.time_masking = time_masking
+        self.spec_augment = spec_augment
         self.loss = loss
         self.loss_params = loss_params
         self.ordinal = ordinal
         self.class_weight = class_weight
+        self.balanced_batches = balanced_batches
         self.sampler = sampler
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -413,9 +448,13 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     def _class_numbers(self, y):
         """Return the places of labels in ``classes_``."""
+        if y.ndim == 2:  # shares of the classes
+            return y.argmax(axis=1)
         return np.searchsorted(self.classes_, y)
 
     def _encode_target(self, y):
+        if y.ndim == 2:
+            return y
         return self._ranks[self._class_numbers(y)].astype(np.int64)
 
     def _learn_weights(self, y):
@@ -424,15 +463,31 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
             self._class_weights = weights_of_classes("effective", numbers, len(self.classes_))
         else:
             self._class_weights = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y
+                self.class_weight, classes=self.classes_, y=self.classes_[self._class_numbers(y)]
             )
 
     def _row_weights(self, y, sample_weight):
-        weights = self._class_weights[self._class_numbers(y)]
+        shared = y.ndim == 2
+        weights = y @ self._class_weights if shared else self._class_weights[self._class_numbers(y)]
         return weights if sample_weight is None else weights * sample_weight
 
     def _strata(self, y):
         return self._class_numbers(y)
+
+    def _balances_batches(self):
+        return self.balanced_batches
+
+    def _shares(self, y, sampler):
+        if not isinstance(y, pd.DataFrame) or list(y.columns) != self.classes_.tolist():
+            return super()._shares(y, sampler)
+        if self.loss != "cross_entropy" or self._is_ordinal():
+            raise ValueError(
+                f"{type(self).__name__}: the sampler {type(sampler).__name__} gives shares of "
+                f"classes, which loss={self.loss!r} with ordinal={self.ordinal!r} cannot read. Use "
+                "loss='cross_entropy' without ordinal, or a sampler that keeps labels, such as "
+                "ModalityMixup(labels='hard')."
+            )
+        return y.to_numpy(dtype=np.float32)
 
     def _heads(self):
         head = OrdinalHead if self._is_ordinal() else PredictionHead

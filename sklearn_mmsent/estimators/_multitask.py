@@ -93,6 +93,19 @@ class FusionMultitask(BaseFusion):
         Probability with which a hidden unit is zeroed in training.
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training.
+    block_noise : float, default=0.0
+        Deviation of Gaussian noise on each value in training, where the values'
+        own is 1; token numbers and raw input of pretrained encoders get none.
+    mixup : float, default=0.0
+        Mixes each training row with another of its batch, in shares drawn from
+        Beta(mixup, mixup), and their targets likewise [3]_; 0 mixes nothing, 0.2
+        to 0.4 are usual. Blocks that one of the two lacks stay as they are.
+    time_masking : float, default=0.0
+        Largest share of a sequence's steps that one stretch of means hides in
+        training.
+    spec_augment : float, default=0.0
+        The same for steps and, all along a sequence, for features side by side,
+        such as the bands of a spectrogram (SpecAugment [4]_).
     losses : mapping or None, default=None
         Loss by target: a name that :class:`FusionClassifier` or
         :class:`FusionRegressor` knows, or a callable. Others have cross-entropy
@@ -187,6 +200,10 @@ class FusionMultitask(BaseFusion):
        weigh losses for scene geometry and semantics, CVPR.
     .. [2] Yu, Xu, Yuan, Wu (2021), Learning modality-specific representations with
        self-supervised multi-task learning for multimodal sentiment analysis, AAAI.
+    .. [3] Zhang, Cisse, Dauphin, Lopez-Paz (2018), mixup: Beyond empirical risk
+       minimization, ICLR.
+    .. [4] Park, Chan, Zhang, Chiu, Zoph, Cubuk, Le (2019), SpecAugment: a simple
+       data augmentation method for automatic speech recognition, Interspeech.
 
     Examples
     --------
@@ -234,6 +251,10 @@ class FusionMultitask(BaseFusion):
         hidden_size=64,
         dropout=0.2,
         modality_dropout=0.0,
+        block_noise=0.0,
+        mixup=0.0,
+        time_masking=0.0,
+        spec_augment=0.0,
         losses=None,
         class_weight=None,
         lr=3e-3,
@@ -269,6 +290,10 @@ class FusionMultitask(BaseFusion):
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.block_noise = block_noise
+        self.mixup = mixup
+        self.time_masking = time_masking
+        self.spec_augment = spec_augment
         self.losses = losses
         self.class_weight = class_weight
         self.lr = lr

@@ -18,7 +18,9 @@ FULL = 8
 _OF_THE_NETWORK = {
     *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders"),
     *("hidden_size", "dropout", "modality_dropout"),
-    *("loss", "loss_params", "class_weight", "lr", "lr_schedule", "warmup", "clip_norm"),
+    *("block_noise", "mixup", "time_masking", "spec_augment"),
+    *("loss", "loss_params", "class_weight", "balanced_batches"),
+    *("lr", "lr_schedule", "warmup", "clip_norm"),
     *("weight_decay", "batch_size", "max_epochs", "n_iter_no_change", "callbacks", "net_params"),
     *("precision", "compile", "checkpoint_dir", "verbose"),
 }

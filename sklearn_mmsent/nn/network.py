@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.augmentation import BlockNoise, FrequencyMasking, Mixup, TimeMasking
 from sklearn_mmsent.nn.encoders.pooling import masked_mean
 
 
@@ -28,6 +29,10 @@ class FusionNetwork(nn.Module):
         Hidden width D.
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training (ModDrop).
+    block_noise, time_masking, frequency_masking : float, default=0.0
+        How far values are changed in training; see :mod:`sklearn_mmsent.nn.augmentation`.
+    mixup : float, default=0.0
+        Alpha of the shares in which rows are mixed in training; 0 mixes nothing.
 
     References
     ----------
@@ -46,12 +51,24 @@ class FusionNetwork(nn.Module):
         modality_of_block,
         width,
         modality_dropout=0.0,
+        block_noise=0.0,
+        time_masking=0.0,
+        frequency_masking=0.0,
+        mixup=0.0,
     ):
         super().__init__()
         self.standardizers = nn.ModuleList(standardizers)
         self.encoders = nn.ModuleList(encoders)
         self.absence = nn.Parameter(torch.zeros(len(encoders), width))
         self.hide = ModalityDropout(modality_of_block, modality_dropout)
+        self.mixup = Mixup(mixup, [not getattr(encoder, "raw", False) for encoder in encoders])
+        self.changes = nn.ModuleList(
+            [
+                BlockNoise(block_noise),
+                TimeMasking(time_masking),
+                FrequencyMasking(frequency_masking),
+            ]
+        )
         self.fusion = fusion
         self.head = head
         self.unimodal = nn.ModuleList(unimodal)
@@ -112,6 +129,11 @@ class FusionNetwork(nn.Module):
             standardize(value, step)
             for standardize, value, step in zip(self.standardizers, values, steps, strict=True)
         ]
+        values = self.mixup(values, present, steps)
+        values = [
+            value if getattr(encoder, "raw", False) else self._change(value, step)
+            for encoder, value, step in zip(self.encoders, values, steps, strict=True)
+        ]
         # an encoder that checks raw numbers is not to see those of what is missing
         values = [
             value.masked_fill(~here.view(-1, *[1] * (value.ndim - 1)), 0.0)
@@ -136,6 +158,11 @@ class FusionNetwork(nn.Module):
         )  # (B, M, D)
         vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
         return self.fusion(vectors, there), vectors, present
+
+    def _change(self, value, step):
+        for change in self.changes:
+            value = change(value, step)
+        return value
 
     def _trim(self, values, steps):
         """Leave out steps that no row of the batch has; elsewhere one would wait for the device."""

@@ -40,8 +40,9 @@ class BlockDataset(torch.utils.data.Dataset):
             weights = np.ones(len(present))
         self.weights = to_device(weights.astype(np.float32), device)
         self.rows = None  # of the tensors; None for all in their order
+        self.classes = None  # class numbers, where an epoch is to have as many rows of each
 
-    def view(self, rows=None, targets=None, weights=None):
+    def view(self, rows=None, targets=None, weights=None, classes=None):
         """Return a dataset of some rows that shares the tensors of the blocks.
 
         Parameters
@@ -52,6 +53,8 @@ class BlockDataset(torch.utils.data.Dataset):
             Targets of the chosen rows; None takes those of this dataset.
         weights : ndarray of shape (n_chosen,) or None, default=None
             Weights of the chosen rows; None takes those of this dataset.
+        classes : ndarray of int of shape (n_chosen,) or None, default=None
+            Class numbers of the chosen rows, if an epoch is to have as many of each.
 
         Returns
         -------
@@ -70,10 +73,27 @@ class BlockDataset(torch.utils.data.Dataset):
             chosen.targets = to_device(targets, device)
         if weights is not None:
             chosen.weights = to_device(weights.astype(np.float32), device)
+        chosen.classes = None if classes is None else torch.as_tensor(classes)
         return chosen
 
     def __len__(self):
         return len(self.weights)
+
+    def order(self, generator):
+        """Draw the rows of an epoch, a LongTensor of shape (n_samples,) on the CPU."""
+        n = len(self)
+        if self.classes is None:
+            return torch.randperm(n, generator=generator)
+        numbers = self.classes.cpu()
+        classes = numbers.unique()
+        share, drawn = -(-n // len(classes)), []
+        for number in classes:
+            rows = (numbers == number).nonzero().flatten()
+            rounds = -(-share // len(rows))
+            orders = [torch.randperm(len(rows), generator=generator) for _ in range(rounds)]
+            drawn.append(rows[torch.cat(orders)[:share]])
+        drawn = torch.cat(drawn)
+        return drawn[torch.randperm(len(drawn), generator=generator)[:n]]
 
     def rows_of(self, rows):
         """Return where rows of this dataset stand in the tensors of the blocks."""
@@ -133,7 +153,7 @@ class Batches:
         if self.generator is None:
             order = torch.arange(n)
         else:
-            order = torch.randperm(n, generator=self.generator)
+            order = self.dataset.order(self.generator)
         order, size = order.to(self.dataset.present.device), self.batch_size
         for rows in order.split(size * self.dataset.batches_at_once(size)):
             gathered = self.dataset[rows]

@@ -201,16 +201,19 @@ def batch_loss(module, loss, outputs, targets, weights, rows=None, *, training=N
     Tensor of shape ()
         The loss.
     """
-    losses = loss(outputs, targets)
+    training = module.training if training is None else training
+    if training:
+        loss_of, weights = module.mixup.mix_losses(loss, targets, weights)
+        losses = loss_of(outputs)
+    else:
+        losses = loss(outputs, targets)
     if losses.shape != weights.shape:
         raise ValueError(
             f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
             f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
         )
     mean = weighted_mean(losses, weights)
-    if training if training is not None else module.training:
-        extra = module.auxiliary_loss(
-            losses.detach(), lambda outputs: loss(outputs, targets), weights, targets, rows
-        )
+    if training:
+        extra = module.auxiliary_loss(losses.detach(), loss_of, weights, targets, rows)
         mean = mean if extra is None else mean + extra
     return mean

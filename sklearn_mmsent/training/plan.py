@@ -41,6 +41,9 @@ class NetworkPlan:
         Class and options of what predicts from single modalities.
     starts : tuple of (EncoderStart or None), or None, default=None
         What the encoder of each block starts with; None for fresh weights.
+    augmentation : dict of str to float, default=None
+        ``block_noise``, ``time_masking``, ``frequency_masking`` and ``mixup`` of the network; None
+        for none.
     """
 
     shapes: tuple
@@ -56,6 +59,7 @@ class NetworkPlan:
     logits: bool = True
     unimodal: tuple = ()
     starts: tuple | None = None
+    augmentation: dict | None = None
 
     def build(self):
         """Build the network, its weights fresh from torch's global generator or given.
@@ -90,6 +94,7 @@ class NetworkPlan:
             modality_of_block=list(self.modality_of_block),
             width=self.width,
             modality_dropout=self.modality_dropout,
+            **(self.augmentation or {}),
         )
         # last, so that the rest starts as it would without
         starts = [(i, start) for i, start in enumerate(self.starts or ()) if start is not None]

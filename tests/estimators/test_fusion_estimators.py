@@ -10,10 +10,17 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from sklearn_mmsent import FusionClassifier, FusionRegressor, ModalityMixup
+from sklearn_mmsent import (
+    FillBlocks,
+    FusionClassifier,
+    FusionMultitask,
+    FusionRegressor,
+    ModalityMixup,
+)
+from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ConcatFusion, Fusion, MLPEncoder
-from sklearn_mmsent.training import train_network
+from sklearn_mmsent.training import BlockDataset, train_network
 
 
 def quick(**params):
@@ -128,11 +135,106 @@ def test_sample_weight_follows_chosen_rows_but_not_blends(table, training):
         quick(sampler=SMOTE()).fit(X, y, sample_weight=weight)
 
 
-def test_a_sampler_of_soft_labels_is_refused_by_name(named_table):
+def test_a_sampler_may_give_shares_of_classes(named_table, training):
     X, y, _ = named_table(60)
     mixup = ModalityMixup({"neg": 50}, labels="soft", random_state=0)
-    with pytest.raises(ValueError, match=r"ModalityMixup gave targets of shape .* one label per"):
-        FusionClassifier(sampler=mixup).fit(X, y)
+    clf = quick(sampler=mixup, class_weight={"neg": 2.0}).fit(X, y)
+    [(_, train, valid)] = training
+    assert train.targets.shape == (len(train), 3)
+    assert ((train.targets > 0) & (train.targets < 1)).any()
+    torch.testing.assert_close(train.weights, 1 + train.targets[:, 0])
+    assert valid.targets.ndim == 1
+    assert clf.predict_proba(X).shape == (60, 3)
+    for options in ({"loss": "focal"}, {"ordinal": ["neg", "neu", "pos"]}):
+        with pytest.raises(ValueError, match=r"ModalityMixup gives shares of classes, .* cannot"):
+            quick(sampler=mixup, **options).fit(X, y)
+    with pytest.raises(ValueError, match=r"ModalityMixup gave targets of shape .* one target per"):
+        FusionRegressor(sampler=mixup).fit(X, np.where(y == "neg", 0, 1))
+
+
+def test_hard_and_certain_soft_labels_train_alike(named_table):
+    X, y, _ = named_table(60)
+
+    class Certain(ModalityMixup):
+        def fit_resample(self, X, y):
+            return X, pd.get_dummies(y, dtype=float)
+
+    filled = FillBlocks().fit_transform(X)
+    soft = quick(sampler=Certain(labels="soft"), early_stopping=False).fit(filled, y)
+    hard = quick(early_stopping=False).fit(filled, y)
+    np.testing.assert_allclose(soft.predict_proba(filled), hard.predict_proba(filled), atol=1e-5)
+
+
+def test_every_epoch_reads_each_class_equally_often():
+    classes = np.repeat([0, 1, 2], [50, 9, 1])
+    X = pd.DataFrame({"a__x": np.arange(60.0)})
+    data = BlockDataset(BlockLayout.from_names(X.columns).read(X), classes)
+    plain, balanced = data.view(), data.view(classes=classes)
+    generator = torch.Generator().manual_seed(0)
+    assert sorted(plain.order(generator).tolist()) == list(range(60))
+    epochs = [balanced.order(generator) for _ in range(8)]
+    for order in epochs:
+        assert np.bincount(classes[order], minlength=3).tolist() == [20, 20, 20]
+        assert np.bincount(order, minlength=60)[:50].max() == 1
+        assert set(np.bincount(order, minlength=60)[50:59]) <= {2, 3}
+    assert not torch.equal(epochs[0], epochs[1])
+    assert len(set(torch.cat(epochs).tolist())) > 55
+
+
+def test_balanced_batches_find_the_small_class():
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(600) < 0.06, "rare", "often")
+    X = pd.DataFrame(rng.normal(size=(600, 4)), columns=["a__x", "a__y", "b__x", "b__y"])
+    X["a__x"] += np.where(y == "rare", 1.5, 0.0)
+    rare = y == "rare"
+    recalls = [
+        (quick(max_epochs=10, balanced_batches=on).fit(X, y).predict(X[rare]) == "rare").mean()
+        for on in (False, True)
+    ]
+    assert recalls[1] > recalls[0] + 0.3
+
+
+AUGMENTED = {"block_noise": 0.3, "mixup": 0.4, "time_masking": 0.3, "spec_augment": 0.3}
+
+
+@pytest.mark.parametrize("option", [*AUGMENTED, "balanced_batches"])
+def test_augmentation_changes_training_and_not_prediction(named_table, option):
+    X, y, _ = named_table(80, {"text": 4, "audio": (6, 3)}, missing=0.2)
+    y[:20] = "neg"
+    amount = AUGMENTED.get(option, True)
+    plain, changed, again = (
+        quick(early_stopping=False, **params).fit(X, y)
+        for params in ({}, {option: amount}, {option: amount})
+    )
+    assert not np.array_equal(plain.predict_proba(X), changed.predict_proba(X))
+    assert np.array_equal(changed.predict_proba(X), again.predict_proba(X))
+    assert np.array_equal(changed.predict_proba(X), changed.predict_proba(X))
+    off = quick(early_stopping=False, **{option: type(amount)(0)}).fit(X, y)
+    assert np.array_equal(plain.predict_proba(X), off.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [FusionRegressor, FusionMultitask])
+def test_augmentation_of_other_targets(named_table, kind):
+    X, y, _ = named_table(80, {"text": 4, "audio": (6, 3)}, missing=0.2)
+    y = np.where(y == "pos", 1.5, -1.0) + np.linspace(0, 0.1, 80)
+    y = y if kind is FusionRegressor else pd.DataFrame({"all": y, "text": -y})
+    model = kind(hidden_size=8, max_epochs=3, random_state=0, **AUGMENTED).fit(X, y)
+    assert np.isfinite(np.asarray(model.predict(X), dtype=float)).all()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"mixup": -1},
+        {"mixup": 11},
+        {"block_noise": -0.1},
+        {"time_masking": 1.0},
+        {"spec_augment": 2},
+    ],
+)
+def test_bad_augmentation(table, params):
+    with pytest.raises(ValueError, match=next(iter(params))):
+        quick(**params).fit(*table)
 
 
 def test_given_validation_rows_are_used(table, training):

@@ -27,6 +27,8 @@ from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_mem
 from sklearn_mmsent.training.checkpoint import CheckpointError, digest, file
 from sklearn_mmsent.training.members import train as members_train
 
+AUGMENTATION = {"block_noise": 0.1, "mixup": 0.4, "time_masking": 0.3, "frequency_masking": 0.2}
+
 
 def setup(n=60, fusion="concat", shapes=None, seed=0, **options):
     rng = np.random.default_rng(seed)
@@ -49,6 +51,7 @@ def setup(n=60, fusion="concat", shapes=None, seed=0, **options):
         width=8,
         dropout=0.2,
         modality_dropout=0.1,
+        augmentation=AUGMENTATION,
     )
     return dataclasses.replace(plan, **options), BlockDataset(blocks, y)
 

@@ -230,6 +230,44 @@ def test_with_dropout_equal_in_distribution(others):
         assert ks_2samp(ours, theirs).pvalue > 0.01
 
 
+def test_augmented_members_stack_and_learn_as_alone():
+    plan, data = setup(450, shapes={"a": 4, "b": (5, 3)})
+    amounts = {"block_noise": 0.3, "time_masking": 0.3, "frequency_masking": 0.3, "mixup": 0.4}
+    members = []
+    for i in range(20):  # other amounts than the neighbours', but for mixup
+        own = {k: v if k == "mixup" else v * (1 + i % 2) / 2 for k, v in amounts.items()}
+        own = dataclasses.replace(plan, augmentation=own)
+        members.append(make(own, data, np.arange(150), seed=i, max_epochs=10))
+    held_out = torch.arange(150, 450)
+
+    def score(net):
+        loss = cross_entropy(torch.tensor(outputs(net, data)), data.targets)
+        return [loss[held_out].mean().item(), net.history[-1, "train_loss"]]
+
+    results = train_members(members, stack=True)
+    assert {result.how for result in results} == {"stacked with 19 others"}
+    together = np.array([score(result.net) for result in results])
+    alone = np.array([score(member.train_alone()) for member in members])
+    difference = together - alone  # (20, 2)
+    assert (np.abs(difference.mean(0)) < 2.5 * difference.std(0, ddof=1) / 20**0.5).all()
+
+
+def test_balanced_members_are_equal_to_lone_ones():
+    plan, data = setup(90)
+    classes = np.repeat([0, 1], [60, 30])
+    members = [
+        dataclasses.replace(make(plan, data, seed=seed), train=data.view(classes=balanced))
+        for seed, balanced in ((0, classes), (0, None), (1, classes), (2, 1 - classes))
+    ]
+    results = train_members(members, stack=True)
+    for member, result in zip(members, results, strict=True):
+        assert result.how == "stacked with 3 others"
+        np.testing.assert_allclose(
+            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-9
+        )
+    assert not np.allclose(outputs(results[0].net, data), outputs(results[1].net, data))
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_the_optimizer_is_torchs_adamw(fused):
     torch.manual_seed(0)

@@ -174,7 +174,7 @@ def _of_dataset(data, known):
         if tensor is not None and id(tensor) not in known:
             known[id(tensor)] = _of_tensor(tensor), tensor  # kept, or its id could be another's
     digests = [None if tensor is None else known[id(tensor)][0] for tensor in shared]
-    return digests, data.rows, data.targets, data.weights
+    return digests, data.rows, data.targets, data.weights, data.classes
 
 
 def _of_tensor(tensor):

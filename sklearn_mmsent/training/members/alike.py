@@ -2,12 +2,8 @@
 
 import functools
 
-from torch import nn
-
-from sklearn_mmsent.nn._dropout import StepDropout
-from sklearn_mmsent.nn.network import ModalityDropout, Standardize
-
-_RATES = (nn.Dropout, StepDropout, ModalityDropout)  # whose p may differ within a stack
+from sklearn_mmsent.nn.network import Standardize
+from sklearn_mmsent.training.members.layers import WITH_RATE
 
 
 def plan_key(member):
@@ -46,7 +42,7 @@ def _numbers(layer):
         for name, tensor in (*layer._parameters.items(), *layer._buffers.items())
         if tensor is not None and type(layer) is not Standardize
     ]
-    ignored = {"training", *(("p",) if type(layer) in _RATES else ())}
+    ignored = {"training", *(("p",) if type(layer) in WITH_RATE else ())}
     plain = [
         (name, repr(value))
         for name, value in sorted(vars(layer).items())

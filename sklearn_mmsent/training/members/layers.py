@@ -13,6 +13,7 @@ from torch import nn
 
 from sklearn_mmsent.nn._attention import MultiHeadAttention
 from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.augmentation import BlockNoise, FrequencyMasking, TimeMasking
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
 
@@ -92,4 +93,5 @@ WITH_RATE = {
     nn.Dropout: _MemberDropout,
     StepDropout: _MemberStepDropout,
     ModalityDropout: _MemberModalityDropout,
+    **{kind: kind for kind in (BlockNoise, TimeMasking, FrequencyMasking)},  # p may be a tensor
 }

@@ -135,7 +135,7 @@ class _Stream:
     def order(self):
         if self.generator is None:
             return torch.arange(len(self.data))
-        return torch.randperm(len(self.data), generator=self.generator)
+        return self.data.order(self.generator)
 
     def take(self, rows):
         """Return inputs, with standardised values, and targets."""
@@ -155,7 +155,7 @@ class _Stream:
 def stream_key(member, *, training):
     """Return what decides the batches that a member reads."""
     data = member.train if training else member.valid
-    arrays = [data.targets, *([] if data.rows is None else [data.rows])]
+    arrays = [part for part in (data.targets, data.rows, data.classes) if part is not None]
     numbers = b"".join(array.cpu().numpy().tobytes() for array in arrays)
     statistics = b"".join(array.tobytes() for pair in member.plan.statistics for array in pair)
     places = tuple(values.data_ptr() for values in data.values)
