@@ -149,7 +149,7 @@ def test_a_sampler_may_give_shares_of_classes(named_table, training):
         with pytest.raises(ValueError, match=r"ModalityMixup gives shares of classes, .* cannot"):
             quick(sampler=mixup, **options).fit(X, y)
     with pytest.raises(ValueError, match=r"ModalityMixup gave targets of shape .* one target per"):
-        FusionRegressor(sampler=mixup).fit(X, np.where(y == "neg", 0, 1))
+        FusionRegressor(sampler=ModalityMixup(labels="soft")).fit(X, np.where(y == "neg", 0, 1))
 
 
 def test_hard_and_certain_soft_labels_train_alike(named_table):
