@@ -6,12 +6,14 @@ seed on the test part. The scores go to OUTPUT/imbalance.csv, the tables to OUTP
 
     python benchmarks/imbalance.py --data FOLDER --quick
     python benchmarks/imbalance.py --data FOLDER --seeds 5 --jobs 2
+    python benchmarks/imbalance.py --data FOLDER --only ravdess:speech --ways mixup
 """
 
 import argparse
 import platform
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,15 +32,18 @@ from tqdm import tqdm
 
 from sklearn_mmsent import (
     MFCC,
+    AudioAugmenter,
     Cached,
     ColorTexture,
     FusionClassifier,
+    ImageAugmenter,
     LabelNoiseFilter,
     LogMel,
     ModalityBalancer,
     ModalityMixup,
     ModalitySMOTE,
     OutlierRemover,
+    TextAugmenter,
     TextEmbedder,
     TunedOffsetsClassifierCV,
     classification_scores,
@@ -54,6 +59,27 @@ GENERATED = {f"generated 1:{ratio}": ratio for ratio in RATIOS}
 BALANCED = ("ravdess:speech", "generated 1:1")
 NONE, MOST_LOST = "nothing", 0.01
 QUICK_ROWS, QUICK_EPOCHS = 600, 2
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """A network behind an augmenter of raw cells; its validation rows are not augmented."""
+
+    augmenter: object
+    network: object
+
+    def fit(self, data, fitted, seed):
+        """Fit on rows of a set and on changed copies; return the network."""
+        rows = np.flatnonzero(fitted)
+        folds = StratifiedGroupKFold(10, shuffle=True, random_state=seed)
+        kept, held = next(folds.split(rows, data.y[rows], data.groups[rows]))
+        kept, held = rows[kept], rows[held]
+        augmenter = clone(self.augmenter).set_params(random_state=seed)
+        raw, y = augmenter.fit_resample(data.raw.iloc[kept], data.y[kept])
+        made = extract(raw.iloc[len(kept) :], data.extractors)
+        X = pd.concat([data.X.iloc[kept], made], ignore_index=True)
+        network = clone(self.network).set_params(random_state=seed)
+        return network.fit(X, y, X_val=data.X.iloc[held], y_val=data.y[held])
 
 
 def build_models(epochs=200):
@@ -94,6 +120,14 @@ def build_models(epochs=200):
         "focal loss, balanced": network(loss="focal", **balanced),
         "modality_dropout": network(modality_dropout=0.2),
         "offsets": tuned(),
+        "balanced_batches": network(balanced_batches=True),
+        "block_noise": network(block_noise=0.3),
+        "mixup": network(mixup=0.4),
+        "TextAugmenter": Augmented(TextAugmenter(replace=0, insert=0), network()),
+        "ImageAugmenter": Augmented(ImageAugmenter(), network()),
+        "AudioAugmenter": Augmented(AudioAugmenter(factor=1), network()),
+        "balanced_batches + mixup": network(balanced_batches=True, mixup=0.4),
+        "effective + mixup": network(class_weight="effective", mixup=0.4),
         "balanced + modality_dropout": network(modality_dropout=0.2, **balanced),
         "balanced + OutlierRemover": network(sampler=OutlierRemover(), **balanced),
         "balanced + LabelNoiseFilter": network(sampler=LabelNoiseFilter(), **balanced),
@@ -112,11 +146,15 @@ def main(arguments=None):
     """
     options = _parse(arguments)
     models = build_models(QUICK_EPOCHS if options.quick else 200)
+    models = {name: models[name] for name in models if name in (options.ways or models)}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.only:
             data = load(name, options, options.cache or scratch)
-            scores = compare(models, data, options).assign(data=name)
+            own = {name: way for name, way in models.items() if _reads(way, data)}
+            if not own:
+                continue
+            scores = compare(own, data, options).assign(data=name)
             print(f"\n## {name}\n\n{write_table(scores)}\n", flush=True)
             if not options.quick:
                 everything = _add(options.output / "imbalance.csv", scores)
@@ -152,12 +190,13 @@ def load(name, options, cache):
         data = Bunch(X=data.X.iloc[rows], **{k: data[k][rows] for k in ("y", "groups", "split")})
     if name in REAL:
         _, text_model = find_text_model(None)
-        extractors = {
+        data.extractors = {
             "text": Cached(TextEmbedder(text_model), cache),
             "image": Cached(ColorTexture(), cache),
             "audio": {"mfcc": Cached(MFCC(), cache), "logmel": Cached(LogMel(), cache)},
         }
-        data.X = extract(data.X, extractors)
+        data.raw = data.X
+        data.X = extract(data.X, data.extractors)
     data.X = data.X.reset_index(drop=True)
     return data
 
@@ -245,11 +284,14 @@ def fit_and_score(model, data, fitted, scored, seed):
     dict of str to float
         Scores, the recall of each class, and seconds.
     """
-    model = clone(model)
-    drawn = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
-    model.set_params(**dict.fromkeys(drawn, seed))
     start = time.perf_counter()
-    model.fit(data.X[fitted], data.y[fitted], groups=data.groups[fitted])
+    if isinstance(model, Augmented):
+        model = model.fit(data, fitted, seed)
+    else:
+        model = clone(model)
+        drawn = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
+        model.set_params(**dict.fromkeys(drawn, seed))
+        model.fit(data.X[fitted], data.y[fitted], groups=data.groups[fitted])
     seconds = time.perf_counter() - start
     y, found = data.y[scored], model.predict(data.X[scored])
     scores = classification_scores(y, found)
@@ -368,6 +410,9 @@ What each way against unequal classes is worth to one and the same network,
   largest class 1, 10 or 100 times as large as the smallest.
 - "val": fitted on the training part, scored on the validation part; all else: fitted on both,
   scored on the test part, once for each of the {seeds} seeds. Mean ± standard deviation.
+- `TextAugmenter` swaps and leaves out words here, without synonyms; the three augmenters of raw
+  cells change texts, photos and sounds before the extractors, up to the size of the largest class
+  (`AudioAugmenter`: one copy of each row).
 - Samplers stand in `sampler=`, so that they see training rows alone. "offsets" is
   `TunedOffsetsClassifierCV` with three folds by group.
 
@@ -386,15 +431,20 @@ Seconds are those of one fit, the median, in one thread on {machine}; {versions}
 """
 
 
+def _reads(way, data):
+    """Tell whether a way has something to do with a set's columns."""
+    return not isinstance(way, Augmented) or way.augmenter.columns in data.get("raw", ())
+
+
 def _add(path, scores):
-    """Put the scores of a data set in the place of its old ones."""
+    """Put the scores of ways on a data set in the place of their old ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {}
     if path.exists():
-        kept = dict(list(pd.read_csv(path).groupby("data", sort=False)))
-    kept[scores["data"].iloc[0]] = scores
-    order = [*REAL, *GENERATED]
-    everything = pd.concat([kept[name] for name in order if name in kept], ignore_index=True)
+        kept = dict(list(pd.read_csv(path).groupby(["data", "model"], sort=False)))
+    kept |= dict(list(scores.groupby(["data", "model"], sort=False)))
+    order = [(name, way) for name in (*REAL, *GENERATED) for way in build_models()]
+    everything = pd.concat([kept[key] for key in order if key in kept], ignore_index=True)
     front = ["data", "part", "model", "seed"]
     everything = everything[front + [c for c in everything if c not in front]]
     everything.to_csv(path, index=False, float_format="%.5g")
@@ -413,6 +463,13 @@ def _parse(arguments):
     parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=names, default=names, help="data sets"
+    )
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        metavar="WAY",
+        choices=list(build_models()),
+        help="only these, by their names on the page; others keep their rows",
     )
     parser.add_argument("--seeds", type=int, default=5, help="fits of each way (default: 5)")
     parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
