@@ -284,18 +284,8 @@ def find_offsets(proba, y, classes, *, score, n_thresholds=100):
         Offsets, zero on average; all zero if nothing scores better.
     """
     logs = _log(proba)
-    # from where the probabilities stand, and from where each class would be as frequent
-    frequent = np.log(proba.mean(axis=0) + TINY)
-    starts = [np.zeros(len(classes)), frequent.mean() - frequent]
-    found = [_climb(logs, y, classes, start, score, n_thresholds) for start in starts]
-    offsets, _ = max(found, key=lambda pair: pair[1])
-    return offsets - offsets.mean() if offsets.any() else offsets
-
-
-def _climb(logs, y, classes, start, score, n_thresholds):
-    """Let the classes take turns until none gains."""
-    offsets = start.copy()
-    best = score(y, classes[(logs + offsets).argmax(axis=1)])
+    offsets = np.zeros(len(classes))
+    best = score(y, classes[logs.argmax(axis=1)])
     for _ in range(ROUNDS):
         before = best
         for k in range(len(classes)):
@@ -304,12 +294,12 @@ def _climb(logs, y, classes, start, score, n_thresholds):
             borders = others.max(axis=1) - logs[:, k]  # the offset from which a row is of class k
             for offset in _between(borders, n_thresholds):
                 reached = score(y, classes[np.where(borders < offset, k, rest)])
-                nearer = abs(offset - start[k]) < abs(offsets[k] - start[k])
+                nearer = abs(offset) < abs(offsets[k])
                 if reached > best + 1e-12 or (reached >= best and nearer):
                     best, offsets[k] = reached, offset
         if best <= before:
             break
-    return offsets, best
+    return offsets - offsets.mean() if offsets.any() else offsets
 
 
 def _between(borders, n):

@@ -191,6 +191,12 @@ def test_the_joint_by_hand():
     assert (wrong.tolist(), suggested[wrong].tolist()) == ([2], [1])
 
 
+def test_a_tie_is_for_the_label():
+    given = np.repeat([0, 1, 2], [5, 3, 2])
+    standing = stand_among(np.full((10, 3), 1 / 3), given)
+    assert np.allclose(estimate_joint(standing, given), np.diag([0.5, 0.3, 0.2]))
+
+
 def test_no_row_goes_whose_own_label_is_the_likeliest():
     given = np.repeat([0, 1], 50)
     proba = np.random.default_rng(0).dirichlet([1, 1], 100)

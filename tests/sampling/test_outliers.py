@@ -49,6 +49,13 @@ def test_finds_what_is_far_out_in_its_class(detector, per):
     assert (report["score"] > 2).all()
 
 
+def test_a_row_is_as_far_out_as_its_worst_modality():
+    X, y = clean()
+    X.loc[[5, 6], ["text__a", "face__a"]] = [[60.0, 0.0], [0.0, 60.0]]
+    report = removed(X, y, contamination={"often": 0.02})
+    assert report["modality"].to_dict() == {5: "text", 6: "face"}
+
+
 def test_each_class_loses_its_share_and_no_more():
     X, y = clean()
     assert removed(X, y, contamination=0.1)["label"].value_counts().to_dict() == {

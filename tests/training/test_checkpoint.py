@@ -716,3 +716,15 @@ def test_a_killed_fit_goes_on(tmp_path):
     check_same(net, space["fit"](None))
     durations = [row["dur"] for row in state["history"]]
     assert net.history[: len(durations), "dur"] == durations  # of the run that was killed
+
+
+def test_balanced_batches_are_another_training():
+    plan, data = setup()
+    classes = data.targets.numpy()
+    plain = make(plan, data)
+    keys = [
+        dataclasses.replace(plain, train=data.view(np.arange(44), classes=of)).key()
+        for of in (None, classes[:44], 1 - classes[:44])
+    ]
+    assert len(set(keys)) == 3
+    assert keys[0] == plain.key()
