@@ -325,7 +325,8 @@ def choose(scores):
     )
     gains = means - means.loc[NONE]
     lopsided = [name for name in gains["f1_macro"] if name not in BALANCED]
-    safe = (gains["f1_weighted"][list(BALANCED)] >= -MOST_LOST).all(axis=1)
+    balanced = [name for name in gains["f1_macro"] if name in BALANCED]
+    safe = (gains["f1_weighted"][balanced] >= -MOST_LOST).all(axis=1)
     mean = gains["f1_macro"][lopsided].mean(axis=1)[safe]
     single = mean[[name for name in mean.index if "+" not in name]]
     return single.idxmax(), mean.idxmax()
