@@ -35,6 +35,7 @@ from sklearn_mmsent import (
     PresentCells,
     SelectModalities,
     TfidfEmbedder,
+    TunedOffsetsClassifierCV,
     VideoFrames,
 )
 
@@ -66,6 +67,7 @@ PARAMETERS = {
     Pipeline: {"steps": [("scale", StandardScaler()), ("predict", LogisticRegression())]},
     PresentCells: {"transformer": TfidfEmbedder()},
     SelectModalities: {"modalities": ["text"]},
+    TunedOffsetsClassifierCV: {"estimator": LogisticRegression(), "cv": 2, "random_state": 0},
     VideoFrames: {"extractor": MFCC()},
 }
 PUBLIC = [
@@ -85,6 +87,7 @@ NUMERIC = [
     FusionMultitask,
     FusionRegressor,
     PerModality,
+    TunedOffsetsClassifierCV,
 ]
 
 ANY_INPUT = [
