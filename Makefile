@@ -26,6 +26,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) torch
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 install: $(VENV)/.demo  ## make .venv and install the package with what the demo needs
 
 demo: $(VENV)/.demo     ## generate clips, compare modalities and fusions, save and reload a pipeline
@@ -42,5 +47,8 @@ test-all: $(VENV)/.dev  ## every test, the slow ones on real data too
 bench: $(VENV)/.dev     ## accuracy on real data (set MMSENT_DATA to its folder)
 	$(BIN)/python benchmarks/accuracy.py
 
+docs: $(VENV)/.docs     ## build the documentation and run its gallery (docs/_build/html)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going docs docs/_build/html
+
 clean:           ## remove the environment and what was built
-	rm -rf $(VENV) build dist *.egg-info demo_output
+	rm -rf $(VENV) build dist *.egg-info demo_output docs/_build docs/api docs/gallery

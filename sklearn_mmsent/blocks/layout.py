@@ -223,7 +223,7 @@ class BlockLayout:
             A numeric table.
         stream : bool, default=False
             Whether the values of a memory-mapped table that takes too much of the free memory
-            stay where they are; see :class:`~sklearn_mmsent.blocks.stored.StoredValues`.
+            stay where they are; see ``blocks/stored.py``.
 
         Returns
         -------

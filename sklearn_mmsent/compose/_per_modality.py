@@ -61,8 +61,8 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     See Also
     --------
     SelectModalities : Keeps whole modalities and drops the others.
-    FillBlocks : Fills what is missing, which imputers inside `PerModality` do for single values
-        only: a missing block stays missing.
+    FillBlocks : Fills what is missing, also whole blocks; imputers inside `PerModality` fill
+        single values alone.
 
     Notes
     -----

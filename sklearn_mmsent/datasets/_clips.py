@@ -131,13 +131,13 @@ def make_clips(
     The best that any predictor can reach with equal classes, nothing missing and no noise,
     as accuracy / macro-F1, on K classes and M modalities:
 
-    =============  ===========================================  ==================
-    interaction    one modality                                 all modalities
-    =============  ===========================================  ==================
-    agreeing       1                                            1
-    complementary  M = 3: .556 / .533;  M = 2: .667 / .667      1
-    conflicting    1 / K (image and audio together: also 1 / K) 1 (text and either)
-    =============  ===========================================  ==================
+    =============  ============================================  ==================
+    interaction    one modality                                  all modalities
+    =============  ============================================  ==================
+    agreeing       1                                             1
+    complementary  M = 3: .556 / .533;  M = 2: .667 / .667       1
+    conflicting    1 / K (image and audio together: also 1 / K)  1 (text and either)
+    =============  ============================================  ==================
 
     (complementary with three classes; a single modality sees the sentiment of 1 in M clips.)
     A linear model of all modalities can reach the best score of the first two, for what

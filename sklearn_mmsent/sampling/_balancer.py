@@ -32,7 +32,7 @@ class ModalityBalancer(BaseRowSampler):
 
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
         Seed of which rows are repeated or left out.

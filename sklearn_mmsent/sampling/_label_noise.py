@@ -42,7 +42,7 @@ class LabelNoiseFilter(BaseRowSampler):
         How rows are split. An int makes that many stratified, shuffled folds.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are, for the default classifier. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     n_jobs : int or None, default=None
         How many folds are fitted at once.
     random_state : int, RandomState or None, default=None

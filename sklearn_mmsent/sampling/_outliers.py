@@ -39,7 +39,7 @@ class OutlierRemover(BaseRowSampler):
         class; classes that it leaves out lose nothing.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     random_state : int, RandomState or None, default=None
         Decides what a detector without a `random_state` of its own draws.
 

@@ -35,7 +35,7 @@ class ModalitySMOTE(BaseRowSampler):
 
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
 
     n_jobs : int or None, default=None
         Threads of the search for neighbours; None means one, -1 all.

@@ -22,7 +22,7 @@ class MemoryFusion(Fusion):
 
     The paper's sequences are aligned word by word. Here a row's sequences are set on the clock
     of the longest one, shorter ones hold their steps longer, and a flat or an absent block is
-    constant; see :func:`sklearn_mmsent.nn._steps.common_clock`.
+    constant; see `common_clock` in ``nn/_steps.py``.
 
     Parameters
     ----------

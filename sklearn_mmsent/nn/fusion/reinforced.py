@@ -32,7 +32,7 @@ class ReinforcedFusion(Fusion):
     Steps at which nothing is let in are passed over, as if they were not there. The paper gates
     sound and picture, aligned to the words, which always come in; here every block is gated,
     and unequal lengths are set on the clock of the longest, see
-    :func:`sklearn_mmsent.nn._steps.common_clock`. Absent blocks come in as their absence tokens.
+    `common_clock` in ``nn/_steps.py``. Absent blocks come in as their absence tokens.
 
     Parameters
     ----------

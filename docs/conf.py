@@ -1,0 +1,81 @@
+"""How sphinx builds the documentation; ``make docs`` runs it, with warnings as errors."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from sphinx_gallery.sorting import FileNameSortKey
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT), str(HERE / "_extensions")]
+
+import sklearn_mmsent  # noqa: E402 - found by the path above
+
+project = "sklearn_mmsent"
+version = release = sklearn_mmsent.__version__
+copyright = "the sklearn_mmsent developers"
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "public_names",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "examples/GALLERY_HEADER.rst"]
+templates_path = ["_templates"]
+
+# Markdown must read well on a plain git host, too: only what that shows, no sphinx roles
+myst_enable_extensions = []
+myst_heading_anchors = 3
+suppress_warnings = [
+    "config.cache",  # the gallery's sort key is a class, which sphinx cannot pickle; nothing is lost
+]
+
+# docstrings
+default_role = "literal"  # `name` in a docstring; public_names turns names into links
+autosummary_generate = True
+autosummary_imported_members = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = False
+
+# every reference must be found; what other packages document lives on sites of their own, and a
+# build must not need the net
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(sklearn|imblearn|skorch|optuna|torch|pandas|numpy|scipy|matplotlib|joblib)\..*"),
+]
+
+smartquotes = False  # "stats" is a value, to be copied as it is
+
+html_theme = "furo"
+html_title = f"sklearn_mmsent {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+
+# examples run one process each, on generated clips unless MMSENT_DATA names a folder of real data
+os.environ.setdefault("MMSENT_EXAMPLES", str(Path(tempfile.gettempdir()) / "sklearn_mmsent_examples"))
+sphinx_gallery_conf = {
+    "examples_dirs": str(ROOT / "examples"),
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/\d\d_",
+    "ignore_pattern": r"/_",
+    "within_subsection_order": FileNameSortKey,
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "min_reported_time": 0,
+    "show_memory": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "backreferences_dir": "api/examples",
+    "doc_module": ("sklearn_mmsent",),
+    "inspect_global_variables": False,
+    "matplotlib_animations": False,
+    "reset_modules": ("matplotlib",),
+}
