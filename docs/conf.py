@@ -1,8 +1,6 @@
 """How sphinx builds the documentation; ``make docs`` runs it, with warnings as errors."""
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from sphinx_gallery.sorting import FileNameSortKey
@@ -32,7 +30,7 @@ templates_path = ["_templates"]
 myst_enable_extensions = []
 myst_heading_anchors = 3
 suppress_warnings = [
-    "config.cache",  # the gallery's sort key is a class, which sphinx cannot pickle; nothing is lost
+    "config.cache",  # the gallery's sort key is a class, which sphinx cannot pickle
 ]
 
 # docstrings
@@ -59,8 +57,6 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 
-# examples run one process each, on generated clips unless MMSENT_DATA names a folder of real data
-os.environ.setdefault("MMSENT_EXAMPLES", str(Path(tempfile.gettempdir()) / "sklearn_mmsent_examples"))
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "gallery",

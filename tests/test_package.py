@@ -189,15 +189,6 @@ def test_changelog_has_this_version():
     assert f"## {sklearn_mmsent.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_readme_snippets_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert snippets
-    namespace = {}
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), namespace)
-
-
 def test_modules_import_on_their_own():
     for file in (ROOT / "sklearn_mmsent").rglob("*.py"):
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
