@@ -58,6 +58,12 @@ _EXPORTS = {
     # ensemble
     "DeepEnsembleClassifier": "ensemble",
     "DeepEnsembleRegressor": "ensemble",
+    "FusionStackingClassifier": "ensemble",
+    "FusionStackingRegressor": "ensemble",
+    "GreedyEnsembleClassifier": "ensemble",
+    "GreedyEnsembleRegressor": "ensemble",
+    "LateFusionClassifier": "ensemble",
+    "LateFusionRegressor": "ensemble",
     # model_selection
     "BatchedGridSearchCV": "model_selection",
     "BatchedRandomizedSearchCV": "model_selection",
