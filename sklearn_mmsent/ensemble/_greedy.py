@@ -108,7 +108,7 @@ class _BaseGreedy(BaseExperts):
         data = self._open(X, y, sample_weight, groups)
         score = OutputScore(self.scoring, data)
         experts = self._named_experts(data, self._given())
-        self._check_able(experts)
+        self._check_members(experts)
         splits = make_folds(
             self.cv,
             data.table.X,
@@ -136,6 +136,16 @@ class _BaseGreedy(BaseExperts):
     def _given(self):
         """Return the library as a list, unless each modality is to have a clone."""
         return [("search", self.library)] if is_search(self.library) else self.library
+
+    def _check_members(self, experts):
+        """Refuse, before anything is fitted, members that cannot be averaged."""
+        members = [
+            dataclasses.replace(expert, estimator=expert.estimator.estimator)
+            if is_search(expert.estimator)  # which without refit predicts nothing itself
+            else expert
+            for expert in experts
+        ]
+        self._check_able(members)
 
     def _library(self, experts, data):
         """Run searches; return experts, and for each its candidates' parameters by name."""

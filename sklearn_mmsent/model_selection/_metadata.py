@@ -39,12 +39,13 @@ def _names(estimator, key):
         return [f"{step}__{name}" for name in _names(final, key)]
     if has_fit_parameter(estimator, key):
         return [key]
-    if key == "groups":  # **params, of which groups go to the splitter
-        return [key] if _splits_by_groups(getattr(estimator, "cv", None)) else []
-    return _names(estimator.estimator, key) if isinstance(estimator, BaseSearchCV) else []
+    if not isinstance(estimator, BaseSearchCV):
+        return []
+    if key == "groups":  # without routing they are for the splitter alone
+        return [key] if _splits_by_groups(estimator) else []
+    return _names(estimator.estimator, key)
 
 
-def _splits_by_groups(cv):
-    if not hasattr(cv, "get_metadata_routing"):
-        return False
-    return cv.get_metadata_routing().split.requests.get("groups") is True
+def _splits_by_groups(search):
+    splitters = [pair.router for name, pair in search.get_metadata_routing() if name == "splitter"]
+    return any(splitter.consumes("split", ["groups"]) for splitter in splitters)

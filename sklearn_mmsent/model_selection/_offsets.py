@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_mmsent.model_selection._cross_validation import fused_cross_val_predict
+from sklearn_mmsent.model_selection._metadata import fit_metadata
 
 TINY = np.finfo(np.float64).tiny
 ROUNDS = 20  # over all classes; the score has settled long before
@@ -108,7 +109,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **params):
+    def fit(self, X, y, *, groups=None, **params):
         """Fit the classifier, and find the offsets on rows that it has not seen.
 
         Parameters
@@ -117,8 +118,11 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             Training rows, as the classifier reads them.
         y : array-like of shape (n_samples,)
             Their labels.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Speaker, video, film ... of each row, for the splitter and for a classifier that takes
+            them.
         **params : dict
-            Metadata, such as ``groups`` or ``sample_weight``.
+            Metadata, such as ``sample_weight``.
 
         Returns
         -------
@@ -143,15 +147,12 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             )
         cv = self._folds(labels, classes)
         if _routing_enabled():
-            routed = process_routing(self, "fit", **params)
-            fit_params, groups = routed.estimator.fit, None
-            split_params = routed.splitter.split
+            routed = process_routing(self, "fit", groups=groups, **params)
+            fit_params, split_params = routed.estimator.fit, routed.splitter.split
         else:
-            groups, split_params = params.get("groups"), {}
-            fit_params = {k: v for k, v in params.items() if k != "groups" or self._takes_groups()}
+            fit_params = {**params, **fit_metadata(self.estimator, groups=groups)}
+            split_params = {} if groups is None else {"groups": groups}
         if hasattr(cv, "split"):
-            if groups is not None:
-                split_params = {"groups": groups}
             cv = list(cv.split(X, labels, **split_params))
         proba = self._out_of_fold(X, labels, cv, fit_params)
         self.offsets_ = find_offsets(
@@ -249,12 +250,6 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 "members in each class.)"
             )
         return StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
-
-    def _takes_groups(self):
-        final = self.estimator
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
-        return hasattr(final, "_hold_out")
 
     def _out_of_fold(self, X, labels, cv, fit_params):
         return fused_cross_val_predict(
