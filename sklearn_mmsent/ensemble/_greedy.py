@@ -154,7 +154,7 @@ class _BaseGreedy(BaseExperts):
             found = {expert.name: {}}
             if is_search(expert.estimator):
                 try:
-                    search = run_search(expert, data, type(self).__name__)
+                    search = run_search(expert, data)
                 except Exception as error:
                     raise name_error(error, expert, type(self).__name__) from error
                 best = best_candidates(search, self.top_n)

@@ -104,12 +104,9 @@ class _BaseFusionStacking(BaseExperts):
         rows = self._said(told, data.table).iloc[seen]
         table = ExpertTable(rows, ExpertTable.layout_of(rows, "auto", FINAL), "auto")
         estimator, _ = behind_fill(final.estimator, table)
-        metadata = {
-            key: None if values is None else values[seen]
-            for key, values in (("sample_weight", data.sample_weight), ("groups", data.groups))
-        }
+        metadata = fit_metadata(estimator, **data.metadata(seen))
         try:
-            estimator.fit(table.X, data.y[seen], **fit_metadata(estimator, **metadata))
+            estimator.fit(table.X, data.y[seen], **metadata)
         except Exception as error:
             raise name_error(error, final, type(self).__name__) from error
         self.final_estimator_ = estimator

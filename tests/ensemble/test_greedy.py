@@ -13,6 +13,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     RandomizedSearchCV,
+    TunedThresholdClassifierCV,
     cross_val_score,
 )
 from sklearn.svm import LinearSVC
@@ -231,6 +232,12 @@ def test_a_fitted_search_is_not_run_again_but_its_clone_is(table, monkeypatch):
     assert set(greedy.scores_) == {f"search_{i}" for i in range(4)}
     cross_val_score(greedy, X, y, cv=2)
     assert len(runs) == 2
+
+
+def test_what_only_looks_like_a_search_is_a_member(table):
+    X, y = table(80, labels=np.array(["no", "yes"]))
+    tuned = TunedThresholdClassifierCV(LINEAR, cv=2)
+    assert set(GreedyEnsembleClassifier([("t", tuned)], cv=2).fit(X, y).scores_) == {"t"}
 
 
 def test_groups_reach_the_search_and_the_folds(table, recorder):

@@ -125,7 +125,6 @@ class BaseExperts(_BaseComposition):
                 f"{name}: Input y contains NaN: row {int(np.argmax(missing))} has no target (nor "
                 f"have {int(missing.sum()) - 1} others). Drop rows without a target."
             )
-        classes = None
         if y.dtype.kind in "fc":
             assert_all_finite(y, input_name="y")
         y, classes = self._read_target(y)

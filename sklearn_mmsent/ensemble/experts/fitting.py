@@ -36,6 +36,11 @@ class Training:
         """Targets as numbers: places in `classes`, or intensities."""
         return self.y if self.classes is None else np.searchsorted(self.classes, self.y)
 
+    def metadata(self, rows):
+        """Return the metadata of some rows, by name."""
+        given = {"sample_weight": self.sample_weight, "groups": self.groups}
+        return {name: values[rows] for name, values in given.items() if values is not None}
+
     @property
     def prior(self):
         """What is known without any modality: class shares, or the mean; of shape (n_outputs,)."""
@@ -120,12 +125,8 @@ def train_expert(
 
 
 def _fold(expert, estimator, data, rows):
-    metadata = {
-        name: None if values is None else values[rows]
-        for name, values in (("sample_weight", data.sample_weight), ("groups", data.groups))
-    }
-    X = data.table.cut(expert, rows)
-    return Fold(X, data.y[rows], fit_metadata(estimator, **metadata))
+    metadata = fit_metadata(estimator, **data.metadata(rows))
+    return Fold(data.table.cut(expert, rows), data.y[rows], metadata)
 
 
 def _fitted(fit):

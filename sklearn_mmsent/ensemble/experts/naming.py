@@ -154,8 +154,8 @@ def seeded(estimator, rng):
     estimator
         Unfitted.
     """
-    if hasattr(estimator, "cv_results_"):
-        return estimator  # a search that has found its candidates
+    if isinstance(estimator, BaseSearchCV) and hasattr(estimator, "cv_results_"):
+        return estimator  # it has found its candidates, which a clone would not know
     estimator = clone(estimator)
     if rng is None:
         return estimator

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
 
 from sklearn_mmsent.ensemble.experts.naming import behind_fill
 from sklearn_mmsent.model_selection._metadata import fit_metadata
@@ -9,10 +10,10 @@ from sklearn_mmsent.model_selection._metadata import fit_metadata
 
 def is_search(estimator):
     """Tell whether an estimator is a search over candidates, fitted or not."""
-    return all(hasattr(estimator, name) for name in ("estimator", "cv", "refit"))
+    return isinstance(estimator, BaseSearchCV)
 
 
-def run_search(expert, data, owner):
+def run_search(expert, data):
     """Return a fitted search: as it is, if it was fitted before; else its clone, run on the rows.
 
     Parameters
@@ -21,8 +22,6 @@ def run_search(expert, data, owner):
         Whose estimator is a search.
     data : Training
         Rows.
-    owner : str
-        Who asks, for messages.
 
     Returns
     -------
@@ -33,18 +32,9 @@ def run_search(expert, data, owner):
     if not hasattr(search, "cv_results_"):
         rows = np.flatnonzero(data.table.readable(expert))
         model, _ = behind_fill(clone(search), data.table)
-        metadata = {
-            name: None if values is None else values[rows]
-            for name, values in (("sample_weight", data.sample_weight), ("groups", data.groups))
-        }
-        model.fit(data.table.cut(expert, rows), data.y[rows], **fit_metadata(model, **metadata))
+        metadata = fit_metadata(model, **data.metadata(rows))
+        model.fit(data.table.cut(expert, rows), data.y[rows], **metadata)
         search = model[-1] if hasattr(model, "steps") else model
-    if not hasattr(search, "cv_results_"):
-        raise TypeError(
-            f"{owner}: the search {expert} has no cv_results_ when it is fitted, from which its "
-            "candidates could be read. Take one such as FusionSearchCV, GridSearchCV or "
-            "BatchedGridSearchCV."
-        )
     return search
 
 
