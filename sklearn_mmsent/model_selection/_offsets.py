@@ -7,7 +7,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.metrics._scorer import _Scorer
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -44,7 +44,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         How many offsets of a class are tried in each round, at most.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many stratified,
-        shuffled folds.
+        shuffled folds, which keep groups together.
     random_state : int, RandomState or None, default=None
         Decides the folds.
 
@@ -145,13 +145,15 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 f"{type(self).__name__} needs at least two classes to tell apart; y has "
                 f"{len(classes)} class: {classes.tolist()}."
             )
-        cv = self._folds(labels, classes)
+        cv = self._folds(labels, classes, groups)
         if _routing_enabled():
             routed = process_routing(self, "fit", groups=groups, **params)
             fit_params, split_params = routed.estimator.fit, routed.splitter.split
         else:
             fit_params = {**params, **fit_metadata(self.estimator, groups=groups)}
             split_params = {} if groups is None else {"groups": groups}
+        if cv is not self.cv:
+            split_params = {"groups": groups}
         if hasattr(cv, "split"):
             cv = list(cv.split(X, labels, **split_params))
         proba = self._out_of_fold(X, labels, cv, fit_params)
@@ -236,7 +238,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             )
         return lambda y, found: scorer._sign * scorer._score_func(y, found, **scorer._kwargs)
 
-    def _folds(self, labels, classes):
+    def _folds(self, labels, classes, groups):
         cv = 5 if self.cv is None else self.cv
         if not isinstance(cv, Integral):
             return cv
@@ -249,7 +251,8 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 "leave the class out before. (n_splits cannot be greater than the number of "
                 "members in each class.)"
             )
-        return StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        return kind(cv, shuffle=True, random_state=self.random_state)
 
     def _out_of_fold(self, X, labels, cv, fit_params):
         return fused_cross_val_predict(

@@ -240,10 +240,11 @@ def test_what_only_looks_like_a_search_is_a_member(table):
     assert set(GreedyEnsembleClassifier([("t", tuned)], cv=2).fit(X, y).scores_) == {"t"}
 
 
-def test_groups_reach_the_search_and_the_folds(table, recorder):
+@pytest.mark.parametrize("cv", [GroupKFold(2), 2])
+def test_groups_reach_the_search_and_the_folds(table, recorder, cv):
     X, y = table(60)
     groups = np.arange(60) // 6
-    search = GridSearchCV(recorder(), {"random_state": [1, 2]}, cv=GroupKFold(2))
+    search = GridSearchCV(recorder(), {"random_state": [1, 2]}, cv=cv)
     GreedyEnsembleClassifier(search, cv=GroupKFold(3)).fit(X, y, groups=groups)
     for fit in recorder.seen:
         inside = set(fit["X"].index)

@@ -24,6 +24,7 @@ from sklearn_mmsent import (
     FusionClassifier,
     LateFusionClassifier,
     LateFusionRegressor,
+    TunedOffsetsClassifierCV,
 )
 
 LINEAR = LogisticRegression()
@@ -211,6 +212,21 @@ def test_groups_are_never_on_both_sides(table, recorder):
         assert all(len(fold) < 10 for fold in folds)
         left_out = [set(groups) - fold for fold in folds]
         assert sorted(g for part in left_out for g in part) == list(range(10))
+
+
+def test_what_splits_inside_an_expert_keeps_groups_too(table, recorder):
+    X, y = table(60)
+    groups = np.arange(60) // 6
+    search = GridSearchCV(recorder(), {"random_state": [1, 2]}, cv=2)
+    piped = make_pipeline(FillBlocks(), GridSearchCV(recorder(), {"random_state": [1]}, cv=3))
+    tuned = TunedOffsetsClassifierCV(recorder(), cv=2, random_state=0)
+    late = LateFusionClassifier([("grid", search), ("pipe", piped), ("tuned", tuned)])
+    late.fit(X, y, groups=groups)
+    assert search.cv == 2
+    assert len(recorder.seen) == 5 + 4 + 3
+    for fit in recorder.seen:
+        rows = set(fit["X"].index)
+        assert all(set(np.flatnonzero(groups == g)) <= rows for g in groups[list(rows)])
 
 
 def test_random_states_are_spread(table, recorder):

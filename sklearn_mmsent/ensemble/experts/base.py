@@ -23,7 +23,12 @@ from sklearn.utils.validation import (
 
 from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.ensemble.experts.fitting import Training, name_error, outputs_of, train_expert
-from sklearn_mmsent.ensemble.experts.naming import generator, name_experts, seeded
+from sklearn_mmsent.ensemble.experts.naming import (
+    generator,
+    name_experts,
+    search_by_groups,
+    seeded,
+)
 from sklearn_mmsent.ensemble.experts.pooling import known
 from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
@@ -152,6 +157,11 @@ class BaseExperts(_BaseComposition):
         experts = name_experts(given, data.table, classifier=classifier, owner=name)
         rng = generator(self.random_state)
         experts = [dataclasses.replace(e, estimator=seeded(e.estimator, rng)) for e in experts]
+        if data.groups is not None:
+            for expert in experts:
+                search_by_groups(
+                    expert.estimator, classifier=classifier, random_state=self.random_state
+                )
         able = [expert for expert in experts if data.table.readable(expert).any()]
         if not able:
             raise BlockError(f"{name}: every modality is missing in every training row.")
