@@ -163,4 +163,4 @@ def test_inner_folds_that_cut_groups_are_told_once():
     models = {"grid": GridSearchCV(LINE, GRID, cv=KFold(3, shuffle=True, random_state=0))}
     with pytest.warns(UserWarning, match="folds inside of 'grid': .* cut through groups") as told:
         compare(models, X, Y, groups=GROUPS, cv=3, scoring=SCORING)
-    assert len(told) == 1
+    assert sum("cut through groups" in str(warning.message) for warning in told) == 1
