@@ -10,7 +10,12 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from tqdm import tqdm
 
-from sklearn_mmsent.model_selection._split_checks import check_rows, choose_splitter, split_rows
+from sklearn_mmsent.model_selection._split_checks import (
+    N_FOLDS,
+    check_rows,
+    choose_splitter,
+    split_rows,
+)
 from sklearn_mmsent.model_selection.comparison import _models
 from sklearn_mmsent.model_selection.comparison._comparison import Comparison
 from sklearn_mmsent.model_selection.comparison._presence import presence_patterns
@@ -211,6 +216,14 @@ def compare(
         test=test,
         confidence_level=confidence_level,
         error_score=error_score,
+        settings={
+            "rows": len(y),
+            "groups": None if groups is None else len(np.unique(groups)),
+            "cv": _told(cv),
+            **{"n_repeats": n_repeats, "random_state": random_state, "seeds": seeds},
+            **{"fused": fused, "test": test, "baseline": baseline},
+            **{f"model {name!r}": repr(model) for name, model in models.items()},
+        },
     )
 
 
@@ -260,6 +273,13 @@ def _shuffled(splitter, seed):
     if hasattr(splitter, "shuffle"):
         splitter.shuffle = True
     return splitter
+
+
+def _told(cv):
+    """Return how rows were split, in words for those who gave the splits themselves."""
+    if cv is None or isinstance(cv, Integral):
+        return f"{N_FOLDS if cv is None else cv} shuffled folds"
+    return cv if hasattr(cv, "split") else "splits that were given"
 
 
 def _check_power(test, n_splits, n_seeds):
