@@ -30,8 +30,9 @@ th, td {{ padding: .3rem .7rem; text-align: right; white-space: nowrap;
 th:first-child, td:first-child {{ text-align: left; }}
 thead th {{ border-bottom: 2px solid #888; }}
 td.best {{ font-weight: 700; }}
-svg {{ width: 100%; max-width: 44rem; height: auto; }}
-dl {{ display: grid; grid-template-columns: minmax(6rem, auto) 1fr; gap: .2rem 1rem; }}
+svg {{ width: 100%; max-width: 44rem; height: auto; margin-top: 1rem; }}
+@media (min-width: 45rem) {{
+  dl {{ display: grid; grid-template-columns: auto 1fr; gap: .2rem 1rem; }} }}
 dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
 dd code {{ white-space: pre-wrap; }}
 details {{ margin-top: 1rem; }} summary {{ cursor: pointer; }}
