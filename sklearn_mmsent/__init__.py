@@ -67,7 +67,10 @@ _EXPORTS = {
     # model_selection
     "BatchedGridSearchCV": "model_selection",
     "BatchedRandomizedSearchCV": "model_selection",
+    "Comparison": "model_selection",
+    "ComparisonDisplay": "model_selection",
     "TunedOffsetsClassifierCV": "model_selection",
+    "compare": "model_selection",
     "fused_cross_val_predict": "model_selection",
     "fused_cross_validate": "model_selection",
     # metrics
