@@ -58,10 +58,10 @@ html_copy_source = False
 html_show_sphinx = False
 
 sphinx_gallery_conf = {
+    "filename_pattern": r"/\d\d_",
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "gallery",
-    "filename_pattern": r"/\d\d_",
-    "ignore_pattern": r"/_",
+    "ignore_pattern": r"/(?!\d\d_)[^/]*$",  # scripts that are no examples of this form
     "within_subsection_order": FileNameSortKey,
     "abort_on_example_error": True,
     "download_all_examples": False,
