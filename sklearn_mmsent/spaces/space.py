@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from math import gcd
+from fractions import Fraction
+from math import lcm
 
 from sklearn_mmsent.spaces.domains import PLAIN, Choices, DependsOn, Range, as_domain
 
@@ -107,7 +108,7 @@ class SearchSpace(Mapping):
         """
         return [
             {name: domain.grid(n_values) for name, domain in branch.items()}
-            for branch in self._branches()
+            for branch, _ in self._branches()
         ]
 
     def for_random(self):
@@ -120,16 +121,14 @@ class SearchSpace(Mapping):
             conditions turn out, repeated so that each choice stays as likely as the others.
         """
         branches = self._branches()
-        drawn = [{name: domain.random() for name, domain in b.items()} for b in branches]
-        if not any(isinstance(d, Range) for branch in branches for d in branch.values()):
+        drawn = [{n: d.random() for n, d in branch.items()} for branch, _ in branches]
+        if not any(isinstance(d, Range) for branch, _ in branches for d in branch.values()):
             return drawn  # lists only: each combination is as likely as any other
-        on = {d.parameter for d in self._domains.values() if isinstance(d, DependsOn)}
-        shares = [1] * len(branches)
-        for i, branch in enumerate(branches):
-            for name in on & branch.keys():
-                shares[i] *= len(branch[name].values)
-        by = gcd(*shares)
-        return [d for d, share in zip(drawn, shares, strict=True) for _ in range(share // by)]
+        shares = [share for _, share in branches]
+        smallest = lcm(*(share.denominator for share in shares))
+        return [
+            d for d, share in zip(drawn, shares, strict=True) for _ in range(int(share * smallest))
+        ]
 
     def for_optuna(self):
         """Return what OptunaSearchCV of the package optuna-integration takes.
@@ -251,15 +250,18 @@ class SearchSpace(Mapping):
         return {name: values[name] for name in self._domains if name in values}
 
     def _branches(self):
-        """Return flat spaces, which together are this one: one for each way conditions turn out."""
+        """Return flat spaces, one for each way conditions turn out, and how likely each is."""
         flat = {n: d for n, d in self._domains.items() if not isinstance(d, DependsOn)}
-        branches = [flat]
+        branches = [(flat, Fraction(1))]
         for name in self._order:
             domain = self._domains[name]
             if isinstance(domain, DependsOn):
-                branches = [part for b in branches for part in _divide(b, name, domain)]
+                branches = [part for branch in branches for part in _divide(*branch, name, domain)]
         order = list(self._domains)
-        return [dict(sorted(b.items(), key=lambda item: order.index(item[0]))) for b in branches]
+        return [
+            (dict(sorted(branch.items(), key=lambda item: order.index(item[0]))), share)
+            for branch, share in branches
+        ]
 
     def _sorted(self):
         """Check what depends on what; return the names, those that others depend on first."""
@@ -358,11 +360,11 @@ def _labels_of_cases(domain):
     return {label for case in cases if isinstance(case, Choices) for label in case.values}
 
 
-def _divide(branch, name, domain):
+def _divide(branch, share, name, domain):
     """Divide a flat space by the cases of a parameter that depends on one of it."""
     on = branch.get(domain.parameter)
     if on is None:
-        return [branch]
+        return [(branch, share)]
     groups = {}  # labels that lead to the same case stay together
     for label in on.values:
         groups.setdefault(id(domain.case(label)), []).append(label)
@@ -370,5 +372,6 @@ def _divide(branch, name, domain):
     for labels in groups.values():
         part = branch | {domain.parameter: on.only(labels)}
         case = domain.case(labels[0])
-        parts.append(part if case is None else part | {name: case})
+        part = part if case is None else part | {name: case}
+        parts.append((part, share * Fraction(len(labels), len(on.values))))
     return parts

@@ -130,12 +130,12 @@ class Evaluator:
 
     def _race(self, candidates, step):
         """Report the mean of the folds so far, and let the study stop candidates."""
-        if step >= FOLD * len(self.folds):
+        if not self.prune or step >= FOLD * len(self.folds):
             return
         for candidate in candidates:
             self.link.report(candidate, self._mean(candidate), step)
         for candidate in candidates:
-            candidate.pruned = self.prune and self.link.should_prune(candidate)
+            candidate.pruned = self.link.should_prune(candidate)
 
     def _finish(self, candidate):
         record = candidate.record

@@ -16,12 +16,10 @@ RETRY = "fusion_search:retry"  # attribute of a trial: how often its candidate w
 SEARCH = "fusion_search:search"  # attribute of a study: what is searched
 MAX_RETRIES = 2
 
-# what decides neither the shapes of a network nor the rows it reads: networks that differ in
-# nothing else are trained as one
-_LIGHT = {
-    *("lr", "lr_schedule", "warmup", "clip_norm", "weight_decay", "max_epochs"),
-    *("n_iter_no_change", "dropout", "modality_dropout", "block_noise", "mixup"),
-    *("time_masking", "spec_augment", "class_weight"),
+# what decides the shapes of a network: those that have it in common are trained as one
+_SHAPES = {
+    *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders", "hidden_size"),
+    *("batch_size", "loss", "loss_params", "precision", "compile"),
 }
 
 
@@ -161,8 +159,9 @@ class Link:
         with self.storage.reached():
             for i in range(n):
                 lead = None if i % n_alike == 0 else lead
-                if lead is not None and not self._waiting():
-                    self.study.enqueue_trial(_heavy(lead.stored))
+                shapes = {} if lead is None else _shapes(lead.stored)
+                if shapes and not self._waiting():
+                    self.study.enqueue_trial(shapes)
                 candidates.append(self._ask())
                 lead = lead or candidates[-1]
             if most is None or not self.storage.shared:
@@ -249,13 +248,14 @@ def copy_in_memory(study_name, trials, direction="maximize"):
     return study
 
 
-def _heavy(stored):
-    """Return the parameters of a candidate that decide shapes, or what is read."""
-    return {
+def _shapes(stored):
+    """Return the parameters of a candidate that decide shapes, unless there are no others."""
+    shapes = {
         name: value
         for name, value in stored.items()
-        if name.partition("[")[0].rpartition("__")[2] not in _LIGHT
+        if name.partition("[")[0].rpartition("__")[2] in _SHAPES
     }
+    return shapes if len(shapes) < len(stored) else {}
 
 
 def _frozen(candidate) -> FrozenTrial:

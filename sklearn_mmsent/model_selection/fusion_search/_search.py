@@ -26,7 +26,7 @@ from sklearn_mmsent.model_selection.fusion_search import _results as results
 from sklearn_mmsent.model_selection.fusion_search._evaluate import Data
 from sklearn_mmsent.model_selection.fusion_search._link import copy_in_memory
 from sklearn_mmsent.model_selection.fusion_search._race import RacePruner
-from sklearn_mmsent.model_selection.fusion_search._run import Plan, run
+from sklearn_mmsent.model_selection.fusion_search._run import Plan, optunas_voice, run
 from sklearn_mmsent.model_selection.fusion_search._sampler import NumberedSampler
 from sklearn_mmsent.spaces import SearchSpace, space_of
 
@@ -265,7 +265,8 @@ class FusionSearchCV(BaseSearchCV):
         data = Data(X, y, splits, dict(routed.estimator.fit), dict(routed.scorer.score))
         plan = self._plan(data, scorer, objective, began)
         trials, error = run(plan, effective_n_jobs(self.n_jobs))
-        self.study_ = copy_in_memory(self.study_name, trials)
+        with optunas_voice(0):
+            self.study_ = copy_in_memory(self.study_name, trials)
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         if trials:
             self._tell_results(trials, metric, scorer)

@@ -77,8 +77,8 @@ class OpenStorage:
             except ImportError as error:
                 raise StudyError(
                     f"FusionSearchCV: a study in {self.place} needs the driver of the database: "
-                    f"{error}. Install it, for example: pip install 'psycopg[binary]' (PostgreSQL) "
-                    "or pymysql (MySQL)."
+                    f"{str(error).rstrip('.')}. For example: pip install psycopg2-binary "
+                    "(postgresql://...) or pymysql (mysql+pymysql://...)."
                 ) from error
             except Exception as error:
                 raise StudyError(

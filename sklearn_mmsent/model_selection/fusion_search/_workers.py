@@ -22,7 +22,7 @@ WORKER = "fusion_search:worker"  # attribute of a trial: who runs it
 
 
 class Workers:
-    """This worker, and what it knows of the others.
+    """Who works here, and what it knows of the others.
 
     Parameters
     ----------
