@@ -47,4 +47,8 @@ class RacePruner(BasePruner):
         if len(others) < self.n_others:
             return False
         keep = self.keep_folds if step >= FOLD else self.keep_epochs
-        return bool(np.isnan(value) or np.mean(np.array(others) > value) >= keep)
+        if np.isnan(value):
+            return True
+        # equals count half: where most are as bad as a constant, they fall behind together
+        better = np.mean(np.array(others) > value)
+        return bool(better > 0 and better + np.mean(np.array(others) == value) / 2 >= keep)

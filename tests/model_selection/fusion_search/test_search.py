@@ -215,6 +215,15 @@ def test_who_is_stopped_is_told_by_who_has_come_as_far():
     assert not pruner.prune(study, study.ask()._get_latest_trial())
 
 
+@pytest.mark.parametrize(("n_better", "stopped"), [(0, False), (1, True), (5, True)])
+def test_equals_fall_behind_together(n_better, stopped):
+    study = optuna.create_study(direction="maximize")
+    for value in [0.5] * 8 + [0.7] * n_better:
+        study.ask().report(value, FOLD)
+    assert [RacePruner().prune(study, t) for t in study.trials[:8]] == [stopped] * 8
+    assert not any(RacePruner().prune(study, trial) for trial in study.trials[8:])
+
+
 def test_samplers_and_pruners_of_optuna_take_part(table):
     X, y = table
     search = FusionSearchCV(
