@@ -29,6 +29,7 @@ from sklearn_mmsent import (
     FusionClassifier,
     FusionMultitask,
     FusionRegressor,
+    FusionSearchCV,
     MultimodalExtractor,
     PerModality,
     Pipeline,
@@ -62,6 +63,7 @@ PARAMETERS = {
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionMultitask: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionRegressor: {"modalities": None, "max_epochs": 5, "random_state": 0},
+    FusionSearchCV: {"estimator": LogisticRegression(), "space": {"C": [1.0]}, "n_trials": 1},
     MultimodalExtractor: {"transformers": [("text", TfidfEmbedder(), "text")]},
     PerModality: {"transformer": StandardScaler()},
     Pipeline: {"steps": [("scale", StandardScaler()), ("predict", LogisticRegression())]},
@@ -86,6 +88,7 @@ NUMERIC = [
     FusionClassifier,
     FusionMultitask,
     FusionRegressor,
+    FusionSearchCV,
     PerModality,
     TunedOffsetsClassifierCV,
 ]

@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mmsent import (
     BatchedGridSearchCV,
@@ -32,7 +33,40 @@ from sklearn_mmsent.model_selection.fusion_search._race import FOLD, RacePruner
 CHEAP = {"max_epochs": 5, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)
 SPACE = {"lr": loguniform(1e-4, 1e-1), "weight_decay": [0.0, 0.3]}
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a row of weight two is one row in one batch; two rows fall into two batches"
+    )
+}
 QUICK = {"level": None, "n_trials": 6, "cv": 2, "random_state": 0, "stack": True}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:.*columns name no modality:UserWarning",
+    "ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning",
+    "ignore:Skipping check_array_api_input:sklearn.exceptions.SkipTestWarning",
+    # the checks fit on rows of which some folds lack a class
+    "ignore:FusionSearchCV. no test row of fold:UserWarning",
+    # the stratified splitter looks at the infinite targets that are then refused
+    "ignore:invalid value encountered in cast:RuntimeWarning",
+)
+@parametrize_with_checks(
+    [
+        FusionSearchCV(
+            FusionClassifier(max_epochs=20, random_state=0),
+            {"lr": [1e-2]},
+            level=None,
+            n_trials=1,
+            cv=2,
+            error_score="raise",
+            random_state=0,
+        )
+    ],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture(name="table")
