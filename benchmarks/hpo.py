@@ -231,9 +231,11 @@ def _optuna(clf, X, y, folds, seed, budget):
 
 
 def _optuna_apart(clf, space, X, y, folds, seed, path, budget):
+    # the class is experimental, and imports what is deprecated
+    for category in (optuna.exceptions.ExperimentalWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
     from optuna_integration import OptunaSearchCV
 
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.load_study(storage=_journal(path), study_name="peer", sampler=sampler)

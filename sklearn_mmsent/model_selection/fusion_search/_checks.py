@@ -63,13 +63,15 @@ def split_rows(cv, estimator, X, y, groups, split_params):
         Training and test rows.
     """
     classifier = is_classifier(estimator)
+    labels = None
+    if classifier and y is not None and type_of_target(y) in ("binary", "multiclass"):
+        labels = np.ravel(y)
     grouped = groups is not None and (cv is None or isinstance(cv, Integral))
     if groups is not None:
         _check_groups(groups, X, cv)
     if grouped:
-        discrete = type_of_target(y) in ("binary", "multiclass") if y is not None else False
         n_splits = 5 if cv is None else cv
-        cv = (StratifiedGroupKFold if classifier and discrete else GroupKFold)(n_splits)
+        cv = (StratifiedGroupKFold if labels is not None else GroupKFold)(n_splits)
         split_params = {"groups": groups}
     splitter = check_cv(cv, y, classifier=classifier)
     splits = [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(X, y, **split_params)]
@@ -81,8 +83,8 @@ def split_rows(cv, estimator, X, y, groups, split_params):
             raise ValueError(
                 f"{_WHO}: fold {f} has no {which} rows. Take fewer folds, or another splitter."
             )
-    if classifier and y is not None and np.ndim(y) == 1:
-        _check_classes(np.asarray(y), splits)
+    if labels is not None:
+        _check_classes(labels, splits)
     return splits
 
 
