@@ -151,9 +151,9 @@ modalities, its own members, and what others report. `benchmarks/accuracy.py` fi
 writes this page; the systems, and what was tried on the way, are in `benchmarks/recipes/`.
 What networks with default settings reach is told in [defaults.md](defaults.md).
 
-- A test part is scored once for each of {seeds} seeds, after fitting on training and validation rows;
-  mean ± standard deviation over the seeds. Where the protocol is a cross-validation by speaker,
-  each seed counts with its mean over the folds.
+- A test part is scored once for each of {seeds} seeds, after fitting on training and validation
+  rows; mean ± standard deviation over the seeds. Where the protocol is a cross-validation by
+  speaker, each seed counts with its mean over the folds.
 - Pretrained models: all-MiniLM-L6-v2 for texts, tuned further on the training parts of SemEval-2017
   4A and SST-2 (`recipes/_sentiment_text.py`), and EfficientNet-Lite0 of ImageNet for pictures
   (`recipes/_imagenet.py`), both out of packages of PyPI. Published systems of the same rows use

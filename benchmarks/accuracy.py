@@ -4,8 +4,8 @@ All in `recipes/` was chosen on training and validation rows. A system is fitted
 seed and scored on the test part, or by the folds that the protocol of the data set names;
 `--part val` fits on training rows and scores validation rows, to choose by. `--differences` tests
 the system against all others by repeated cross-validation, by groups, on all but the test rows.
-Scores go to OUTPUT/accuracy.csv and accuracy_differences.csv, one row per fit, and OUTPUT/accuracy.md
-is written anew from them; data sets that were not asked for keep their rows.
+Scores go to OUTPUT/accuracy.csv and accuracy_differences.csv, one row per fit, and accuracy.md
+beside them is written anew; data sets that were not asked for keep their rows.
 
     python benchmarks/accuracy.py --data FOLDER --cache FOLDER --seeds 5
     python benchmarks/accuracy.py --data FOLDER --cache FOLDER --only hazumi --differences

@@ -132,7 +132,7 @@ def systems(data):
         The system first.
     """
     text = FusionRegressor(
-        encoders={"text": ("pretrained_text", {"model": _data.minilm(), "lr": 5e-5})},
+        encoders={"text": ("pretrained_text", {"model": _data.minilm(), "lr": 1e-4})},
         encoders_from=data.encoders,
         loss="absolute_error",
         lr=1e-3,
