@@ -7,12 +7,14 @@ from sklearn_mmsent.model_selection._cross_validation import (
 from sklearn_mmsent.model_selection._offsets import TunedOffsetsClassifierCV
 from sklearn_mmsent.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from sklearn_mmsent.model_selection.comparison import Comparison, ComparisonDisplay, compare
+from sklearn_mmsent.model_selection.fusion_search import FusionSearchCV
 
 __all__ = [
     "BatchedGridSearchCV",
     "BatchedRandomizedSearchCV",
     "Comparison",
     "ComparisonDisplay",
+    "FusionSearchCV",
     "TunedOffsetsClassifierCV",
     "compare",
     "fused_cross_val_predict",
