@@ -10,6 +10,7 @@ time. One pipeline reads all three.
 # Clips come first: generated ones here, with the files in a temporary folder. A tenth of the cells
 # is missing. For your own clips see :func:`~sklearn_mmsent.read_table`.
 
+import os
 import tempfile
 
 import matplotlib.pyplot as plt
@@ -36,7 +37,7 @@ from sklearn_mmsent import (
 
 folder = tempfile.TemporaryDirectory()
 clips = make_clips(f"{folder.name}/clips", 300, missing_rate=0.1, random_state=0)
-clips.X.head(3).map(lambda cell: None if cell is None else str(cell)[-40:])
+clips.X.head(3).map(os.path.basename, na_action="ignore")
 
 # %%
 # An extractor per modality turns cells into numbers. ``Cached`` keeps what does not depend on the
@@ -78,7 +79,13 @@ for name, model in models.items():
 
 figure, axes = plt.subplots(figsize=(4.6, 4), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
-    clips.y, predicted["fusion"], normalize="true", cmap="Blues", colorbar=False, ax=axes
+    clips.y,
+    predicted["fusion"],
+    normalize="true",
+    values_format=".2f",
+    cmap="Blues",
+    colorbar=False,
+    ax=axes,
 )
 axes.set_title("Fusion of three modalities, out of fold")
 plt.show()

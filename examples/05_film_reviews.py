@@ -2,8 +2,8 @@
 Case study: film reviews with posters
 =====================================
 
-Does the poster of a film say what a reviewer thinks of it? A little. Does it help when the review
-is there, too? That is to be measured, film by film. The example runs on generated reviews and
+Does the poster of a film say what a reviewer thinks of it? Does it help when the review is there,
+too? That is to be measured, film by film. The example runs on generated reviews and
 pictures; with the variable ``MMSENT_DATA`` it reads ``imdb_poster_review`` from that folder, real
 reviews with real posters, and takes some minutes.
 """
@@ -127,7 +127,7 @@ right.legend(loc="upper center")
 plt.show()
 
 # %%
-# The table: the review decides, the poster alone is better than chance, and both together are
-# worth a comparison rather than a belief.
+# The table. Generated pictures tell more than real posters do: there, too, measure before you
+# believe.
 
 pd.DataFrame(rows).T.round(3)

@@ -16,7 +16,12 @@ import io
 import re
 from pathlib import Path
 
+import matplotlib
 import pytest
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -40,8 +45,9 @@ def pages():
 
 
 @pytest.mark.parametrize("page", list(pages()))
-def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
+def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    request.addfinalizer(lambda: plt.close("all"))
     source = page.read_text("utf-8")
     namespace = {"__name__": "__main__"}
     for block in BLOCK.finditer(source):
