@@ -25,7 +25,7 @@ import optuna
 import pandas as pd
 import sklearn
 import torch
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from joblib import Parallel, delayed
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
