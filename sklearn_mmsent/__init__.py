@@ -17,6 +17,7 @@ _EXPORTS = {
     "DivergenceError": "exceptions",
     "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
+    "StreamFullError": "exceptions",
     # blocks
     "Block": "blocks",
     "BlockLayout": "blocks",
@@ -78,6 +79,10 @@ _EXPORTS = {
     "ModalitySMOTE": "sampling",
     "OutlierRemover": "sampling",
     "TextAugmenter": "sampling",
+    # streaming
+    "Prediction": "streaming",
+    "RowPredictor": "streaming",
+    "StreamingPredictor": "streaming",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

@@ -31,3 +31,7 @@ class DivergenceError(MMSentError, ArithmeticError):
 
 class TooLargeError(MMSentError, MemoryError):
     """Rows, or a network, do not fit into memory."""
+
+
+class StreamFullError(MMSentError, RuntimeError):
+    """A stream has as many windows waiting as it may hold, and takes no more input."""

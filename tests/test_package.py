@@ -76,7 +76,7 @@ def test_a_floor_uses_only_the_floors_under_it():
         {"nn"},
         {"training"},
         {"estimators"},
-        {"metrics", "datasets", "model_selection", "ensemble", "sampling"},
+        {"metrics", "datasets", "model_selection", "ensemble", "sampling", "streaming"},
         {"demo"},
     ]
     height = {name: level for level, names in enumerate(floors) for name in names}

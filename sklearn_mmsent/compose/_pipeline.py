@@ -159,15 +159,33 @@ class _BlockFrames(_set_output.PandasAdapter):
         frame = super().create_container(X_output, X_original, columns, inplace=inplace)
         if not isinstance(X_original, pd.DataFrame):
             return frame
-        names = set(map(str, X_original.columns))
-        marks = [name for name in X_original.columns if is_indicator(name, names)]
-        if not marks:
+        kept, marks = carried_columns(X_original.columns, frame.columns)
+        if not marks and len(kept) == frame.shape[1]:
             return frame
-        kept = [name for name in frame.columns if name not in marks]
-        # of a block that the transformer has dropped, the marks go too
-        gone = _owners(names.difference(marks)) - _owners(kept)
-        marks = [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
         return pd.concat([frame[kept], X_original[marks].set_axis(frame.index)], axis=1)
+
+
+def carried_columns(names_in, names_out):
+    """Tell which columns a step of a :class:`Pipeline` hands on.
+
+    Parameters
+    ----------
+    names_in, names_out : sequence of str
+        What goes into the step's transformer, and what it makes of it.
+
+    Returns
+    -------
+    kept : list of str
+        Of what it makes.
+    marks : list of str
+        Of what goes in: indicators of blocks, which follow the former untouched.
+    """
+    names = set(map(str, names_in))
+    marks = [name for name in names_in if is_indicator(name, names)]
+    kept = [name for name in names_out if name not in marks]
+    # of a block that the transformer has dropped, the marks go too
+    gone = _owners(names.difference(marks)) - _owners(kept)
+    return kept, [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
 
 
 def _owners(names):
