@@ -35,6 +35,11 @@ class AudioStream:
         self._begin, self._n_in = 0, 0  # of what went through the resampler: place, samples
 
     @property
+    def n_samples(self):
+        """Samples up to which all is there, gaps included."""
+        return self._stop
+
+    @property
     def progress(self):
         """Seconds up to which all is there."""
         return self._stop / self.rate

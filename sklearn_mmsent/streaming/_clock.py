@@ -8,27 +8,23 @@ _ROUNDING = 1e-6  # seconds
 
 
 class WindowClock:
-    """Windows of equal length at equal distances, and which of them can be predicted.
+    """Says which windows can be predicted.
 
     Parameters
     ----------
     streams : dict of str to stream
         All times count from the first one that came.
-    window, hop : float
-        Length and distance, in seconds.
+    windows : Windows
+        Their length and distance.
     wait, patience : float
-        As in :class:`StreamingPredictor`.
+        As in :class:`StreamingPredictor`, in seconds.
     """
 
-    def __init__(self, streams, window, hop, *, wait, patience):
-        self.streams = list(streams.values())
-        self.window, self.hop, self.wait, self.patience = window, hop, wait, patience
+    def __init__(self, streams, windows, *, wait, patience):
+        self.streams, self.windows = list(streams.values()), windows
+        self.wait, self.patience = wait, patience
         self.next = 0  # number of the next window to come due
         self.n_empty = 0
-
-    def start(self, index):
-        """Return when a window starts, in seconds."""
-        return index * self.hop
 
     def furthest(self):
         """Return the latest time of any stream."""
@@ -37,11 +33,11 @@ class WindowClock:
     def due(self):
         """Return the numbers of the windows that have come due; each is returned once."""
         furthest = self.furthest()
-        until = furthest - self.wait
+        n_due = self._count(furthest - self.wait)
         for stream in self.streams:
             if isinstance(stream, AudioStream) and stream.progress >= furthest - self.patience:
-                until = min(until, stream.progress)
-        return self._windows(floor((until - self.window + _ROUNDING) / self.hop) + 1)
+                n_due = min(n_due, self.windows.count(stream.n_samples, stream.rate))
+        return self._take(n_due)
 
     def rest(self):
         """Return the windows that the end of all streams makes due; the last may be shorter."""
@@ -50,28 +46,28 @@ class WindowClock:
         end = max((last for s in self.streams if (last := s.last()) is not None), default=None)
         if end is None:
             return []
-        complete = max(0, floor((end - self.window + _ROUNDING) / self.hop) + 1)
-        covered = self.start(complete - 1) + self.window if complete else 0.0
-        return self._windows(complete + (end > covered + _ROUNDING))
+        complete = self._count(end)
+        covered = self.windows.span(complete - 1)[1] if complete else 0.0
+        return self._take(complete + (end > covered + _ROUNDING))
 
-    def _windows(self, stop):
+    def _count(self, seconds):
+        """Return how many windows have ended by a time."""
+        window, hop = self.windows.window, self.windows.hop
+        return max(0, floor((seconds - window + _ROUNDING) / hop) + 1)
+
+    def _take(self, stop):
         """Return the windows before one that hold something."""
         found = []
         while self.next < stop:
-            start = self.start(self.next)
-            times = [t for s in self.streams if (t := s.first_after(start)) is not None]
-            # after a silence of all streams, on to the first window that has an end behind it
+            begin, end = self.windows.span(self.next)
+            times = [t for s in self.streams if (t := s.first_after(begin)) is not None]
             first = min(times, default=None)
-            if first is None:
-                target = stop
-            elif first < start + self.window:
-                target = self.next
-            else:
-                target = min(stop, floor((first - self.window) / self.hop) + 1)
-            if target > self.next:
-                self.n_empty += target - self.next
-                self.next = target
+            if first is not None and first < end:
+                found.append(self.next)
+                self.next += 1
                 continue
-            found.append(self.next)
-            self.next += 1
+            # after a silence of all streams, on to the first window that ends behind it
+            target = stop if first is None else min(stop, max(self.next + 1, self._count(first)))
+            self.n_empty += target - self.next
+            self.next = target
         return found

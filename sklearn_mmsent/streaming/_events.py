@@ -19,6 +19,9 @@ class EventStream:
         Makes the cell of a window from its list of (time, thing), of which there is at least one.
     seconds : float
         Length of a window.
+    spoken : bool, default=False
+        Whether a time is that of an end, as of a word, which belongs to the windows in which it
+        ends; without it, a thing belongs to the windows in which it begins.
 
     Attributes
     ----------
@@ -29,8 +32,8 @@ class EventStream:
         Time of the latest thing, in seconds.
     """
 
-    def __init__(self, gather, seconds):
-        self.gather, self.seconds = gather, seconds
+    def __init__(self, gather, seconds, *, spoken=False):
+        self.gather, self.seconds, self.spoken = gather, seconds, spoken
         self.lost = 0
         self.progress = 0.0
         self._events = []  # of (time, number, thing), ordered
@@ -41,6 +44,8 @@ class EventStream:
         """Take things with their times in seconds."""
         for thing, time in zip(things, times, strict=True):
             self.progress = max(self.progress, time)
+            if self.spoken:  # what ends where a window ends is the window's, not the next one's
+                time = max(0.0, time - _INSTANT)
             if time < self._horizon:
                 self.lost += 1
             elif not is_missing(thing):

@@ -56,7 +56,9 @@ def make_streams(extractor, kinds, sample_rate, window):
     for name in known:
         kind = kinds.get(name) or _guess(name, readers[name])
         streams[name] = (
-            AudioStream(rate) if kind == "audio" else EventStream(GATHER.get(kind, kind), window)
+            AudioStream(rate)
+            if kind == "audio"
+            else EventStream(GATHER.get(kind, kind), window, spoken=kind == "words")
         )
     return streams
 

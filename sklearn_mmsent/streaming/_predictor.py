@@ -10,6 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sklearn_mmsent._windows import Windows
 from sklearn_mmsent.exceptions import CellError, StreamFullError
 from sklearn_mmsent.streaming._audio import AudioStream
 from sklearn_mmsent.streaming._clock import WindowClock
@@ -203,9 +204,9 @@ class StreamingPredictor:
             an array and its rate in Hz. Of all else one thing (a word, a picture, a number), or a
             list of things.
         time : float, list of float or None, default=None
-            When the sound begins, or when each thing was, in seconds of a clock that all columns
-            share. None means right after the samples before; of a thing, the latest time that
-            any column has reached.
+            When the sound begins, when each word was spoken out, or when each other thing was, in
+            seconds of a clock that all columns share. None means right after the samples before;
+            of a word or thing, the latest time that any column has reached.
 
         Raises
         ------
@@ -250,8 +251,9 @@ class StreamingPredictor:
         with self._changed:
             extractor = self._row.extractor
             self._streams = make_streams(extractor, self.kinds, self.sample_rate, self.window)
+            self._windows = Windows(self.window, self.hop)
             self._clock = WindowClock(
-                self._streams, self.window, self.hop, wait=self.wait, patience=self.patience
+                self._streams, self._windows, wait=self.wait, patience=self.patience
             )
             self._reader = WindowReader(self._row, sliding_extractors(extractor, self._streams))
             self.sliding_ = list(self._reader.spectra)
@@ -398,7 +400,7 @@ class StreamingPredictor:
             self._pending.append((index, arrival))
         first = self._pending[0][0] if self._pending else self._clock.next
         for stream in self._streams.values():
-            stream.forget_before(self._clock.start(first))
+            stream.forget_before(self._windows.span(first)[0])
         if windows:
             self._changed.notify_all()
 
@@ -423,9 +425,7 @@ class StreamingPredictor:
             if not self._pending:
                 return None
             index, arrival = self._pending.popleft()
-            cells, places = cut_window(
-                self._streams, self._clock.start(index), self._clock.start(index) + self.window
-            )
+            cells, places = cut_window(self._streams, self._windows, index)
             self._changed.notify_all()
         return index, arrival, cells, places
 
@@ -442,7 +442,7 @@ class StreamingPredictor:
         with self._changed:
             self._statistics.predicted(done - arrival, failure is not None)
             self._statistics.busy += done - began
-            start = self._clock.start(index) + (self._origin or 0.0)
+            start = self._windows.span(index)[0] + (self._origin or 0.0)
         if failure is not None and self.on_error == "raise":
             failure.add_note(f"StreamingPredictor: in the window from {start:g} s on")
             raise failure

@@ -7,15 +7,17 @@ from sklearn_mmsent.streaming._events import words
 from sklearn_mmsent.streaming._spectra import SlidingSpectra
 
 
-def cut_window(streams, start, stop):
+def cut_window(streams, windows, index):
     """Cut a window out of all streams.
 
     Parameters
     ----------
     streams : dict of str to AudioStream or EventStream
         By raw column.
-    start, stop : float
-        In seconds.
+    windows : Windows
+        Their length and distance.
+    index : int
+        Number of the window.
 
     Returns
     -------
@@ -27,11 +29,11 @@ def cut_window(streams, start, stop):
     cells, places = {}, {}
     for column, stream in streams.items():
         if not isinstance(stream, AudioStream):
-            cells[column] = stream.cut(start, stop)
+            cells[column] = stream.cut(*windows.span(index))
             continue
-        # all windows have the same number of samples, wherever they start
-        places[column] = place = round(start * stream.rate)
-        samples = stream.cut(place, place + max(1, round((stop - start) * stream.rate)))
+        inside = windows.samples(index, stream.rate)
+        places[column] = inside.start
+        samples = stream.cut(inside.start, inside.stop)
         cells[column] = None if samples is None else (samples, stream.rate)
     return cells, places
 
