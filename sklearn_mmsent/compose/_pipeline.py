@@ -4,6 +4,7 @@ import warnings
 
 import pandas as pd
 from imblearn import pipeline as imblearn_pipeline
+from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import _set_output
 
@@ -76,6 +77,8 @@ class Pipeline(imblearn_pipeline.Pipeline):
         for position, (name, step) in enumerate(self.steps, start=1):
             if not hasattr(step, "transform"):
                 continue  # "passthrough", a sampler, or a final predictor
+            if is_classifier(step) or is_regressor(step):
+                continue  # stacking, which reads what it transforms itself, and not as a table
             if hasattr(step, "set_output"):
                 step.set_output(transform=_CONTAINER)
             elif position < len(self.steps):
@@ -156,6 +159,10 @@ class _BlockFrames(_set_output.PandasAdapter):
     container_lib = _CONTAINER
 
     def create_container(self, X_output, X_original, columns, inplace=True):
+        columns = _set_output.get_columns(columns)
+        made = isinstance(X_output, pd.DataFrame) and columns is not None
+        if made and len(columns) != X_output.shape[1]:
+            return X_output  # transform was here already, for the fit_transform that called it
         frame = super().create_container(X_output, X_original, columns, inplace=inplace)
         if not isinstance(X_original, pd.DataFrame):
             return frame

@@ -121,8 +121,12 @@ class AudioStream:
 
     def forget_before(self, seconds):
         """Drop what ends before a time."""
-        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) < seconds * self.rate:
+        place = int(seconds * self.rate)
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) < place:
             self._pieces.popleft()
+        if self._pieces and place - self._pieces[0][0] > self.rate:  # a long piece, copied once
+            first, samples = self._pieces[0]
+            self._pieces[0] = place, samples[place - first :].copy()
 
     def __len__(self):
         return sum(len(samples) for _, samples in self._pieces)

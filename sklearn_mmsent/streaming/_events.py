@@ -38,13 +38,13 @@ class EventStream:
         self.progress = 0.0
         self._events = []  # of (time, number, thing), ordered
         self._n_seen = 0
-        self._horizon = -np.inf
+        self._horizon = 0.0
 
     def push(self, things, times):
         """Take things with their times in seconds."""
         for thing, time in zip(things, times, strict=True):
             self.progress = max(self.progress, time)
-            if self.spoken:  # what ends where a window ends is the window's, not the next one's
+            if self.spoken and time > 0:  # what ends where a window ends is that window's
                 time = max(0.0, time - _INSTANT)
             if time < self._horizon:
                 self.lost += 1

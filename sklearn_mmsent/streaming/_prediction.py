@@ -19,7 +19,7 @@ class Prediction:
         where it failed.
     present : tuple of str, default=()
         Columns of which the window holds something.
-    latency : float, default=nan
+    latency : float, default=0.0
         Seconds from the arrival of the chunk that completed the window to the prediction.
     error : Exception or None, default=None
         Why there is no value, with ``on_error="missing"``.
@@ -36,5 +36,5 @@ class Prediction:
     end: float
     value: Any
     present: tuple = ()
-    latency: float = float("nan")
+    latency: float = 0.0
     error: Exception | None = None

@@ -4,7 +4,7 @@ import threading
 import time as clocks
 from collections import deque
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -24,8 +24,7 @@ from sklearn_mmsent.streaming._prediction import Prediction
 from sklearn_mmsent.streaming._row import RowPredictor
 from sklearn_mmsent.streaming._statistics import StreamStatistics
 from sklearn_mmsent.streaming._window import WindowReader, cut_window, noise_window
-
-_PAUSE = 1.0  # seconds after which a thread that waits looks whether the other one still lives
+from sklearn_mmsent.streaming._worker import Worker
 
 
 class StreamingPredictor:
@@ -185,7 +184,7 @@ class StreamingPredictor:
         self.columns_ = self._row.columns_
         self._changed = threading.Condition()  # guards streams, clock, pending and statistics
         self._working = threading.Lock()  # one window after another
-        self._worker = self._worker_error = None
+        self._worker = None
         self.reset()
         if warm_start:
             self._warm_up()
@@ -223,7 +222,6 @@ class StreamingPredictor:
                 f"{', '.join(map(repr, self.columns_))}."
             )
         with self._changed:
-            self._raise_worker_error()
             self._make_room()
             self._statistics.n_chunks += 1
             try:
@@ -290,7 +288,7 @@ class StreamingPredictor:
         Yields
         ------
         Prediction
-            As windows come due, those at the end included.
+            Those at the end included.
         """
         for event in events:
             self.push(*event)
@@ -331,18 +329,15 @@ class StreamingPredictor:
         """
         if self._worker is not None:
             raise RuntimeError("StreamingPredictor: a background worker runs already.")
-        self._worker_error, self._stopping = None, False
-        self._worker = threading.Thread(target=self._work, args=(callback,), daemon=True)
-        self._worker.start()
+        self._worker = worker = Worker(
+            self.read, callback, self._changed, lambda: bool(self._pending)
+        )
         try:
             yield self
         finally:
-            with self._changed:
-                self._stopping = True
-                self._changed.notify_all()
-            self._worker.join()
+            worker.finish()
             self._worker = None
-        self._raise_worker_error()
+        worker.raise_error()
 
     def statistics(self):
         """Tell how fast the stream is predicted, and what was lost.
@@ -383,21 +378,20 @@ class StreamingPredictor:
     def _pass_over(self, column, data, time):
         """Leave a gap where a chunk of sound cannot be used; things are just left out."""
         stream = self._streams[column]
-        samples, rate = data if isinstance(data, tuple) and len(data) == 2 else (data, stream.rate)
+        pair = isinstance(data, tuple) and len(data) == 2
+        samples, rate = data if pair else (data, stream.rate)
         known = isinstance(stream, AudioStream) and isinstance(samples, np.ndarray)
         if known and samples.ndim and isinstance(rate, Integral) and rate > 0:
             stream.pass_over(len(samples) / rate)
 
     def _queue(self, windows, arrival):
         for index in windows:
-            if len(self._pending) >= self.max_pending:
-                if self.when_full == "drop_newest":
-                    self._statistics.n_dropped += 1
-                    continue
-                if self.when_full == "drop_oldest":
-                    self._statistics.n_dropped += 1
-                    self._pending.popleft()
-            self._pending.append((index, arrival))
+            drops = len(self._pending) >= self.max_pending and self.when_full.startswith("drop")
+            self._statistics.n_dropped += drops
+            if drops and self.when_full == "drop_oldest":
+                self._pending.popleft()
+            if not (drops and self.when_full == "drop_newest"):
+                self._pending.append((index, arrival))
         first = self._pending[0][0] if self._pending else self._clock.next
         for stream in self._streams.values():
             stream.forget_before(self._windows.span(first)[0])
@@ -405,9 +399,10 @@ class StreamingPredictor:
             self._changed.notify_all()
 
     def _make_room(self):
-        if self.when_full not in ("block", "raise"):
-            return
-        while len(self._pending) >= self.max_pending:
+        if self._worker is not None:
+            self._worker.raise_error()
+        keeps_all = self.when_full in ("block", "raise")
+        while keeps_all and len(self._pending) >= self.max_pending:
             if self.when_full == "raise" or self._worker is None:
                 raise StreamFullError(
                     f"StreamingPredictor: {len(self._pending)} windows wait to be read, as many "
@@ -415,8 +410,8 @@ class StreamingPredictor:
                     f"{self.when_full!r}. Read them, predict them in the background, or let "
                     "windows be dropped."
                 )
-            self._changed.wait(_PAUSE)
-            self._raise_worker_error()
+            self._worker.wait()
+            self._worker.raise_error()
 
     # -- the way of a window -----------------------------------------------------------------
 
@@ -447,34 +442,11 @@ class StreamingPredictor:
             failure.add_note(f"StreamingPredictor: in the window from {start:g} s on")
             raise failure
         present = tuple(column for column, cell in cells.items() if cell is not None)
-        return Prediction(
-            index, start, start + self.window, value, present, done - arrival, failure
-        )
-
-    def _work(self, callback):
-        while True:
-            with self._changed:
-                while not self._pending:
-                    if self._stopping:
-                        return
-                    self._changed.wait(_PAUSE)
-            try:
-                for prediction in self.read():
-                    callback(prediction)
-            except Exception as error:
-                with self._changed:
-                    self._worker_error = self._worker_error or error
-                    self._changed.notify_all()
-
-    def _raise_worker_error(self):
-        error, self._worker_error = self._worker_error, None
-        if error is not None:
-            raise error
+        end = start + self.window
+        return Prediction(index, start, end, value, present, done - arrival, failure)
 
     def _warm_up(self):
         """Let models load and libraries plan, with a window of noise."""
         row = noise_window(self._streams, self.window)
-        try:
+        with suppress(ValueError, OSError):  # noise need not be what this pipeline can read
             self._row.apply(row, self.method)
-        except (ValueError, OSError):
-            return  # noise need not be what this pipeline can read; its own windows will tell
