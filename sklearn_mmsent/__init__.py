@@ -53,6 +53,7 @@ _EXPORTS = {
     "Waveform": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
     # estimators
+    "FewShotClassifier": "estimators",
     "FusionClassifier": "estimators",
     "FusionMultitask": "estimators",
     "FusionRegressor": "estimators",
