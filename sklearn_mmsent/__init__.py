@@ -18,6 +18,7 @@ _EXPORTS = {
     "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
     "StreamFullError": "exceptions",
+    "StudyError": "exceptions",
     # blocks
     "Block": "blocks",
     "BlockLayout": "blocks",
@@ -52,6 +53,9 @@ _EXPORTS = {
     "VideoFrames": "feature_extraction",
     "Waveform": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
+    # spaces
+    "DependsOn": "spaces",
+    "SearchSpace": "spaces",
     # estimators
     "FewShotClassifier": "estimators",
     "FusionClassifier": "estimators",
@@ -60,10 +64,20 @@ _EXPORTS = {
     # ensemble
     "DeepEnsembleClassifier": "ensemble",
     "DeepEnsembleRegressor": "ensemble",
+    "FusionStackingClassifier": "ensemble",
+    "FusionStackingRegressor": "ensemble",
+    "GreedyEnsembleClassifier": "ensemble",
+    "GreedyEnsembleRegressor": "ensemble",
+    "LateFusionClassifier": "ensemble",
+    "LateFusionRegressor": "ensemble",
     # model_selection
     "BatchedGridSearchCV": "model_selection",
     "BatchedRandomizedSearchCV": "model_selection",
+    "Comparison": "model_selection",
+    "ComparisonDisplay": "model_selection",
+    "FusionSearchCV": "model_selection",
     "TunedOffsetsClassifierCV": "model_selection",
+    "compare": "model_selection",
     "fused_cross_val_predict": "model_selection",
     "fused_cross_validate": "model_selection",
     # metrics
