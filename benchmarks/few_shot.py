@@ -18,7 +18,7 @@ from pathlib import Path
 import _data
 import numpy as np
 import pandas as pd
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from joblib import cpu_count
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import f1_score
@@ -130,7 +130,7 @@ def main(arguments=None):
         for name in options.only:
             data = _polarity(_data.load(name, folder))
             table = features(data, cache, text_model)
-            scores = compare(name, data, table, n_draws, options.part)
+            scores = compare(name, data, table, n_draws, options)
             print(f"\n{_summary(scores).to_string()}\n", flush=True)
             if not options.quick and options.part == "test":
                 add(options.output, scores)
@@ -158,7 +158,7 @@ def features(data, cache, text_model):
     return table
 
 
-def compare(name, data, table, n_draws, part):
+def compare(name, data, table, n_draws, options):
     """Fit and score all models on all draws.
 
     Returns
@@ -166,13 +166,13 @@ def compare(name, data, table, n_draws, part):
     DataFrame
         One row per fit.
     """
-    pool, scored = np.flatnonzero(data.split == "train"), np.flatnonzero(data.split == part)
+    pool, scored = np.flatnonzero(data.split == "train"), np.flatnonzero(data.split == options.part)
     expected, X_scored = data.y[scored], table.iloc[scored]
     results = []
     fits = [(shots, draw) for shots in SHOTS for draw in range(n_draws)]
     for shots, draw in tqdm(fits, desc=name, unit="draw", leave=False):
         chosen = draw_rows(data.y, pool, shots, draw)
-        for model in MODELS:
+        for model in options.models:
             estimator, extra = build(model, shots), {}
             if model == UNLABELLED:
                 extra["X_unlabelled"] = table.iloc[np.setdiff1d(pool, chosen)]
@@ -245,6 +245,8 @@ def draw(path, scores):
     for panel, name in zip(panels[0], names, strict=True):
         part = scores[scores["data"] == name]
         for i, model in enumerate(MODELS):
+            if model not in set(part["model"]):
+                continue
             runs = part[part["model"] == model].groupby("shots")["f1_macro"]
             error = 1.96 * runs.std() / np.sqrt(runs.size())
             panel.errorbar(
@@ -275,7 +277,7 @@ def _summary(scores):
     """Give mean macro-F1 in points, a row for each data set and number of rows."""
     means = 100 * scores.pivot_table("f1_macro", ["data", "shots"], "model")
     order = [(d, s) for d in DATA for s in SHOTS if (d, s) in means.index]
-    return means.loc[order, list(MODELS)]
+    return means.loc[order, [name for name in MODELS if name in means]]
 
 
 def _polarity(data):
@@ -294,6 +296,7 @@ def _parse(arguments):
     )
     parser.add_argument("--data", type=Path, help="folder of the data (or MMSENT_DATA)")
     parser.add_argument("--only", nargs="+", choices=list(DATA), default=list(DATA))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--part", choices=["test", "val"], default="test")
     parser.add_argument("--text-model", help="a folder, or tfidf (default: all-MiniLM-L6-v2)")
