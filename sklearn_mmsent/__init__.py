@@ -17,6 +17,7 @@ _EXPORTS = {
     "DivergenceError": "exceptions",
     "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
+    "StreamFullError": "exceptions",
     "StudyError": "exceptions",
     # blocks
     "Block": "blocks",
@@ -56,6 +57,7 @@ _EXPORTS = {
     "DependsOn": "spaces",
     "SearchSpace": "spaces",
     # estimators
+    "FewShotClassifier": "estimators",
     "FusionClassifier": "estimators",
     "FusionMultitask": "estimators",
     "FusionRegressor": "estimators",
@@ -92,6 +94,10 @@ _EXPORTS = {
     "ModalitySMOTE": "sampling",
     "OutlierRemover": "sampling",
     "TextAugmenter": "sampling",
+    # streaming
+    "Prediction": "streaming",
+    "RowPredictor": "streaming",
+    "StreamingPredictor": "streaming",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

@@ -486,9 +486,19 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _outputs(self, X):
         """Return the network's outputs of shape (n_samples, n_outputs)."""
+        return predict_network(self._fitted_network(), self._dataset(X))
+
+    def _fused(self, X):
+        """Return the vectors that the head reads, of shape (n_samples, n_fused)."""
+        return predict_network(self._fitted_network().fuse, self._dataset(X))
+
+    def _fitted_network(self):
         check_is_fitted(self)
+        return self.net_.module_
+
+    def _dataset(self, X):
+        """Read a table as the network's input."""
         blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i in self._unseen:
             blocks[i].present[:] = False
-        dataset = BlockDataset(blocks, device=self.net_.device)
-        return predict_network(self.net_.module_, dataset)
+        return BlockDataset(blocks, device=self.net_.device)
