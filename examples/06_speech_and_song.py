@@ -49,9 +49,9 @@ if "MMSENT_DATA" in os.environ:
     sounds, channel, y, speakers = data.X["path"], data.X["channel"], data.y, data.groups
 else:
     voices = make_clips(
-        folder.name, 300, modalities=["audio"], interaction="agreeing", noise=0.7, random_state=0
+        folder.name, 240, modalities=["audio"], interaction="agreeing", noise=0.7, random_state=0
     )
-    channel = pd.Series(["speech", "song"] * 150)
+    channel = pd.Series(["speech", "song"] * 120)
     y, speakers = voices.y, voices.groups
     sounds = [  # a cell may be samples with their rate
         (soundfile.read(path)[0], 16_000 if kind == "speech" else 20_000)
@@ -80,12 +80,12 @@ models = {
         X[named],
     ),
     "network, 88 numbers": (
-        FusionClassifier(balanced_batches=True, lr=1e-3, random_state=0),
+        FusionClassifier(balanced_batches=True, batch_size=64, random_state=0),
         X[named],
     ),
     "network, both": (
         FusionClassifier(
-            encoders={"spectrum": "conv1d"}, balanced_batches=True, lr=1e-3, random_state=0
+            encoders={"spectrum": "conv1d"}, balanced_batches=True, batch_size=64, random_state=0
         ),
         X,
     ),

@@ -27,7 +27,7 @@ from sklearn_mmsent import (
 
 with tempfile.TemporaryDirectory() as folder:
     clips = make_clips(
-        folder, 500, modalities=("text", "audio"), interaction="agreeing", random_state=0
+        folder, 400, modalities=("text", "audio"), interaction="agreeing", random_state=0
     )
     splitter = GroupShuffleSplit(1, test_size=0.3, random_state=0)
     train, test = next(splitter.split(clips.X, groups=clips.groups))
@@ -58,9 +58,9 @@ pd.DataFrame(steps).describe().loc[["min", "mean", "max"]].round(1)
 networks = {
     "constant": DummyRegressor(),
     "mlp, concat": FusionRegressor(hidden_size=32, random_state=0),
-    "gru, concat": FusionRegressor(hidden_size=32, encoders="gru", max_epochs=60, random_state=0),
+    "gru, concat": FusionRegressor(hidden_size=32, encoders="gru", max_epochs=40, random_state=0),
     "gru, mult": FusionRegressor(
-        "mult", hidden_size=16, encoders="gru", lr=1e-3, max_epochs=25, random_state=0
+        "mult", hidden_size=16, encoders="gru", lr=1e-3, max_epochs=15, random_state=0
     ),
 }
 predicted = {

@@ -287,7 +287,7 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
         Share of the library in each of several bags.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled,
         stratified folds, which keep groups together.
@@ -389,7 +389,7 @@ class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
         Share of the library in each of several bags.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled
         folds, which keep groups together.

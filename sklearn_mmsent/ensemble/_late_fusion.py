@@ -171,7 +171,7 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         calibrated on predictions of rows that it has not seen.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split where predictions of unseen rows are needed, each into one test part;
         None means 5, an int that many shuffled, stratified folds, which keep groups together.
@@ -289,7 +289,7 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
         What ``weights="score"`` compares; any name of `get_scorer`. None is the squared error.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split where predictions of unseen rows are needed, each into one test part;
         None means 5, an int that many shuffled folds, which keep groups together.

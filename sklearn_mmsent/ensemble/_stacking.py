@@ -152,7 +152,7 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         calibrated on predictions of rows that it has not seen.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled,
         stratified folds, which keep groups together.
@@ -278,7 +278,7 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
         Whether the final regressor sees the table, too.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+        :meth:`sklearn_mmsent.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled
         folds, which keep groups together.
