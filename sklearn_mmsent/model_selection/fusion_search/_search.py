@@ -41,7 +41,7 @@ class FusionSearchCV(BaseSearchCV):
     fold by fold; after some epochs of the first fold, and after each fold, those that fall behind
     are stopped. Steps of a pipeline that several trials have in common are fitted, and applied to
     the test rows, once per fold. A study that is kept in a file or a database is resumed after a
-    kill, and may be worked on by several processes and machines; see ``docs/search.md``.
+    kill, and may be worked on by several processes and machines; see ``docs/searching.md``.
 
     Parameters
     ----------
