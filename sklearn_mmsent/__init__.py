@@ -78,6 +78,12 @@ _EXPORTS = {
     "ModalitySMOTE": "sampling",
     "OutlierRemover": "sampling",
     "TextAugmenter": "sampling",
+    # inspection
+    "ConflictDetector": "inspection",
+    "agreement_report": "inspection",
+    "fusion_weights": "inspection",
+    "modality_contributions": "inspection",
+    "modality_importance": "inspection",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

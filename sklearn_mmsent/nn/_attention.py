@@ -102,7 +102,7 @@ class TransformerLayer(nn.Module):
         return x + self.dropout(self.dense(self.norm_dense(x)))
 
     def shares(self, x, mask, memory=None):
-        """Return how x of shape (B, S, D) looks at the memory (B, T, D), or at itself: (B, S, T)."""
+        """Return how x (B, S, D) looks at the memory (B, T, D), or at itself: (B, S, T)."""
         return self.attention.shares(*self._normed(x, memory), mask)
 
     def _normed(self, x, memory):

@@ -132,11 +132,11 @@ class FusionNetwork(nn.Module):
         """
         values, present, steps = self._prepare(values, present, steps)
         inputs, _ = self._encode(values, present, steps)
-        blocks = self.fusion.block_weights(*inputs) if hasattr(self.fusion, "block_weights") else None
-        of_steps = self.fusion.step_weights(*inputs) if hasattr(self.fusion, "step_weights") else None
+        blocks = _told(self.fusion, "block_weights", *inputs)
+        of_steps = _told(self.fusion, "step_weights", *inputs)
         if of_steps is None and not getattr(self.fusion, "sequential", False):
             of_steps = [
-                encoder.step_weights(value, step) if hasattr(encoder, "step_weights") else None
+                _told(encoder, "step_weights", value, step)
                 for encoder, value, step in zip(self.encoders, values, steps, strict=True)
             ]
         # where nothing at all is there, the fusion looks at absence tokens
@@ -248,6 +248,12 @@ class FusionNetwork(nn.Module):
                 own = part.auxiliary_loss(targets, weights, rows)
                 extra = own if extra is None else extra + own
         return extra
+
+
+def _told(part, what, *inputs):
+    """Return what a method of a part gives; None where a user's own part has no such method."""
+    method = getattr(part, what, None)
+    return None if method is None else method(*inputs)
 
 
 def _widened(kept):

@@ -1,0 +1,15 @@
+"""Which modality decides, where modalities disagree, and how a clip goes on in time."""
+
+from sklearn_mmsent.inspection._agreement import agreement_report
+from sklearn_mmsent.inspection._contributions import modality_contributions
+from sklearn_mmsent.inspection._detector import ConflictDetector
+from sklearn_mmsent.inspection._fusion_weights import fusion_weights
+from sklearn_mmsent.inspection._importance import modality_importance
+
+__all__ = [
+    "ConflictDetector",
+    "agreement_report",
+    "fusion_weights",
+    "modality_contributions",
+    "modality_importance",
+]
