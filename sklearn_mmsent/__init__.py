@@ -80,10 +80,17 @@ _EXPORTS = {
     "TextAugmenter": "sampling",
     # inspection
     "ConflictDetector": "inspection",
+    "EmbeddingDisplay": "inspection",
+    "FusionWeightsDisplay": "inspection",
+    "ModalityImportanceDisplay": "inspection",
+    "ReliabilityDisplay": "inspection",
+    "TimelineDisplay": "inspection",
+    "TrainingDisplay": "inspection",
     "agreement_report": "inspection",
     "fusion_weights": "inspection",
     "modality_contributions": "inspection",
     "modality_importance": "inspection",
+    "predict_timeline": "inspection",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
+from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_mmsent import (
     ConflictDetector,
@@ -174,12 +175,9 @@ def test_detector_finds_contradictions(own_labels):
 
 def test_training_scores_come_from_experts_that_have_not_seen_the_row():
     rng = np.random.default_rng(0)
-    X = pd.DataFrame(
-        rng.normal(size=(80, 60)), columns=[f"{m}__{i}" for m in "ab" for i in range(30)]
-    )
-    y = rng.integers(0, 2, 80)
-    detector = ConflictDetector(LogisticRegression(C=1e3, max_iter=1000)).fit(X, y)
-    assert detector.score_samples(X).mean() < 0.05  # learned by heart
+    X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["text__a", "face__a"])
+    detector = ConflictDetector(KNeighborsClassifier(1)).fit(X, rng.integers(0, 2, 80))
+    assert detector.score_samples(X).mean() == 0  # learned by heart
     assert detector.scores_.mean() > 0.3
 
 
