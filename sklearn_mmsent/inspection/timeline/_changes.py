@@ -10,6 +10,8 @@ counts as many times as windows begin within it.
 
 import numpy as np
 
+_LEAST = 0.2  # noise, as a share of a curve's standard deviation
+
 
 def change_points(curves, overlap=1):
     """Find where the means of some curves change, all at once.
@@ -43,8 +45,8 @@ def _noise(curves, lag):
     """Return the standard deviation of what does not last: by differences of distant values."""
     steps = np.abs(curves[lag:] - curves[:-lag])
     noise = np.median(steps, axis=0) / (0.6745 * np.sqrt(2))
-    # where most neighbours are equal, any jump would be infinitely many deviations high
-    return np.where(noise > 1e-9, noise, steps.std(axis=0) / np.sqrt(2))
+    # probabilities near 0 and 1 hardly change: next to that any ripple would be a turn
+    return np.maximum(noise, _LEAST * curves.std(axis=0))
 
 
 def _pelt(curves, penalty, overlap):
