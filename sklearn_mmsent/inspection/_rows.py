@@ -145,21 +145,22 @@ class Rows:
         DataFrame or ndarray
             What the estimator predicts from.
         """
+        return self._masked(self.X, absent)
+
+    def _masked(self, X, absent):
         columns = self._columns(absent)
         if not len(columns):
-            return self.X
-        if isinstance(self.X, np.ndarray):
-            X = self.X.astype(np.result_type(self.X.dtype, np.float32))
-            X[:, columns] = np.nan
-        else:
-            X = self._replaced(columns, _gaps(self.X.iloc[:, columns]))
+            return X
         marks = [] if self._layout is None else self._layout.indicator_columns
         marks = np.intersect1d(marks, columns).astype(int)
         if isinstance(X, np.ndarray):
+            X = X.astype(np.result_type(X.dtype, np.float32))
+            X[:, columns] = np.nan
             X[:, marks] = 0.0
-        elif len(marks):
-            X = X.assign(**{X.columns[i]: np.zeros(len(X), np.float32) for i in marks})
-        return X
+            return X
+        names = X.columns[marks]
+        gaps = _gaps(X.iloc[:, columns]).assign(**dict.fromkeys(names, np.float32(0)))
+        return _replaced(X, columns, gaps)
 
     def permuted(self, absent, order):
         """Return the rows with some modalities taken from other rows, all of them from the same.
@@ -184,7 +185,7 @@ class Rows:
             X[:, columns] = self.X[np.ix_(order, columns)]
             return X
         others = self.X.iloc[order, columns].set_axis(self.X.index)
-        return self._replaced(columns, others)
+        return _replaced(self.X, columns, others)
 
     def check_masking(self):
         """Raise an error of who asks if the estimator cannot read rows with gaps."""
@@ -198,26 +199,24 @@ class Rows:
 
     def reads_gaps(self):
         """Tell whether the estimator predicts a row that lacks a modality."""
-        first = self.X
-        self.X = first[:1]
+        first = self.X[:1]
         try:
             for name in self.names:
-                self.estimator.predict(self.masked([name]))
+                self.estimator.predict(self._masked(first, [name]))
         except ValueError:
             return False
-        finally:
-            self.X = first
         return True
 
     def _columns(self, names):
         chosen = [self.columns[name] for name in names]
         return np.unique(np.concatenate(chosen)) if chosen else np.array([], dtype=int)
 
-    def _replaced(self, columns, new):
-        """Return the table with other columns in some places."""
-        kept = np.setdiff1d(np.arange(self.X.shape[1]), columns)
-        order = np.argsort(np.concatenate([kept, columns]))
-        return pd.concat([self.X.iloc[:, kept], new], axis=1).iloc[:, order]
+
+def _replaced(X, columns, new):
+    """Return a table with other columns in some places."""
+    kept = np.setdiff1d(np.arange(X.shape[1]), columns)
+    order = np.argsort(np.concatenate([kept, columns]))
+    return pd.concat([X.iloc[:, kept], new], axis=1).iloc[:, order]
 
 
 def _behind_extractor(estimator, X):

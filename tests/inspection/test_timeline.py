@@ -269,6 +269,8 @@ def test_errors(loudness, talk):
         predict_timeline(talk, {}, 1, 1, words=pd.DataFrame({"word": ["a"], "start": [0]}))
     with pytest.raises(CellError, match="goes to the column of texts, and the pipeline has 0"):
         predict_timeline(loudness, sound, 1, 1, words=[("good", 0, 1)])
+    with pytest.raises(CellError, match="none of the 1 windows holds anything"):
+        predict_timeline(talk, {}, 1, 3, words=[("good", 1.2, 1.9)])
     with pytest.raises(CellError, match="more than max_seconds=1"):
         predict_timeline(loudness, sound, 1, 1, max_seconds=1)
     with pytest.raises(ValueError, match="'hop' parameter"):

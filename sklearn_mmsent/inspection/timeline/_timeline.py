@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from sklearn_mmsent._windows import Windows
+from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cells import is_missing
 from sklearn_mmsent.inspection._predictions import Predictor
 from sklearn_mmsent.inspection.timeline._changes import change_points
@@ -161,6 +162,11 @@ def predict_timeline(
     if predictor.classes is not None:
         table["prediction"] = pd.Series(predictor.labels(values), dtype=object).where(known)
     found = table[known]
+    if not len(found):
+        raise CellError(
+            f"{_OWNER}: none of the {len(table)} windows holds anything. Words that end in the "
+            "gaps between windows are in none; take a hop that is no longer than the window."
+        )
     overlap = max(1, round(window / hop))
     return Bunch(
         table=table,
