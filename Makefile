@@ -40,7 +40,7 @@ test-all: $(VENV)/.dev  ## every test, the slow ones on real data too
 	$(PYTEST)
 
 bench: $(VENV)/.dev     ## accuracy on real data (set MMSENT_DATA to its folder)
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/defaults.py
 
 clean:           ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info demo_output

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sklearn_mmsent.model_selection._comparison import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison._table import summarize, to_markdown
 
 METRICS = (
     *("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"),
@@ -26,12 +26,12 @@ COLUMNS = (
 
 
 ABOUT = """\
-# Accuracy on real data
+# Default networks on real data
 
 What fusion networks with default settings reach, beside what they have to beat: a constant
 prediction, each modality alone, and a linear model on everything. A first table to measure later
-ones by, not the best that these data allow. Written by `benchmarks/accuracy.py`, which
-`--help` explains, from `accuracy.csv`, which has one row per fit. The data are not part of this
+ones by, not the best that these data allow. Written by `benchmarks/defaults.py`, which
+`--help` explains, from `defaults.csv`, which has one row per fit. The data are not part of this
 project; their folder comes by `--data` or the variable `MMSENT_DATA`.
 
 - **constant**: the training rows' most frequent class, or mean.
@@ -141,14 +141,14 @@ def add(folder, scores, order):
     Parameters
     ----------
     folder : Path
-        Holds, or will hold, accuracy.csv and accuracy.md.
+        Holds, or will hold, defaults.csv and defaults.md.
     scores : DataFrame
         One row per fit of one data set.
     order : list of str
         Names of all data sets, in the order of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "accuracy.csv"
+    path = folder / "defaults.csv"
     kept = {}
     if path.exists():
         kept = dict(list(pd.read_csv(path).groupby("data", sort=False)))
@@ -160,10 +160,10 @@ def add(folder, scores, order):
 
 
 def write_page(folder):
-    """Write accuracy.md from accuracy.csv."""
-    scores = pd.read_csv(folder / "accuracy.csv")
+    """Write defaults.md from defaults.csv."""
+    scores = pd.read_csv(folder / "defaults.csv")
     sections = [_section(name, part) for name, part in scores.groupby("data", sort=False)]
-    (folder / "accuracy.md").write_text("\n\n".join([ABOUT, *sections]) + "\n", encoding="utf-8")
+    (folder / "defaults.md").write_text("\n\n".join([ABOUT, *sections]) + "\n", encoding="utf-8")
 
 
 def table(scores):
@@ -214,7 +214,7 @@ def _section(name, scores):
             f"{first['rows']} rows in {first['groups']} groups. {' '.join(notes)}",
             table(scores),
             "For comparison:\n\n" + "\n".join(f"- {line}" for line in references),
-            f"`python benchmarks/accuracy.py --only {name} --seeds {n_seeds}` with "
+            f"`python benchmarks/defaults.py --only {name} --seeds {n_seeds}` with "
             f"{', '.join(versions)}, on {cores} CPU cores.",
         ]
     )

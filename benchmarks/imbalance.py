@@ -20,7 +20,7 @@ from pathlib import Path
 import _data
 import numpy as np
 import pandas as pd
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from joblib import Parallel, delayed, parallel_config

@@ -18,7 +18,7 @@ from pathlib import Path
 import _data
 import numpy as np
 import pandas as pd
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from joblib import Parallel, delayed, parallel_config
 from sklearn.utils import Bunch
 from tqdm import tqdm

@@ -22,10 +22,10 @@ from joblib import cpu_count
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from sklearn_mmsent import FusionClassifier, Pixels, classification_scores, make_extractor
-from sklearn_mmsent.model_selection._comparison import evaluate_models, summarize, to_markdown
+from sklearn_mmsent import compare as compare_models
+from sklearn_mmsent.model_selection.comparison._table import summarize, to_markdown
 
 SIZE = 48
 ENCODER = ("conv2d", {"channels": (16, 32, 64, 128, 128)})
@@ -116,8 +116,8 @@ def compare(target, path, options):
 
     Returns
     -------
-    list of dict
-        One per fit.
+    DataFrame
+        One row per fit.
     """
     settings = COMMON | SECOND | ({"max_epochs": QUICK_EPOCHS} if options.quick else {})
     models = {
@@ -125,19 +125,17 @@ def compare(target, path, options):
         TUNED: FusionClassifier(encoders_from=path, **settings),
         FROZEN: FusionClassifier(encoders_from=path, freeze_encoders=True, **settings),
     }
-    splits = make_splits(target, options.part)
-    runs = evaluate_models(
+    comparison = compare_models(
         models,
         target.X,
         target.y,
-        splits,
-        score=classification_scores,
+        cv=make_splits(target, options.part),
         seeds=range(options.seeds),
         n_jobs=options.jobs,
+        fused=False,  # seconds of each fit are told
+        verbose=1,
     )
-    n_fits = len(models) * len(splits) * options.seeds
-    scores = list(tqdm(runs, desc="fits", total=n_fits, unit="fit", leave=False))
-    return sorted(scores, key=lambda run: (MODELS.index(run["model"]), run["seed"], run["fold"]))
+    return comparison.results[comparison.results["model"].isin(MODELS)]
 
 
 def make_splits(target, part):
@@ -168,8 +166,8 @@ def write_page(scores, first, faces, target, options):
 
     Parameters
     ----------
-    scores : list of dict
-        One per fit.
+    scores : DataFrame
+        One row per fit.
     first : dict of str to float
         Scores and seconds of the pretraining.
     faces, target : Bunch
@@ -184,7 +182,7 @@ def write_page(scores, first, faces, target, options):
     """
     gain = 100 * _gain(scores)
     tested = target.split == "test"
-    seconds = pd.DataFrame(scores).groupby("model")["fit_seconds"].median()
+    seconds = scores.groupby("model")["fit_seconds"].median()
     libraries = ("sklearn-mmsent", "scikit-learn", "torch", "skorch")
     return PAGE.format(
         table=to_markdown(summarize(scores, METRICS), METRICS),

@@ -17,6 +17,7 @@ _EXPORTS = {
     "DivergenceError": "exceptions",
     "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
+    "StudyError": "exceptions",
     # blocks
     "Block": "blocks",
     "BlockLayout": "blocks",
@@ -51,6 +52,9 @@ _EXPORTS = {
     "VideoFrames": "feature_extraction",
     "Waveform": "feature_extraction",
     "Word2VecEmbedder": "feature_extraction",
+    # spaces
+    "DependsOn": "spaces",
+    "SearchSpace": "spaces",
     # estimators
     "FusionClassifier": "estimators",
     "FusionMultitask": "estimators",
@@ -58,10 +62,20 @@ _EXPORTS = {
     # ensemble
     "DeepEnsembleClassifier": "ensemble",
     "DeepEnsembleRegressor": "ensemble",
+    "FusionStackingClassifier": "ensemble",
+    "FusionStackingRegressor": "ensemble",
+    "GreedyEnsembleClassifier": "ensemble",
+    "GreedyEnsembleRegressor": "ensemble",
+    "LateFusionClassifier": "ensemble",
+    "LateFusionRegressor": "ensemble",
     # model_selection
     "BatchedGridSearchCV": "model_selection",
     "BatchedRandomizedSearchCV": "model_selection",
+    "Comparison": "model_selection",
+    "ComparisonDisplay": "model_selection",
+    "FusionSearchCV": "model_selection",
     "TunedOffsetsClassifierCV": "model_selection",
+    "compare": "model_selection",
     "fused_cross_val_predict": "model_selection",
     "fused_cross_validate": "model_selection",
     # metrics

@@ -15,9 +15,7 @@ from imblearn.over_sampling import RandomOverSampler
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
-from tqdm import tqdm
 
 from sklearn_mmsent import (
     MFCC,
@@ -26,19 +24,15 @@ from sklearn_mmsent import (
     FillBlocks,
     FusionClassifier,
     TfidfEmbedder,
-    classification_scores,
+    compare,
     make_clips,
     make_extractor,
     make_pipeline,
     read_table,
 )
 from sklearn_mmsent._optional import import_optional
-from sklearn_mmsent.model_selection._comparison import (
-    evaluate_models,
-    seed_everywhere,
-    summarize,
-    to_markdown,
-)
+from sklearn_mmsent.model_selection.comparison._models import seed_everywhere
+from sklearn_mmsent.model_selection.comparison._table import to_markdown
 
 METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro"]
 N_NEW_ROWS = 3
@@ -68,26 +62,20 @@ def main(arguments=None):
             f"{data.X.isna().mean().mean():.0%} of the cells missing"
         )
         models = build_models(columns, Path(scratch) / "features")
-        splits = _splits(data, options.folds)
-        results = []
-        fits = evaluate_models(
+        comparison = compare(
             models,
             data.X,
             data.y,
-            splits,
-            score=classification_scores,
             groups=data.groups,
+            cv=options.folds,
             seeds=[options.seed],
             n_jobs=options.jobs,
+            fused=False,  # the same table, whatever --jobs
+            verbose=1,
         )
-        for result in tqdm(fits, total=len(models) * len(splits), desc="fits", unit="fit"):
-            results.append(result)
-        results.sort(key=lambda result: (result["fold"], list(models).index(result["model"])))
-
-        summary = summarize(results, METRICS)
-        print(f"\n{to_markdown(summary, METRICS)}\n")
-        best = summary.loc[FUSIONS, "f1_macro"].idxmax()
-        _write(output, summary, results, data.y, best)
+        print(f"\n{to_markdown(comparison.table, METRICS)}\n")
+        best = comparison.table.loc[FUSIONS, ("f1_macro", "mean")].idxmax()
+        _write(output, comparison, best)
         final = build_models(columns)[best]  # what is saved must not depend on a folder beside it
         _save_and_use(output / "pipeline.joblib", final, data, new, options.seed)
     print(f"\nTable, pictures and the {best} pipeline are in {output.resolve()}")
@@ -203,52 +191,30 @@ def _own_table(options):
     return data, new
 
 
-def _splits(data, n_folds):
-    splitter = StratifiedKFold if data.groups is None else StratifiedGroupKFold
-    return list(splitter(n_folds, shuffle=True, random_state=0).split(data.X, data.y, data.groups))
-
-
-def _write(output, summary, results, y, best):
-    (output / "scores.md").write_text(to_markdown(summary, METRICS) + "\n", encoding="utf-8")
+def _write(output, comparison, best):
+    table = to_markdown(comparison.table, METRICS)
+    (output / "scores.md").write_text(table + "\n", encoding="utf-8")
     columns = ["model", "fold", "seed", *METRICS, "fit_seconds", "predict_seconds"]
-    pd.DataFrame(results)[columns].to_csv(output / "scores.csv", index=False)
+    results = comparison.results.sort_values("fold", kind="stable")
+    results[columns].to_csv(output / "scores.csv", index=False)
     import_optional("matplotlib", extra="report", needed_by="the demo")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 0.45 * len(summary) + 1.2), layout="constrained")
+    figure = Figure(figsize=(8, 0.45 * len(comparison.table) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    places = np.arange(len(summary))[::-1]
-    for place, (name, row) in zip(places, summary.iterrows(), strict=True):
-        axes.errorbar(
-            row["f1_macro"],
-            place,
-            xerr=row["f1_macro_half_interval"],
-            fmt="o",
-            color="tab:blue" if name in FUSIONS else "tab:gray",
-            capsize=3,
-        )
-    axes.set(
-        yticks=places,
-        yticklabels=summary.index,
-        xlabel="macro-F1 over the folds, with the 95 % interval of its mean",
-        xlim=(0, 1),
-        title="Fusions (blue) and what they have to beat",
-    )
-    axes.grid(axis="x", alpha=0.3)
+    comparison.plot("f1_macro", ax=axes)
+    axes.set(xlim=(0, 1), title="Fusions and what they have to beat")
     figure.savefig(output / "scores.png", dpi=150)
 
-    out_of_fold = np.empty(len(y), dtype=object)
-    for result in results:
-        if result["model"] == best:
-            out_of_fold[result["rows"]] = result["predicted"]
     figure = Figure(figsize=(5, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    out_of_fold = comparison.predictions(best)
     ConfusionMatrixDisplay.from_predictions(
-        y,
-        out_of_fold.astype(y.dtype),
+        out_of_fold["true"],
+        out_of_fold["predicted"],
         normalize="true",
         ax=axes,
         cmap="Blues",

@@ -29,5 +29,9 @@ class DivergenceError(MMSentError, ArithmeticError):
     """Training has left the numbers: the loss is NaN or infinite."""
 
 
+class StudyError(MMSentError, OSError):
+    """The study of a search cannot be read, is another's, or has vanished."""
+
+
 class TooLargeError(MMSentError, MemoryError):
     """Rows, or a network, do not fit into memory."""

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
@@ -29,6 +29,13 @@ from sklearn_mmsent import (
     FusionClassifier,
     FusionMultitask,
     FusionRegressor,
+    FusionSearchCV,
+    FusionStackingClassifier,
+    FusionStackingRegressor,
+    GreedyEnsembleClassifier,
+    GreedyEnsembleRegressor,
+    LateFusionClassifier,
+    LateFusionRegressor,
     MultimodalExtractor,
     PerModality,
     Pipeline,
@@ -39,6 +46,7 @@ from sklearn_mmsent import (
     VideoFrames,
 )
 
+ONE_BLOCK = {"modalities": None, "cv": 2, "random_state": 0}
 # how to build what has required parameters, or is slow by default
 PARAMETERS = {
     BatchedGridSearchCV: {"estimator": LogisticRegression(), "param_grid": {"C": [1.0]}},
@@ -62,6 +70,13 @@ PARAMETERS = {
     FusionClassifier: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionMultitask: {"modalities": None, "max_epochs": 5, "random_state": 0},
     FusionRegressor: {"modalities": None, "max_epochs": 5, "random_state": 0},
+    FusionSearchCV: {"estimator": LogisticRegression(), "space": {"C": [1.0]}, "n_trials": 1},
+    FusionStackingClassifier: {"experts": LogisticRegression(), **ONE_BLOCK},
+    FusionStackingRegressor: {"experts": Ridge(), **ONE_BLOCK},
+    GreedyEnsembleClassifier: {"library": LogisticRegression(), **ONE_BLOCK},
+    GreedyEnsembleRegressor: {"library": Ridge(), **ONE_BLOCK},
+    LateFusionClassifier: {"experts": LogisticRegression(), **ONE_BLOCK},
+    LateFusionRegressor: {"experts": Ridge(), **ONE_BLOCK},
     MultimodalExtractor: {"transformers": [("text", TfidfEmbedder(), "text")]},
     PerModality: {"transformer": StandardScaler()},
     Pipeline: {"steps": [("scale", StandardScaler()), ("predict", LogisticRegression())]},
@@ -86,6 +101,13 @@ NUMERIC = [
     FusionClassifier,
     FusionMultitask,
     FusionRegressor,
+    FusionSearchCV,
+    FusionStackingClassifier,
+    FusionStackingRegressor,
+    GreedyEnsembleClassifier,
+    GreedyEnsembleRegressor,
+    LateFusionClassifier,
+    LateFusionRegressor,
     PerModality,
     TunedOffsetsClassifierCV,
 ]

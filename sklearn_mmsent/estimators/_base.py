@@ -27,6 +27,7 @@ from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
 from sklearn_mmsent.estimators._reading import Reading, Table, rows_for_sampler
 from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
+from sklearn_mmsent.estimators._spaces import fusion_space
 from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
@@ -174,6 +175,24 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         write_encoders(path, trained_blocks(self))
+
+    @classmethod
+    def search_space(cls, level="small"):
+        """Return what is worth trying, for any search.
+
+        Parameters
+        ----------
+        level : {"small", "full"}, default="small"
+            "small" is what matters most often; "full" has all fusions with their options,
+            regularisation, augmentation, losses, batches and schedules as well.
+
+        Returns
+        -------
+        SearchSpace
+            Names of parameters and what to try; its methods give it to scikit-learn's and
+            Optuna's searches.
+        """
+        return fusion_space(cls, level)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

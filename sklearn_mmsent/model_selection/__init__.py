@@ -1,4 +1,4 @@
-"""Choosing models: searches and cross-validation with folds and candidates trained at once."""
+"""Choosing models: searches, cross-validation with folds trained at once, and comparison."""
 
 from sklearn_mmsent.model_selection._cross_validation import (
     fused_cross_val_predict,
@@ -6,11 +6,17 @@ from sklearn_mmsent.model_selection._cross_validation import (
 )
 from sklearn_mmsent.model_selection._offsets import TunedOffsetsClassifierCV
 from sklearn_mmsent.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from sklearn_mmsent.model_selection.comparison import Comparison, ComparisonDisplay, compare
+from sklearn_mmsent.model_selection.fusion_search import FusionSearchCV
 
 __all__ = [
     "BatchedGridSearchCV",
     "BatchedRandomizedSearchCV",
+    "Comparison",
+    "ComparisonDisplay",
+    "FusionSearchCV",
     "TunedOffsetsClassifierCV",
+    "compare",
     "fused_cross_val_predict",
     "fused_cross_validate",
 ]

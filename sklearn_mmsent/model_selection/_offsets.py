@@ -7,7 +7,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.metrics._scorer import _Scorer
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_mmsent.model_selection._cross_validation import fused_cross_val_predict
+from sklearn_mmsent.model_selection._metadata import fit_metadata
 
 TINY = np.finfo(np.float64).tiny
 ROUNDS = 20  # over all classes; the score has settled long before
@@ -43,7 +44,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         How many offsets of a class are tried in each round, at most.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many stratified,
-        shuffled folds.
+        shuffled folds, which keep groups together.
     random_state : int, RandomState or None, default=None
         Decides the folds.
 
@@ -108,7 +109,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **params):
+    def fit(self, X, y, *, groups=None, **params):
         """Fit the classifier, and find the offsets on rows that it has not seen.
 
         Parameters
@@ -117,8 +118,11 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             Training rows, as the classifier reads them.
         y : array-like of shape (n_samples,)
             Their labels.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Speaker, video, film ... of each row, for the splitter and for a classifier that takes
+            them.
         **params : dict
-            Metadata, such as ``groups`` or ``sample_weight``.
+            Metadata, such as ``sample_weight``.
 
         Returns
         -------
@@ -141,17 +145,16 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 f"{type(self).__name__} needs at least two classes to tell apart; y has "
                 f"{len(classes)} class: {classes.tolist()}."
             )
-        cv = self._folds(labels, classes)
+        cv = self._folds(labels, classes, groups)
         if _routing_enabled():
-            routed = process_routing(self, "fit", **params)
-            fit_params, groups = routed.estimator.fit, None
-            split_params = routed.splitter.split
+            routed = process_routing(self, "fit", groups=groups, **params)
+            fit_params, split_params = routed.estimator.fit, routed.splitter.split
         else:
-            groups, split_params = params.get("groups"), {}
-            fit_params = {k: v for k, v in params.items() if k != "groups" or self._takes_groups()}
+            fit_params = {**params, **fit_metadata(self.estimator, groups=groups)}
+            split_params = {} if groups is None else {"groups": groups}
+        if cv is not self.cv:
+            split_params = {"groups": groups}
         if hasattr(cv, "split"):
-            if groups is not None:
-                split_params = {"groups": groups}
             cv = list(cv.split(X, labels, **split_params))
         proba = self._out_of_fold(X, labels, cv, fit_params)
         self.offsets_ = find_offsets(
@@ -235,7 +238,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             )
         return lambda y, found: scorer._sign * scorer._score_func(y, found, **scorer._kwargs)
 
-    def _folds(self, labels, classes):
+    def _folds(self, labels, classes, groups):
         cv = 5 if self.cv is None else self.cv
         if not isinstance(cv, Integral):
             return cv
@@ -248,13 +251,8 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 "leave the class out before. (n_splits cannot be greater than the number of "
                 "members in each class.)"
             )
-        return StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
-
-    def _takes_groups(self):
-        final = self.estimator
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
-        return hasattr(final, "_hold_out")
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        return kind(cv, shuffle=True, random_state=self.random_state)
 
     def _out_of_fold(self, X, labels, cv, fit_params):
         return fused_cross_val_predict(

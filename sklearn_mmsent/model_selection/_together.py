@@ -2,10 +2,12 @@
 
 import dataclasses
 import time
+import uuid
 from numbers import Integral
 
 import joblib
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.training import train_members
@@ -41,10 +43,13 @@ class Fit:
     """An estimator, and what became of it."""
 
     estimator: object
+    candidate: int  # its number
+    fold: int
     member: object = None  # the network that it waits for
     error: Exception | None = None
     seconds: float = 0.0
     how: str = "no network"
+    steps_key: object = None  # of the earlier steps, the same for all that share them
 
     @property
     def final(self):
@@ -55,7 +60,7 @@ class Fit:
         return final
 
 
-def fit_together(estimator, candidates, folds, *, stack="auto"):
+def fit_together(estimator, candidates, folds, *, stack="auto", shared=None, watch=None):
     """Fit clones of an estimator with each candidate's parameters on each fold.
 
     Pipelines' earlier steps are fitted once per fold for all candidates that have them in common;
@@ -71,6 +76,12 @@ def fit_together(estimator, candidates, folds, *, stack="auto"):
         Training rows.
     stack : "auto" or bool, default="auto"
         As for :func:`train_members`.
+    shared : list of dict or None, default=None
+        What is kept of each fold, and found there again by a later call: earlier steps that are
+        fitted, tables that are read. None keeps it for this call.
+    watch : object or None, default=None
+        With ``epochs``, after each of which it is called with a list of fits that are trained side
+        by side and can predict as they are then; gives a list that tells of each whether it ends.
 
     Returns
     -------
@@ -78,15 +89,15 @@ def fit_together(estimator, candidates, folds, *, stack="auto"):
         The folds of the first candidate, then those of the second, and so on.
     """
     fits = {}
+    shared = [{} for _ in folds] if shared is None else shared
     at_once = 1 if len(candidates) >= FULL else len(folds)
     for first in range(0, len(folds), at_once):
         chosen = range(first, min(first + at_once, len(folds)))
         for f in chosen:
-            shared = {}
             for c, params in enumerate(candidates):
                 candidate = clone(estimator).set_params(**clone(params, safe=False))
-                fits[c, f] = _prepare(Fit(candidate), folds[f], shared)
-        _train([fits[c, f] for f in chosen for c in range(len(candidates))], stack)
+                fits[c, f] = _prepare(Fit(candidate, c, f), folds[f], shared[f])
+        _train([fits[c, f] for f in chosen for c in range(len(candidates))], stack, watch)
     return [fits[c, f] for c in range(len(candidates)) for f in range(len(folds))]
 
 
@@ -96,7 +107,10 @@ def _prepare(fit, fold, shared):
     try:
         if isinstance(fit.final, BaseFusion):
             arguments = _fit_earlier_steps(fit, fold, shared)
-            fit.member = _member(fit.final, arguments, shared)
+            fit.member = _member(fit, arguments, shared)
+        elif isinstance(fit.estimator, Pipeline) and hasattr(fit.final, "fit"):
+            args, kwargs = _fit_earlier_steps(fit, fold, shared)
+            fit.final.fit(*args, **kwargs)
         else:
             fit.estimator.fit(fold.X, *_target(fold), **fold.fit_params)
     except Exception as error:
@@ -109,7 +123,7 @@ def _fit_earlier_steps(fit, fold, shared):
     """Fit a pipeline but for its end; return what reaches the ``fit`` of that."""
     estimator, final = fit.estimator, fit.final
     steps = getattr(estimator, "steps", [])
-    key = _key(type(estimator), [(name, step) for name, step in steps[:-1]])
+    key = fit.steps_key = _key(type(estimator), [(name, step) for name, step in steps[:-1]])
     if key in shared:
         fitted, arguments = shared[key]
         if steps:
@@ -130,36 +144,53 @@ def _fit_earlier_steps(fit, fold, shared):
     return calls[0]
 
 
-def _member(final, arguments, shared):
+def _member(fit, arguments, shared):
     """Return the network that a fusion estimator would train, read with the others like it."""
+    final = fit.final
     final._validate_params()
     args, kwargs = arguments
     params = final.get_params(deep=False)
     reads = {name: value for name, value in params.items() if name not in _OF_THE_NETWORK}
     whole = {name: value for name, value in reads.items() if name not in _OF_THE_SPLIT}
-    of_table = _key(type(final), id(arguments), whole)
+    of_table = _key(type(final), fit.steps_key, whole)
     if of_table not in shared:
         shared[of_table] = final._open(*args, **kwargs), final._learned()
     table, learned = shared[of_table]
     vars(final).update(learned)
-    of_split = _key(type(final), id(arguments), reads)
-    if not isinstance(final.random_state, Integral):
-        of_split = object()  # draws anew
+    of_split = _key(type(final), fit.steps_key, reads)
+    if not isinstance(final.random_state, Integral):  # draws anew
+        return final._member(final._split(table))
     if of_split not in shared:
         shared[of_split] = final._split(table)
     return final._member(shared[of_split])
 
 
-def _train(fits, stack):
+def _train(fits, stack, watch=None):
     waiting = [fit for fit in fits if fit.member is not None]
+    watch = None if watch is None else _WatchFits(waiting, watch)
     started = time.perf_counter()
-    results = train_members([fit.member for fit in waiting], stack=stack)
+    results = train_members([fit.member for fit in waiting], stack=stack, watch=watch)
     seconds = time.perf_counter() - started
     for fit, result in zip(waiting, results, strict=True):
         fit.member, fit.how, fit.error = None, result.how, result.error
         fit.seconds += seconds / len(waiting)
         if result.net is not None:
             fit.final.net_ = result.net
+
+
+class _WatchFits:
+    """Turns members and nets into the fits that they belong to."""
+
+    def __init__(self, fits, watch):
+        self.fits = {id(fit.member): fit for fit in fits}
+        self.watch = watch
+        self.epochs = watch.epochs
+
+    def __call__(self, members, nets):
+        fits = [self.fits[id(member)] for member in members]
+        for fit, net in zip(fits, nets, strict=True):
+            fit.final.net_ = net
+        return self.watch(fits)
 
 
 def _target(fold):
@@ -171,4 +202,4 @@ def _key(*parts):
     try:
         return joblib.hash(parts)
     except Exception:  # what cannot be pickled is like nothing else
-        return object()
+        return uuid.uuid4().hex

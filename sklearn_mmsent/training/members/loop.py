@@ -66,8 +66,16 @@ class Training:
         self.best = [None] * len(members)
         self.watch = [_Watch() for _ in members]
 
-    def run(self, checkpoint=None):
-        """Train all members to their ends; return the errors, by net, of those that diverged."""
+    def run(self, checkpoint=None, watch=None):
+        """Train all members to their ends; return the errors, by net, of those that diverged.
+
+        Parameters
+        ----------
+        checkpoint : StackCheckpoint or None, default=None
+            Keeps a file up to date.
+        watch : Watch or None, default=None
+            May end members after an epoch; see `train_members`.
+        """
         errors = {} if checkpoint is None else checkpoint.resume(self)
         while self.members:
             started = time.perf_counter()
@@ -85,6 +93,8 @@ class Training:
                     kept.append(i)
                 else:
                     self._finish(i)
+            if watch is not None and kept and len(self.nets[kept[0]].history) in watch.epochs:
+                kept = self._let_go(kept, watch)
             if len(kept) < len(self.members):
                 self.keep(kept)
             if checkpoint is not None:
@@ -148,6 +158,17 @@ class Training:
             elif self.watch[i].misses == member.patience:
                 return False
         return epoch < member.max_epochs
+
+    def _let_go(self, kept, watch):
+        """Show members as they are now; return those that are to go on."""
+        for i in kept:
+            write_back(self.stack.weights[i], self.nets[i].module_)
+            self.nets[i].module_.eval()
+        ended = watch([self.members[i] for i in kept], [self.nets[i] for i in kept])
+        for i, over in zip(kept, ended, strict=True):
+            if over:
+                self._finish(i)
+        return [i for i, over in zip(kept, ended, strict=True) if not over]
 
     def _finish(self, i):
         net, best = self.nets[i], self.best[i]

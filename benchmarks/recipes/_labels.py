@@ -1,0 +1,43 @@
+"""A classifier that learns from finer labels than it is asked for."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+
+from sklearn_mmsent.model_selection.comparison._models import fit_params_of
+
+
+class FromFinerLabels(ClassifierMixin, BaseEstimator):
+    """Learn finer labels, each of which belongs to one class, and add up their probabilities.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Learns the finer labels.
+    labels : Series of str
+        The finer label of each row that is fitted, by the row's index; no other is read.
+    """
+
+    def __init__(self, estimator, labels):
+        self.estimator = estimator
+        self.labels = labels
+
+    def fit(self, X, y, groups=None):
+        """Fit on the finer labels of the rows."""
+        finer = self.labels.loc[X.index].to_numpy()
+        self.classes_ = np.unique(y)
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(X, finer, **fit_params_of(self.estimator_, groups, {}))
+        coarse = dict(zip(finer.tolist(), np.asarray(y).tolist(), strict=True))
+        self._belongs = np.array(
+            [[coarse[label] == c for c in self.classes_] for label in self.estimator_.classes_],
+            dtype=float,
+        )
+        return self
+
+    def predict_proba(self, X):
+        """Add up the probabilities of the finer labels."""
+        return self.estimator_.predict_proba(X) @ self._belongs
+
+    def predict(self, X):
+        """Predict the most likely class."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

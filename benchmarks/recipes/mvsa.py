@@ -1,0 +1,126 @@
+"""Tweets with photos: text by two encoders, photos by a network of ImageNet, labels taken apart."""
+
+from pathlib import Path
+
+import _data
+import numpy as np
+import pandas as pd
+from _features import extract
+from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
+
+from recipes import _sentiment_text
+from recipes._imagenet import ImageNetFeatures
+from recipes._labels import FromFinerLabels
+from recipes._sentiment_text import SentimentText, tune
+from sklearn_mmsent import (
+    Cached,
+    ColorTexture,
+    DeepEnsembleClassifier,
+    FillBlocks,
+    FusionClassifier,
+    PerModality,
+    SelectModalities,
+    TextEmbedder,
+    make_pipeline,
+)
+
+
+NETWORK = {
+    "fusion": "gated",
+    "dropout": 0.5,
+    "modality_dropout": 0.1,
+    "lr": 1e-3,
+    "lr_schedule": "cosine",
+    "weight_decay": 0.1,
+    "max_epochs": 12,
+    "early_stopping": False,  # a fixed, short course needs no rows to stop by
+}
+
+
+def load(data, cache, *, split):
+    """Load the posts as blocks.
+
+    Parameters
+    ----------
+    data, cache : Path
+        Folders of all data and of features.
+    split : {"split", "split_qmf", "split_clmlf"}
+        Column that tells the parts.
+
+    Returns
+    -------
+    Bunch
+        With ``X``, ``y``, ``groups``, ``split``, ``task``, and ``finer``: the labels that raters
+        gave to text and photo alone, of which that of the post is made, by the index of ``X``.
+    """
+    loaded = _data.mvsa_single(Path(data), split=split)
+    rows = loaded.X.index
+    labels = pd.read_csv(Path(data) / "mvsa_single" / "labels.csv")
+    labels = labels[labels[split].notna()]
+    extractors = {
+        "text": {
+            "minilm": Cached(TextEmbedder(_data.minilm()), cache),
+            "tuned": Cached(
+                _sentiment_text.SentimentText(_sentiment_text.tune(data, cache)), cache
+            ),
+        },
+        "image": {
+            "imagenet": Cached(ImageNetFeatures(), cache),
+            "colour": Cached(ColorTexture(), cache),
+        },
+    }
+    finer = (labels["text_label"] + " and " + labels["image_label"]).to_numpy()
+    return Bunch(
+        X=extract(loaded.X, extractors),
+        y=loaded.y,
+        groups=loaded.groups,
+        split=np.where(loaded.split == "valid", "val", loaded.split),
+        task="classification",
+        finer=pd.Series(finer, index=rows),
+    )
+
+
+def systems(data):
+    """Build the system, its members and single modalities.
+
+    Parameters
+    ----------
+    data : Bunch
+        Of `load`.
+
+    Returns
+    -------
+    dict of str to estimator
+        The system first.
+    """
+
+    def front(*modalities):
+        select = [SelectModalities(list(modalities))] if modalities else []
+        scaled_pca = make_pipeline(StandardScaler(), PCA(100, random_state=0))
+        reduced = [] if modalities == ("text",) else [PerModality(scaled_pca, ["image__imagenet"])]
+        return [*select, *reduced]
+
+    def line(*modalities):
+        steps = [FillBlocks(), StandardScaler(), LogisticRegression(C=0.003, max_iter=1000)]
+        return FromFinerLabels(make_pipeline(*front(*modalities), *steps), data.finer)
+
+    def networks(*modalities):
+        network = FusionClassifier(**NETWORK)
+        ensemble = DeepEnsembleClassifier(network, n_members=5)
+        return FromFinerLabels(make_pipeline(*front(*modalities), ensemble), data.finer)
+
+    def both(*modalities):
+        members = [("line", line(*modalities)), ("networks", networks(*modalities))]
+        return VotingClassifier(members, voting="soft")
+
+    return {
+        "system": both(),
+        "text alone": both("text"),
+        "image alone": both("image"),
+        "linear member": line(),
+        "networks member": networks(),
+    }

@@ -1,0 +1,231 @@
+"""Who the experts are: their names, their estimators, and the modalities that they read."""
+
+import difflib
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.impute._base import _BaseImputer
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import get_tags
+
+from sklearn_mmsent.compose import FillBlocks, Pipeline
+from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.model_selection._metadata import fit_metadata
+
+HOW_TO_NAME = (
+    "Give one estimator, of which each modality gets a clone, or a list of (name, estimator) and "
+    "(name, estimator, modalities), such as [('words', clf, 'text'), ('both', clf, ['text', "
+    "'image'])]"
+)
+
+
+@dataclass(frozen=True)
+class Expert:
+    """An estimator that reads some modalities of a table.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    estimator : estimator
+        Unfitted.
+    modalities : tuple of str or None
+        What it reads; None is the whole table.
+    """
+
+    name: str
+    estimator: object
+    modalities: tuple | None = None
+
+    def __str__(self):
+        final = self.estimator
+        while hasattr(final, "steps"):
+            final = final.steps[-1][1]
+        return f"{self.name!r} ({type(final).__name__})"
+
+
+def name_experts(given, table, *, classifier, owner):
+    """Turn what the user gave into experts.
+
+    Parameters
+    ----------
+    given : estimator or list of tuple
+        One estimator for each modality, or (name, estimator[, modalities]) tuples.
+    table : ExpertTable
+        What they are to read.
+    classifier : bool
+        Whether they are to tell classes.
+    owner : str
+        Who asks, for messages.
+
+    Returns
+    -------
+    list of Expert
+        In the order given, or that of the modalities.
+
+    Raises
+    ------
+    ValueError, BlockError
+        If names stand twice, modalities are unknown, or an estimator does another task.
+    """
+    if not isinstance(given, list):
+        if table.layout is None:
+            raise BlockError(
+                f"{owner}: one estimator for each modality needs a table of numbers, whose column "
+                "names tell the modalities; this one has raw cells. Put make_extractor(...) before "
+                "it, or give a list of (name, pipeline) tuples that read raw rows."
+            )
+        given = [(name, given, name) for name in table.layout.modalities]
+    experts = [_read_entry(entry, table, owner) for entry in given]
+    names = [expert.name for expert in experts]
+    if not names:
+        raise ValueError(f"{owner}: the list of experts is empty. {HOW_TO_NAME}.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{owner}: two experts have the name {twice[0]!r}. {HOW_TO_NAME}.")
+    for expert in experts:
+        is_other = is_regressor if classifier else is_classifier
+        if is_other(expert.estimator):
+            kinds = ("a regressor", "a classifier")
+            is_kind, wanted = kinds if classifier else kinds[::-1]
+            raise ValueError(f"{owner}: the expert {expert} is {is_kind}; it must be {wanted}.")
+    return experts
+
+
+def _read_entry(entry, table, owner):
+    fine = isinstance(entry, tuple) and len(entry) in (2, 3) and isinstance(entry[0], str)
+    if not fine or not hasattr(entry[1], "fit"):
+        raise ValueError(f"{owner}: {entry!r} is no expert. {HOW_TO_NAME}.")
+    name, estimator = entry[:2]
+    if not name or "__" in name:
+        raise ValueError(f"{owner}: the name {name!r} of an expert must not be empty or have '__'.")
+    if len(entry) == 2:
+        return Expert(name, estimator)
+    modalities = (entry[2],) if isinstance(entry[2], str) else tuple(entry[2])
+    table.check_modalities(modalities, name, owner)
+    return Expert(name, estimator, modalities)
+
+
+def did_you_mean(name, known):
+    """Return a question that names what is nearly called like this, or an empty text."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def reads_gaps(estimator):
+    """Tell whether an estimator takes a table with NaN.
+
+    Of a pipeline each step must, up to one that fills; of a search, what it searches.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted.
+
+    Returns
+    -------
+    bool
+        False where in doubt.
+    """
+    if isinstance(estimator, BaseSearchCV):
+        return reads_gaps(estimator.estimator)
+    if not hasattr(estimator, "steps"):
+        return get_tags(estimator).input_tags.allow_nan
+    for _, step in estimator.steps:
+        if isinstance(step, FillBlocks | _BaseImputer):
+            return True
+        if step not in (None, "passthrough") and not reads_gaps(step):
+            return False
+    return True
+
+
+def seeded(estimator, rng):
+    """Return a clone whose chance is decided.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is not changed.
+    rng : Generator or None
+        Gives each ``random_state`` that is None a seed; None leaves them.
+
+    Returns
+    -------
+    estimator
+        Unfitted.
+    """
+    if isinstance(estimator, BaseSearchCV) and hasattr(estimator, "cv_results_"):
+        return estimator  # it has found its candidates, which a clone would not know
+    estimator = clone(estimator)
+    if rng is None:
+        return estimator
+    undecided = sorted(
+        name
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    )
+    seeds = rng.integers(np.iinfo(np.int32).max, size=len(undecided)).tolist()
+    return estimator.set_params(**dict(zip(undecided, seeds, strict=True)))
+
+
+def search_by_groups(estimator, *, classifier, random_state=None):
+    """Let a search, also one at the end of a pipeline, keep groups together.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted. A search whose folds are a number splits shuffled rows by groups from now on.
+    classifier : bool
+        Whether targets are classes.
+    random_state : int, RandomState or None, default=None
+        Decides the shuffle.
+
+    Returns
+    -------
+    estimator
+        The same.
+    """
+    search = estimator
+    while hasattr(search, "steps"):
+        search = search.steps[-1][1]
+    counted = isinstance(search, BaseSearchCV) and isinstance(search.cv, Integral | None)
+    if counted and not hasattr(search, "cv_results_") and not fit_metadata(search, groups=()):
+        kind = StratifiedGroupKFold if classifier else GroupKFold
+        n_folds = 5 if search.cv is None else search.cv
+        search.set_params(cv=kind(n_folds, shuffle=True, random_state=random_state))
+    return estimator
+
+
+def behind_fill(estimator, table):
+    """Let an estimator read a table.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted.
+    table : ExpertTable
+        Where it may have gaps that the estimator does not read, the latter goes behind
+        `FillBlocks`.
+
+    Returns
+    -------
+    estimator : estimator
+        The same, or a pipeline.
+    prefix : str
+        What its parameters are called by there, in front.
+    """
+    if table.layout is None or reads_gaps(estimator):
+        return estimator, ""
+    fill = FillBlocks(modalities=table.how_to_fill)
+    return Pipeline([("fill", fill), ("predict", estimator)]), "predict__"
+
+
+def generator(random_state):
+    """Return what draws seeds for members, or None where nobody fixed them."""
+    if random_state is None:
+        return None
+    if isinstance(random_state, Integral):
+        return np.random.default_rng(random_state)
+    return np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))

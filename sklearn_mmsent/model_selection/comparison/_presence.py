@@ -1,0 +1,50 @@
+"""Which modalities each row has."""
+
+from itertools import compress
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.feature_extraction._cells import is_missing
+
+SEPARATOR = "__"
+NONE = "none"
+
+
+def presence_patterns(X):
+    """Name the modalities that are there, row by row.
+
+    Columns whose names hold ``__`` are read as blocks; any other is a modality of raw cells.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like
+        Rows.
+
+    Returns
+    -------
+    ndarray of str of shape (n_samples,) or None
+        Such as "text+audio", in column order, or "none"; None where columns tell no modalities.
+    """
+    if not isinstance(X, pd.DataFrame) or not all(isinstance(name, str) for name in X.columns):
+        return None
+    blocks = [name for name in X if SEPARATOR in name]
+    present = {}
+    try:
+        table, layout = X[blocks], BlockLayout.from_names(blocks)
+        for block in layout.blocks:
+            # by itself: a large table is not copied whole
+            values = BlockLayout((block,), layout.n_columns).read(table)[0]
+            present[block.modality] = present.get(block.modality, False) | values.present
+    except BlockError:  # names of another meaning
+        return None
+    for name in X:
+        if SEPARATOR not in name:
+            there = np.array([not is_missing(cell) for cell in X[name]])
+            present[name] = present.get(name, False) | there
+    order = [name.partition(SEPARATOR)[0] for name in X]
+    modalities = sorted(present, key=order.index)
+    rows = zip(*(present[name] for name in modalities), strict=True)
+    return np.array(["+".join(compress(modalities, row)) or NONE for row in rows])

@@ -1,0 +1,166 @@
+"""What fits are scored by, and whether they can be."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import _check_response_method
+
+from sklearn_mmsent.metrics import classification_scores, get_scorer, intensity_scores
+
+#: Scores that a model is chosen, drawn and searched by, where the default ones are computed.
+PRIMARY = ("f1_macro", "mae", "mae_sims")
+
+
+def choose_scorer(scoring, y, *, classifier):
+    """Turn what a user asks for into one scorer of several scores.
+
+    Parameters
+    ----------
+    scoring : str, callable, list, tuple, set, dict or None
+        As :func:`compare` takes it.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets, whose range decides which intensity scores are the default.
+    classifier : bool
+        Whether targets are classes.
+
+    Returns
+    -------
+    callable
+        Maps an estimator, rows and targets to a dict of scores, as a user's own scorer may.
+    """
+    if scoring is None:
+        return PredictionScores(classification_scores if classifier else _scores_of(y))
+    if isinstance(scoring, str):
+        return NamedScorers({scoring: get_scorer(scoring)})
+    if callable(scoring):
+        return scoring
+    if isinstance(scoring, dict):
+        return NamedScorers({name: get_scorer(scorer) for name, scorer in scoring.items()})
+    names = list(scoring)
+    if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"compare: scoring must list names, each once; got {names}.")
+    return NamedScorers({name: get_scorer(name) for name in names})
+
+
+def _scores_of(y):
+    y = np.asarray(y, dtype=np.float64)
+    limit = np.abs(y).max()
+    if y.min() < 0 and limit <= 3:
+        return _sims_scores if limit <= 1 else intensity_scores
+    return _plain_scores
+
+
+def _sims_scores(y_true, y_pred):
+    return intensity_scores(y_true, y_pred, convention="sims")
+
+
+def _plain_scores(y_true, y_pred):
+    """Score numbers on a scale for which the field defines no classes."""
+    scores = intensity_scores(y_true, y_pred)
+    return {"mae": scores["mae"], "corr": scores["corr"], "r2": float(r2_score(y_true, y_pred))}
+
+
+class PredictionScores:
+    """Scorer made of a function of true and predicted targets that returns a dict.
+
+    Parameters
+    ----------
+    function : callable
+        Such as :func:`classification_scores`.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, estimator, X, y):
+        return self.function(y, estimator.predict(X))
+
+
+class NamedScorers:
+    """Scorer made of scikit-learn's scorers.
+
+    Parameters
+    ----------
+    scorers : dict of str to callable
+        By name.
+    """
+
+    def __init__(self, scorers):
+        self.scorers = scorers
+
+    def __call__(self, estimator, X, y):
+        return {name: scorer(estimator, X, y) for name, scorer in self.scorers.items()}
+
+
+def compute(scorer, estimator, X, y):
+    """Return the scores of a fitted estimator as a dict of floats.
+
+    Parameters
+    ----------
+    scorer : callable
+        As `choose_scorer` gives it.
+    estimator, X, y
+        What it is called with.
+
+    Returns
+    -------
+    dict of str to float
+        A scorer of one's own that gives a number has the name "score".
+    """
+    scores = scorer(estimator, X, y)
+    if isinstance(scores, Real):
+        scores = {"score": scores}
+    return {name: float(value) for name, value in scores.items()}
+
+
+def primary_of(scores):
+    """Return the score that is meant where only one can be."""
+    return next((name for name in PRIMARY if name in scores), scores[0])
+
+
+def inner_scoring(scoring, y, *, classifier):
+    """Return what a search inside of a comparison maximises: the first of its scores.
+
+    Parameters
+    ----------
+    scoring, y, classifier
+        As for `choose_scorer`.
+
+    Returns
+    -------
+    scorer
+        Of a single number, higher being better.
+    """
+    if scoring is None:
+        function = None if classifier else _scores_of(y)
+        if function is None:
+            return get_scorer("f1_macro")
+        return get_scorer("neg_mae_sims" if function is _sims_scores else "neg_mae")
+    if isinstance(scoring, str) or callable(scoring):
+        return get_scorer(scoring)
+    return get_scorer(next(iter(scoring.values() if isinstance(scoring, dict) else scoring)))
+
+
+def check_responses(scorer, models):
+    """Refuse scorers that ask models for what these do not have, such as probabilities.
+
+    Parameters
+    ----------
+    scorer : callable
+        As `choose_scorer` gives it.
+    models : dict of str to estimator
+        Unfitted.
+    """
+    for score, single in getattr(scorer, "scorers", {}).items():
+        methods = getattr(single, "_response_method", "predict")
+        for name, model in models.items():
+            try:
+                _check_response_method(model, methods)
+            except AttributeError:
+                wanted = methods if isinstance(methods, str) else " or ".join(methods)
+                raise ValueError(
+                    f"compare: the score {score!r} needs {wanted} of every model, which {name!r} "
+                    f"({type(model).__name__}) does not have. Wrap it into CalibratedClassifierCV, "
+                    "or choose a score of predicted labels, such as 'f1_macro'."
+                ) from None

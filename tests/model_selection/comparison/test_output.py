@@ -1,0 +1,119 @@
+"""Tables, pictures and files of a comparison."""
+
+import re
+from html.parser import HTMLParser
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+
+from sklearn_mmsent import ComparisonDisplay, FillBlocks, compare, make_pipeline
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 2))
+Y = np.where(X[:, 0] + 0.5 * RNG.normal(size=60) > 0, "glad", "sad")
+MODELS = {"line": LogisticRegression(), "bayes": GaussianNB()}
+SCORING = ["accuracy", "f1_macro"]
+
+
+@pytest.fixture(name="comparison", scope="module")
+def _comparison():
+    return compare(MODELS, X, Y, cv=3, n_repeats=2, baseline="line", scoring=SCORING)
+
+
+def test_markdown(comparison):
+    text = comparison.to_markdown(digits=2)
+    lines = text.splitlines()
+    assert lines[0] == (
+        "| model | accuracy | f1_macro | 95 % interval of f1_macro | p (Holm) | fit s | predict s |"
+    )
+    assert [line.split(" | ")[0] for line in lines[2:5]] == ["| constant", "| line", "| bayes"]
+    row = comparison.table.loc["constant", "f1_macro"]
+    assert f"| {row['mean']:.2f} ± {row['std']:.2f} | {row['low']:.2f} to" in lines[2]
+    assert f"| {row['p_holm']:.2g} |" in lines[2]
+    assert " | - | " in lines[3]  # the baseline is not tested against itself
+    assert text.count("**") == 2 * len(SCORING)
+    assert lines[-1] == comparison.note
+    assert "6 splits in 2 repeats; interval corrected for shared training rows" in comparison.note
+    assert "paired t-test against 'line'" in comparison.note
+    one = comparison.to_markdown(["accuracy"])
+    assert "| 95 % interval | p (Holm) |" in one
+    with pytest.raises(ValueError, match="'r2' was not scored"):
+        comparison.to_markdown(["r2"])
+
+
+def test_csv(comparison, tmp_path):
+    comparison.to_csv(tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "table.csv", index_col="model")
+    np.testing.assert_allclose(table["f1_macro_p"], comparison.table["f1_macro", "p"])
+    assert {"accuracy_mean", "accuracy_low", "seconds_fit", "seconds_predict"} <= set(table)
+
+
+def test_what_a_notebook_shows(comparison):
+    assert repr(comparison).startswith("<Comparison of constant, line, bayes; best by f1_macro: ")
+    assert "<table" in comparison._repr_html_()
+
+
+def test_picture(comparison):
+    ax = Figure().subplots()
+    display = comparison.plot("accuracy", ax=ax)
+    assert isinstance(display, ComparisonDisplay)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["bayes", "line", "constant"]
+    assert ax.get_xlabel() == "accuracy: mean, 95 % interval, single fits"
+    means = [point.lines[0].get_xdata()[0] for point in display.points_]
+    np.testing.assert_allclose(means, comparison.table["accuracy", "mean"])
+    for drawn, (_, fits) in zip(
+        display.fits_, comparison.results.groupby("model", sort=False), strict=True
+    ):
+        np.testing.assert_allclose(drawn.get_offsets()[:, 0], fits["accuracy"])
+    with pytest.raises(ValueError, match="'r2' was not scored"):
+        comparison.plot("r2", ax=ax)
+
+
+def test_picture_of_what_has_no_interval():
+    comparison = compare(MODELS, X, Y, cv=[(np.arange(40), np.arange(40, 60))], scoring=SCORING)
+    display = comparison.plot(ax=Figure().subplots())
+    assert all(point.lines[2] == () for point in display.points_)
+    display.figure_.canvas.draw()
+
+
+def test_report(tmp_path):
+    rows = pd.DataFrame(X, columns=["text__a", "face__a"])
+    rows.loc[:9, "text__a"] = np.nan
+    models = {
+        "bayes <b>": make_pipeline(FillBlocks(), GaussianNB()),
+        "grid": make_pipeline(
+            FillBlocks(), GridSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, cv=2)
+        ),
+    }
+    groups = np.arange(60) // 5
+    comparison = compare(models, rows, Y, groups=groups, cv=3, scoring=SCORING)
+    comparison.to_html(tmp_path / "report.html", title="Mine & yours")
+    page = (tmp_path / "report.html").read_text()
+    HTMLParser().feed(page)
+    assert "<title>Mine &amp; yours</title>" in page
+    assert page.count("<svg") == 1
+    assert "bayes &lt;b&gt;" in page
+    assert "bayes <b>" not in page
+    for told in ("text+face", "f1_macro by group", "What searches chose", "3 shuffled folds"):
+        assert told in page
+    for library in ("scikit-learn", "torch", "sklearn-mmsent"):
+        assert f"{library} {version(library)}" in page
+    # opens without a network: nothing is fetched, nothing is run
+    assert not re.search(r"<script|<link|(src|href)=[\"'](?!#)|url\((?!#)|@import", page)
+    mean = comparison.table.loc["grid", ("f1_macro", "mean")]
+    assert f"<td>{mean:.3f}</td>" in page
+
+
+def test_report_of_arrays_without_groups(comparison, tmp_path):
+    comparison.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "by group" not in page
+    assert "modalities" not in page

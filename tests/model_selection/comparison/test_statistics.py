@@ -1,0 +1,135 @@
+"""Intervals and tests against numbers worked out elsewhere, and what they must never do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student_t
+from scipy.stats import ttest_rel
+
+from sklearn_mmsent.model_selection.comparison._statistics import (
+    corrected_interval,
+    holm,
+    paired_p,
+)
+from sklearn_mmsent.model_selection.comparison._table import summarize, to_markdown
+
+FIRST = np.array([0.81, 0.79, 0.84, 0.77, 0.80])
+SECOND = np.array([0.78, 0.77, 0.80, 0.78, 0.76])
+
+
+def test_without_shared_rows_it_is_the_paired_t_test():
+    expected = ttest_rel(FIRST, SECOND)
+    assert paired_p(FIRST - SECOND, 0.0, "nadeau-bengio") == pytest.approx(expected.pvalue)
+    interval = corrected_interval(FIRST - SECOND, 0.0, 0.9)
+    assert interval == pytest.approx(tuple(expected.confidence_interval(0.9)))
+
+
+def test_the_correction_is_that_of_the_paper():
+    d = FIRST - SECOND
+    # mean / sqrt((1/5 + 1/4) s2), with four degrees of freedom
+    t = d.mean() / np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
+    assert paired_p(d, 0.25, "nadeau-bengio") == pytest.approx(2 * student_t.sf(t, 4))
+    assert paired_p(-d, 0.25, "nadeau-bengio") == paired_p(d, 0.25, "nadeau-bengio")
+    low, high = corrected_interval(d, 0.25, 0.95)
+    assert (low + high) / 2 == pytest.approx(d.mean())
+    assert high - low == pytest.approx(2 * student_t.ppf(0.975, 4) * d.mean() / t)
+
+
+def test_the_correction_keeps_false_alarms_rare_where_the_plain_test_does_not():
+    """Two models of equal worth over ten repeats of five folds, whose training rows are shared."""
+    rng = np.random.default_rng(0)
+    alarms = {0.0: 0, 0.25: 0}
+    for _ in range(400):
+        # what all splits have in common, as shared rows bring about, and what each has alone
+        d = rng.normal(scale=0.5) + rng.normal(size=50)
+        for share in alarms:
+            alarms[share] += paired_p(d, share, "nadeau-bengio") < 0.05
+    assert alarms[0.25] <= 0.06 * 400 < 0.2 * 400 < alarms[0.0]
+
+
+def test_wilcoxon():
+    d = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert paired_p(d, 0.25, "wilcoxon") == pytest.approx(2 / 2**6)
+    assert paired_p(np.array([-3.0, -2, -1, 1, 2, 3]), 0.25, "wilcoxon") == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("test", ["nadeau-bengio", "wilcoxon"])
+def test_the_ends(test):
+    assert paired_p(np.zeros(5), 0.25, test) == 1.0
+    assert np.isnan(paired_p(np.array([0.3]), 0.25, test))
+    assert np.isnan(paired_p(np.array([0.3, np.nan]), 0.25, test))
+    assert np.isnan(corrected_interval(np.array([0.3]), 0.0, 0.95)).all()
+    assert paired_p(np.full(5, 0.25), 0.25, "nadeau-bengio") == 0.0
+
+
+def test_holm():
+    p = np.array([0.01, 0.04, np.nan, 0.03, 0.5])
+    np.testing.assert_allclose(holm(p), [0.04, 0.09, np.nan, 0.09, 0.5])
+    assert np.isnan(holm(np.array([np.nan]))).all()
+    p = np.random.default_rng(0).random(20)
+    corrected = holm(p)
+    assert ((corrected >= p) & (corrected <= 1)).all()
+    assert (np.diff(corrected[np.argsort(p)]) >= 0).all()
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def fits(scores, **columns):
+    """One row per fit of models, whose scores are given by model and unit."""
+    return pd.DataFrame(
+        {"model": model, **dict(zip(columns, at, strict=True)), "f1": f1}
+        for model, values in scores.items()
+        for f1, *at in zip(values, *columns.values(), strict=False)
+    )
+
+
+def test_splits_are_the_pairs_and_seeds_are_averaged():
+    keys = {"fold": [0, 1, 0, 1], "seed": [0, 0, 1, 1]}
+    results = fits({"a": [0.5, 0.7, 0.7, 0.9], "b": [0.4, 0.5]}, **keys)
+    results = results.assign(fit_rows=8, test_rows=4)
+    table = summarize(results, ["f1"], baseline="b")["f1"]
+    assert table.loc["a", "mean"] == pytest.approx(0.7)
+    assert table.loc["a", "std"] == pytest.approx(results["f1"][:4].std())
+    assert table.loc["a", "difference"] == pytest.approx(0.25)
+    units = np.array([0.6, 0.8])
+    assert table.loc["a", "low"] == pytest.approx(corrected_interval(units, 0.5, 0.95)[0])
+    assert table.loc["a", "p"] == pytest.approx(paired_p(units - [0.4, 0.5], 0.5, "nadeau-bengio"))
+    assert np.isnan(table.loc["b", "p"])
+
+
+def test_pairs_do_not_depend_on_the_order_of_rows():
+    keys = {"fold": range(5), "repeat": [0] * 5}
+    results = fits({"a": FIRST, "b": SECOND}, **keys).assign(fit_rows=8, test_rows=2)
+    table = summarize(results, ["f1"], baseline="b")
+    mixed = pd.concat([results[:5], results[5:].sample(frac=1, random_state=0)])
+    pd.testing.assert_frame_equal(summarize(mixed, ["f1"], baseline="b"), table)
+    assert table.loc["a", ("f1", "p")] == paired_p(FIRST - SECOND, 0.25, "nadeau-bengio")
+
+
+def test_seeds_of_a_single_split_are_independent_and_who_has_one_stands_for_all():
+    results = fits({"a": FIRST, "b": [0.7]}, seed=range(5))
+    table = summarize(results, ["f1"], baseline="b")["f1"]
+    assert table.loc["a", "p"] == paired_p(FIRST - 0.7, 0.0, "nadeau-bengio")
+    assert np.isnan(table.loc["b", ["std", "low", "high"]].astype(float)).all()
+
+
+def test_a_failed_fit_is_not_hidden_by_the_others():
+    results = fits({"a": [0.5, np.nan], "b": [0.4, 0.5]}, fold=[0, 1])
+    table = summarize(results, ["f1"], baseline="b")["f1"]
+    assert np.isnan(table.loc["a"].drop("p_holm").astype(float)).all()
+
+
+def test_markdown():
+    results = fits({"b": [0.5, 0.7, 0.9], "a": [0.2]}, seed=range(3))
+    table = to_markdown(summarize(results, ["f1"]), ["f1"])
+    assert table.splitlines()[2:] == ["| b | **0.700** ± 0.200 |", "| a | 0.200 |"]
+    undefined = summarize(fits({"a": [np.nan], "b": [np.nan]}, seed=[0]), ["f1"])
+    assert to_markdown(undefined, ["f1"]).splitlines()[2:] == ["| a | - |", "| b | - |"]
+
+
+def test_the_lowest_error_is_the_best():
+    results = [{"model": m, "mae": v, "fit_seconds": 1.0} for m, v in (("a", 0.5), ("b", 0.4))]
+    table = summarize(results, ["mae"])
+    assert "**0.400**" in to_markdown(table, ["mae"])
+    assert table.loc["a", ("seconds", "fit")] == 1.0
