@@ -16,7 +16,7 @@ from pathlib import Path
 import _data
 import numpy as np
 import pandas as pd
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
