@@ -111,10 +111,8 @@ def _faces(folder, *, groups):
 def mosi(folder):
     """Load MOSI utterances: the transcript as text, 73 acoustic numbers as a block."""
     arrays = _Arrays(folder / "mosi" / "mosi_utt.npz")
-    text = [cell if cell.strip() else None for cell in arrays.parts("text_raw").tolist()]
     X = pd.concat(
-        [pd.DataFrame({"text": pd.Series(text, dtype=object)}), arrays.block("audio", "audio")],
-        axis=1,
+        [pd.DataFrame({"text": arrays.texts("text_raw")}), arrays.block("audio", "audio")], axis=1
     )
     return Bunch(
         X=X,
@@ -126,23 +124,26 @@ def mosi(folder):
     )
 
 
-def hazumi(folder):
+def hazumi(folder, *, words=False):
     """Load exchanges of a dialogue: word counts, voice, face, motion and biosignals.
 
     The target is the mean of five raters on a scale of 1 to 7, for which the field's
-    intensity classes are not defined.
+    intensity classes are not defined. With `words`, raw columns "text" and "agent", what the
+    person says and what the agent said before, stand in place of the counts.
     """
     arrays = _Arrays(folder / "hazumi" / "hazumi_1911.npz")
+    raw = {"text": "text_raw", "agent": "sys_raw"} if words else {}
     blocks = {
-        "text__bow": "text_bow",
+        **({} if words else {"text__bow": "text_bow"}),
         "text__aux": "text_aux",
         "audio": "audio",
         "vision": "vision",
         "motion": "motion",
         "bio": "bio",
     }
+    tables = [pd.DataFrame({name: arrays.texts(key) for name, key in raw.items()})] if words else []
     return Bunch(
-        X=pd.concat([arrays.block(prefix, key) for prefix, key in blocks.items()], axis=1),
+        X=pd.concat([*tables, *(arrays.block(*names) for names in blocks.items())], axis=1),
         y=arrays.parts("label").astype(float),
         groups=arrays.parts("person"),
         split=arrays.split(),
@@ -180,6 +181,11 @@ class _Arrays:
 
     def parts(self, key):
         return np.concatenate([self.arrays[f"{part}_{key}"] for part in _PARTS])
+
+    def texts(self, key):
+        """Give texts as a raw column; empty ones are missing."""
+        cells = [cell if cell.strip() else None for cell in self.parts(key).tolist()]
+        return pd.Series(cells, dtype=object)
 
     def split(self):
         counts = [len(self.arrays[f"{part}_label"]) for part in _PARTS]

@@ -25,7 +25,7 @@ import optuna
 import pandas as pd
 import sklearn
 import torch
-from accuracy import extract, find_text_model
+from _features import extract, find_text_model
 from joblib import Parallel, delayed
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -111,7 +111,7 @@ def _load(name, options, scratch):
     if name == GENERATED:
         rows = make_interactions(n_samples=360, random_state=0)
         numbers = np.arange(360)
-        part = np.where(numbers % 4 == 0, "val", "train")
+        part = np.where(numbers // 2 % 4 == 0, "val", "train")  # both rows of a group
         return Bunch(X=rows.X, y=rows.y, groups=numbers // 2, split=part)
     data = _data.load(name, _data.data_folder(options.data))
     kept = np.flatnonzero(np.isin(data.split, ["train", "val"]))

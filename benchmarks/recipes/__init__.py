@@ -1,11 +1,15 @@
 """One fixed system for each real data set, with what it has to beat.
 
-A module each: ``ravdess``, ``hazumi``, ``mosi``, ``mvsa``, ``imdb``. All was chosen on training and
+A module each, with the recipes of its data set in ``RECIPES``. All was chosen on training and
 validation rows; what was tried is told by the recipe itself.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+
+#: In the order of the page.
+MODULES = ("mosi", "mvsa", "imdb", "ravdess", "hazumi")
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Recipe:
         Maps the folder of all data and one for features to a Bunch with ``X`` (DataFrame), ``y``,
         ``groups`` and ``split`` (of "train", "val" and "test").
     systems : callable
-        Maps a seed to a dict of unfitted estimators by name: the system first, then what it is
+        Maps the Bunch to a dict of unfitted estimators by name: the system first, then what it is
         compared with, single modalities under the name "text alone" and so on, and its own members.
     score : callable
         Maps true and predicted targets to a dict of scores.
@@ -43,3 +47,9 @@ class Recipe:
     published: dict = field(default_factory=dict)
     folds: Callable | None = None
     tried: str = ""
+
+
+def all_recipes():
+    """Return the recipes of all modules by their names, in the order of the page."""
+    modules = [import_module(f"recipes.{name}") for name in MODULES]
+    return {recipe.name: recipe for module in modules for recipe in module.RECIPES}

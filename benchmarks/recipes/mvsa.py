@@ -1,5 +1,6 @@
 """Tweets with photos: text by two encoders, photos by a network of ImageNet, labels taken apart."""
 
+from functools import partial
 from pathlib import Path
 
 import _data
@@ -12,10 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from recipes import _sentiment_text
+from recipes import Recipe, _sentiment_text
 from recipes._imagenet import ImageNetFeatures
 from recipes._labels import FromFinerLabels
-from recipes._sentiment_text import SentimentText, tune
 from sklearn_mmsent import (
     Cached,
     ColorTexture,
@@ -25,9 +25,9 @@ from sklearn_mmsent import (
     PerModality,
     SelectModalities,
     TextEmbedder,
+    classification_scores,
     make_pipeline,
 )
-
 
 NETWORK = {
     "fusion": "gated",
@@ -124,3 +124,39 @@ def systems(data):
         "linear member": line(),
         "networks member": networks(),
     }
+
+
+def _recipe(split, targets, published):
+    return Recipe(
+        name=f"mvsa_single:{split}",
+        load=partial(load, split=split),
+        systems=systems,
+        score=classification_scores,
+        targets=targets,
+        published=published,
+    )
+
+
+RECIPES = (
+    _recipe(
+        "split",
+        {"f1_macro": (">=", 0.62), "accuracy": (">=", 0.70)},
+        {"MiniLM, colour and texture, SVC": {"accuracy": 0.699, "f1_macro": 0.561}},
+    ),
+    _recipe(
+        "split_qmf",
+        {"accuracy": (">=", 0.80)},
+        {
+            "QMF": {"accuracy": 0.7796},
+            "MiniLM, SVC": {"accuracy": 0.775, "f1_macro": 0.730},
+        },
+    ),
+    _recipe(
+        "split_clmlf",
+        {"accuracy": (">=", 0.754), "f1_weighted": (">=", 0.735)},
+        {
+            "CLMLF": {"accuracy": 0.7533, "f1_weighted": 0.7346},
+            "MiniLM, SVC": {"accuracy": 0.678, "f1_macro": 0.548},
+        },
+    ),
+)

@@ -12,6 +12,14 @@ def statistic_names(names, statistics):
     return [f"{name}_{statistic}" for name in names for statistic in statistics]
 
 
+def part_names(names, n_parts):
+    """Return the names of the features in each part of a clip; of one part, as they are."""
+    if n_parts == 1:
+        return list(names)
+    n_digits = len(str(n_parts - 1))
+    return [f"{name}_part{part:0{n_digits}}" for part in range(n_parts) for name in names]
+
+
 def step_names(names, n_steps):
     """Return the names of the features at each step of a sequence."""
     n_digits = len(str(n_steps - 1))

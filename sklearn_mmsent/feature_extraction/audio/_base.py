@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
+from sklearn_mmsent.feature_extraction._names import part_names, statistic_names, step_names
 from sklearn_mmsent.feature_extraction._statistics import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 
@@ -27,6 +27,7 @@ class SpectralExtractor(BaseExtractor):
         "top_db": [Interval(Real, 0, None, closed="left"), None],
         "pooling": [StrOptions({"stats"}), None],
         "statistics": [tuple, list],
+        "parts": [Interval(Integral, 1, None, closed="left")],
         "frames_per_step": [Interval(Integral, 1, None, closed="left")],
         "max_steps": [Interval(Integral, 1, None, closed="left")],
         "long_clips": [StrOptions({"crop", "squeeze"})],
@@ -84,7 +85,7 @@ class SpectralExtractor(BaseExtractor):
         from sklearn_mmsent.feature_extraction.audio import _pooling
 
         if self.pooling == "stats":
-            return _pooling.statistics(frames, lengths, self.statistics)
+            return _pooling.statistics_of_parts(frames, lengths, self.statistics, self.parts)
         return _pooling.sequences(
             frames,
             lengths,
@@ -97,7 +98,7 @@ class SpectralExtractor(BaseExtractor):
         self._check_settings()
         names = self._frame_names()
         if self.pooling == "stats":
-            return statistic_names(names, self.statistics)
+            return statistic_names(part_names(names, self.parts), self.statistics)
         return step_names(names, self.max_steps)
 
     def _highest(self):

@@ -64,6 +64,35 @@ def contour(values, seconds_per_frame):
     return [*mean_and_variation(values), low, middle, high, high - low, *steepness]
 
 
+def bridge(values):
+    """Draw a line over the frames of (T,) that are 0, from neighbour to neighbour that is not."""
+    there = np.flatnonzero(values)
+    if not len(there):
+        return np.full(len(values), np.nan)
+    return np.interp(np.arange(len(values)), there, values[there])
+
+
+def of_parts(curves, n_parts):
+    """Means and standard deviations of curves (T, C) in each of some parts of equal length.
+
+    Parameters
+    ----------
+    curves : ndarray of shape (T, C)
+        Descriptors over time; of fewer frames than parts, some count in several.
+    n_parts : int
+        Parts in time.
+
+    Returns
+    -------
+    ndarray of shape (n_parts * C * 2,)
+        Part by part, of each curve the mean and then the deviation.
+    """
+    starts = np.arange(n_parts) * len(curves) // n_parts
+    stops = np.maximum(np.arange(1, n_parts + 1) * len(curves) // n_parts, starts + 1)
+    pieces = [curves[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    return np.array([[piece.mean(0), piece.std(0)] for piece in pieces]).swapaxes(1, 2).ravel()
+
+
 def turning_points(values):
     """Where a contour turns by more than a tenth of its range, and its ends.
 

@@ -40,6 +40,38 @@ def statistics(features, lengths, names):
     return torch.stack([summaries[name].float() for name in names], dim=-1)
 
 
+def statistics_of_parts(features, lengths, names, n_parts):
+    """Summaries over each of some parts of equal length.
+
+    Parameters
+    ----------
+    features : Tensor of shape (B, T, C)
+        Frames of many clips; their memory is used.
+    lengths : Tensor of shape (B,)
+        Frames of each clip; of fewer frames than parts, some count in several.
+    names : sequence of str
+        As `statistics` takes them.
+    n_parts : int
+        Parts of each clip.
+
+    Returns
+    -------
+    Tensor of shape (B, n_parts, C, len(names))
+        Parts in their order in time.
+    """
+    if n_parts == 1:
+        return statistics(features, lengths, names).unsqueeze(1)
+    summaries = []
+    for part in range(n_parts):
+        starts = part * lengths // n_parts  # (B,)
+        stops = torch.maximum((part + 1) * lengths // n_parts, starts + 1)
+        frames = starts[:, None] + torch.arange(int((stops - starts).max()), device=starts.device)
+        frames = torch.minimum(frames, stops[:, None] - 1)  # the last frame repeats
+        chosen = features.gather(1, frames[..., None].expand(-1, -1, features.shape[2]))
+        summaries.append(statistics(chosen, stops - starts, names))
+    return torch.stack(summaries, dim=1)
+
+
 def _moments(features, lengths):
     if len(features) == 1:  # a clip alone has no padding
         mean = features.mean(1)

@@ -7,12 +7,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils._param_validation import Interval
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction._names import part_names, statistic_names
 from sklearn_mmsent.feature_extraction.audio import _formants, _functionals, _timbre, _voice
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 from sklearn_mmsent.feature_extraction.audio._periods import jitter_and_shimmer
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds
 _REFERENCE_HZ = 27.5
+_SOFTEST = 1e-3  # loudness that counts as silence
 _CHUNK_FRAMES = 2048  # computed at a time
 _GROUP_FRAMES = 1 << 14  # whose spectra are held, if clips are not longer by themselves
 
@@ -29,6 +31,7 @@ _TIMES = (
     *("MeanVoicedSegmentLengthSec", "StddevVoicedSegmentLengthSec"),
     *("MeanUnvoicedSegmentLength", "StddevUnvoicedSegmentLength"),
 )
+_MELODY = ("F0semitoneFrom27.5Hz_sma3nz", "HNRdBACF", "logLoudness_sma3")
 _SHAPES = _timbre.NAMES[1:]  # without loudness
 _FLUX_AND_CEPSTRUM = _SHAPES[4:]
 
@@ -38,7 +41,7 @@ def _variant(name, letters):
     return name.replace("slope", f"slope{letters}") if "slope" in name else name + letters
 
 
-def _names():
+def _names(n_parts):
     names = [f"F0semitoneFrom27.5Hz_sma3nz_{kind}" for kind in _CONTOUR]
     names += [f"loudness_sma3_{kind}" for kind in _CONTOUR]
     both = ("amean", "stddevNorm")
@@ -46,7 +49,11 @@ def _names():
     names += [f"{name}_sma3nz_{kind}" for name in _VOICE for kind in both]
     names += [f"{_variant(name, 'V')}_sma3nz_{kind}" for name in _SHAPES for kind in both]
     names += [f"{_variant(name, 'UV')}_sma3nz_amean" for name in _SHAPES[:5]]
-    return [*names, *_TIMES, "equivalentSoundLevel_dBp"]
+    names += [*_TIMES, "equivalentSoundLevel_dBp"]
+    if n_parts:
+        names += statistic_names(part_names(_MELODY, n_parts), ("amean", "stddev"))
+        names.append("logDurationSec")
+    return names
 
 
 class AcousticFunctionals(BaseExtractor):
@@ -69,6 +76,12 @@ class AcousticFunctionals(BaseExtractor):
     f0_max : float, default=1000.0
         Highest pitch in Hz, at least twice `f0_min` and at most an eighth of `sample_rate`.
 
+    parts : int, default=0
+        Parts of equal length that a clip is cut into to tell the melody, the rhythm and the
+        stresses of what is said: mean and deviation of pitch, harmonics-to-noise ratio and
+        loudness in each of them, and the clip's length, are added. Sounds should have no silence
+        around them, which `AudioCleaner` cuts off. 0 adds nothing.
+
     max_seconds : float, default=600.0
         Longest sound that is read, in seconds; a longer one is an error and not cut silently.
 
@@ -88,7 +101,7 @@ class AcousticFunctionals(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns, 88.
+        Number of columns, 88, and with `parts` six for each part and one more.
 
     See Also
     --------
@@ -120,6 +133,9 @@ class AcousticFunctionals(BaseExtractor):
       frames with pitch (V), without (UV), or all.
     - loudness peaks and voiced segments per second, lengths of voiced and unvoiced segments in
       seconds, equivalent sound level in dB relative to full scale.
+    - With `parts`, mean and deviation in each of pitch (over frames without one a straight line
+      runs from neighbour to neighbour), HNRdBACF (0 there) and the logarithm of loudness; and
+      logDurationSec, the logarithm of the clip's seconds.
 
     What is undefined is NaN, an ordinary missing value that estimators here fill with the mean:
     what rests on frames with pitch where there are none, such as in silence, and what rests on
@@ -152,6 +168,7 @@ class AcousticFunctionals(BaseExtractor):
         "sample_rate": [Interval(Integral, 11_000, 192_000, closed="both")],
         "f0_min": [Interval(Real, 40, None, closed="left")],
         "f0_max": [Interval(Real, 0, None, closed="neither")],
+        "parts": [Interval(Integral, 0, None, closed="left")],
         "max_seconds": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -161,6 +178,7 @@ class AcousticFunctionals(BaseExtractor):
         *,
         f0_min=55.0,
         f0_max=1000.0,
+        parts=0,
         max_seconds=600.0,
         on_error="raise",
         batch_size=32,
@@ -169,6 +187,7 @@ class AcousticFunctionals(BaseExtractor):
         self.sample_rate = sample_rate
         self.f0_min = f0_min
         self.f0_max = f0_max
+        self.parts = parts
         self.max_seconds = max_seconds
         self.on_error = on_error
         self.batch_size = batch_size
@@ -255,7 +274,17 @@ class AcousticFunctionals(BaseExtractor):
             _functionals.peaks_per_second(loudness, _HOP),
             *_functionals.segments(voiced, _HOP),
             _functionals.sound_level(samples),
+            *self._melody(samples, semitones, hnr, loudness),
         ]
+
+    def _melody(self, samples, semitones, hnr, loudness):
+        """Follow the voice through the parts of a clip."""
+        if not self.parts:
+            return []
+        loudness = np.log(np.maximum(loudness, _SOFTEST))
+        curves = np.column_stack([_functionals.bridge(semitones), hnr, loudness])
+        length = np.log(len(samples) / self.sample_rate)
+        return [*_functionals.of_parts(curves, self.parts), length]
 
     def _shape(self, samples):
         """Give loudness and the shape of the spectrum, smoothed, (T, 10)."""
@@ -294,7 +323,7 @@ class AcousticFunctionals(BaseExtractor):
                 "AcousticFunctionals needs 2 * f0_min <= f0_max <= sample_rate / 8 (Hz); got "
                 f"f0_min={self.f0_min}, f0_max={self.f0_max}, sample_rate={self.sample_rate}."
             )
-        return _names()
+        return _names(self.parts)
 
 
 def _along(path, values):

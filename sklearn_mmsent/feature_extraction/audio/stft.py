@@ -57,6 +57,11 @@ class STFT(SpectralExtractor):
         What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
         to "p99".
 
+    parts : int, default=1
+        With ``pooling="stats"``, the parts of equal length that a clip is cut into, each of which
+        is summarised by itself: what changes on the way from its beginning to its end. Sounds
+        should have no silence around them, which `AudioCleaner` cuts off.
+
     frames_per_step : int, default=10
         With ``pooling=None``, the neighbouring frames that are averaged into one step (the last
         step averages those that are left). By default a step lasts 0.1 s.
@@ -145,6 +150,7 @@ class STFT(SpectralExtractor):
         top_db=80.0,
         pooling="stats",
         statistics=("mean", "std", "min", "max"),
+        parts=1,
         frames_per_step=10,
         max_steps=100,
         long_clips="crop",
@@ -165,6 +171,7 @@ class STFT(SpectralExtractor):
         self.top_db = top_db
         self.pooling = pooling
         self.statistics = statistics
+        self.parts = parts
         self.frames_per_step = frames_per_step
         self.max_steps = max_steps
         self.long_clips = long_clips

@@ -2,7 +2,9 @@
 
 import contextlib
 import tempfile
+import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +97,7 @@ def run(plan, n_jobs):
             else:
                 _work(plan, link)
             trials = [trial for trial in link.trials() if is_done(trial)]
-        except (StudyError, TooManyFailures) as failure:
+        except (StudyError, TooManyFailures, BrokenProcessPool) as failure:
             trials, error = list(link.known.values()), failure
         finally:
             link.storage.close()
@@ -195,12 +197,7 @@ class _Progress:
 
     @contextlib.contextmanager
     def from_aside(self):
-        """Draw from time to time while other processes work."""
-        if self.bar is None:
-            yield
-            return
-        import threading
-
+        """Look from time to time at what other processes do, and know it if they fail."""
         ended = threading.Event()
 
         def draw():

@@ -31,7 +31,7 @@ from sklearn_mmsent.model_selection.fusion_search._sampler import NumberedSample
 from sklearn_mmsent.spaces import SearchSpace, space_of
 
 TOGETHER = 16  # trials of fusion networks that are asked for at once
-ALIKE = 8  # of them in a row have networks of one shape: a stack on a CPU
+ALIKE = 4  # of them in a row have networks of one shape; more would leave fusions untried
 
 
 class FusionSearchCV(BaseSearchCV):
@@ -87,7 +87,7 @@ class FusionSearchCV(BaseSearchCV):
     study_name : str, default="fusion-search"
         Name of the study in the storage.
     n_together : "auto" or int, default="auto"
-        Trials to ask for at once: 16 with fusion networks, in groups of 8 whose networks have one
+        Trials to ask for at once: 16 with fusion networks, in groups of 4 whose networks have one
         shape; others one by one.
     n_jobs : int or None, default=None
         Processes that work on the study; None means 1, -1 all cores.

@@ -75,6 +75,43 @@ def test_pitch_that_glides(octaves, rising, falling):
     assert found[pre + "meanFallingSlope"] == pytest.approx(falling, abs=1)
 
 
+def test_parts_follow_the_melody():
+    glide = voice(lambda time: 200 * 2 ** (time - 0.5))
+    found = features(glide, parts=4)
+    plain = features(glide)
+    assert list(found)[: plain.shape[1]] == list(plain)
+    np.testing.assert_array_equal(found[plain.columns], plain)
+    assert found.shape[1] == plain.shape[1] + 4 * 6 + 1
+    pitch = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k}_amean" for k in range(4)]].iloc[0]
+    np.testing.assert_allclose(np.diff(pitch), 3, atol=0.5)  # an octave a second
+    spread = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k}_stddev" for k in range(4)]].iloc[0]
+    np.testing.assert_allclose(spread, 3 / np.sqrt(12), atol=0.3)
+    assert found["logDurationSec"].iloc[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_parts_hear_where_a_voice_is_loud_and_clear():
+    loud, quiet = voice(150.0), 0.1 * voice(150.0, noise_db=-5)
+    found = features(np.concatenate([loud, quiet]), parts=2).iloc[0]
+    for name in ("logLoudness_sma3", "HNRdBACF"):
+        assert found[f"{name}_part0_amean"] > found[f"{name}_part1_amean"] + 0.5
+    assert found["logDurationSec"] == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_parts_of_a_silent_clip_and_of_one_that_is_shorter_than_they_are_many():
+    silence, short = np.zeros(RATE), voice(150.0)[: RATE // 10]
+    found = features(silence, short, parts=30)
+    pitch = found.filter(like="F0semitoneFrom27.5Hz_sma3nz_part")
+    assert pitch.iloc[0].isna().all()
+    assert np.isfinite(found.filter(like="_part").iloc[1]).all()
+    assert np.isfinite(found.filter(like="logLoudness").iloc[0]).all()
+
+
+def test_frames_without_pitch_are_bridged():
+    curve = np.array([0, 2.0, 0, 0, 5.0, 0])
+    np.testing.assert_allclose(_functionals.bridge(curve), [2, 2, 3, 4, 5, 5])
+    assert np.isnan(_functionals.bridge(np.zeros(3))).all()
+
+
 @pytest.mark.parametrize("jitter", [0.01, 0.02, 0.04])
 @pytest.mark.parametrize("f0", [110.0, 180.0])
 def test_jitter(jitter, f0):

@@ -326,6 +326,42 @@ def test_statistics_are_those_of_the_frames():
         np.testing.assert_allclose(found[:, order], np.stack(expected, axis=1), atol=2e-3)
 
 
+@pytest.mark.parametrize("extractor", [LogMel(n_mels=8), MFCC(6, n_mels=8)])
+def test_parts_are_summarised_each_by_itself(extractor):
+    extractor = clone(extractor).set_params(statistics=["mean", "max", "p25"], parts=3)
+    found = extractor.fit_transform(clips()).reshape(len(clips()), 3, -1, 3)
+    for clip, parts in zip(clips(), found, strict=True):
+        [frames] = sequence(extractor, [clip])
+        frames = frames[~np.isnan(frames[:, 0])].astype(float)
+        edges = [k * len(frames) // 3 for k in range(4)]
+        for k, part in enumerate(parts):
+            piece = frames[edges[k] : max(edges[k + 1], edges[k] + 1)]
+            expected = [piece.mean(0), piece.max(0), np.percentile(piece, 25, axis=0)]
+            np.testing.assert_allclose(part, np.stack(expected, axis=1), atol=2e-3)
+
+
+def test_one_part_is_the_clip_and_names_tell_the_part():
+    whole, one = (LogMel(n_mels=4, **kind).fit(clips()) for kind in ({}, {"parts": 1}))
+    np.testing.assert_array_equal(whole.transform(clips()), one.transform(clips()))
+    names = LogMel(n_mels=4, statistics=["mean", "std"], parts=11).fit([]).get_feature_names_out()
+    assert names[[0, 1, 2, 8, -1]].tolist() == [
+        "logmel0_part00_mean",
+        "logmel0_part00_std",
+        "logmel1_part00_mean",
+        "logmel0_part01_mean",
+        "logmel3_part10_std",
+    ]
+
+
+def test_a_clip_of_fewer_frames_than_parts_repeats_them():
+    clip = sweep(0.02)  # three frames
+    [frames] = sequence(LogMel(n_mels=4), [clip], 3)
+    found = LogMel(n_mels=4, statistics=["mean", "std"], parts=6).fit_transform([clip, sweep()])
+    means, deviations = found[0].reshape(6, 4, 2).transpose(2, 0, 1)
+    np.testing.assert_allclose(means, frames.repeat(2, axis=0), atol=1e-4)
+    np.testing.assert_allclose(deviations, 0, atol=1e-4)
+
+
 # -- sequences -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,150 @@
+"""The accuracy benchmark, from recipes to its page, and the parts of the recipes."""
+
+import importlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import Bunch
+
+from sklearn_mmsent import classification_scores
+
+
+@pytest.fixture
+def accuracy(script):
+    return script("accuracy")
+
+
+@pytest.fixture
+def parts(script):
+    """Load a module of the recipes."""
+    script("accuracy")  # makes them importable
+    return lambda name: importlib.import_module(f"recipes.{name}")
+
+
+def make_rows(data, cache, n=90):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(n, 2)), columns=["text__tone", "face__smile"])
+    return Bunch(
+        X=X,
+        y=np.where(X.sum(axis=1) > 0, "up", "down"),
+        groups=np.arange(n) // 2,
+        split=np.repeat(["train", "val", "test"], [n // 2, n // 6, n - n // 2 - n // 6]),
+        task="classification",
+    )
+
+
+@pytest.fixture
+def recipes(accuracy, monkeypatch):
+    recipe = importlib.import_module("recipes").Recipe(
+        name="made",
+        load=make_rows,
+        systems=lambda data: {
+            "system": LogisticRegression(),
+            "stump": DecisionTreeClassifier(max_depth=1),
+        },
+        score=classification_scores,
+        targets={"accuracy": (">=", 0.5), "f1_macro": (">", 1.1)},
+        published={"a paper": {"accuracy": 0.4}},
+        tried="Nothing else was tried.",
+    )
+    monkeypatch.setattr(accuracy, "all_recipes", lambda: {"made": recipe})
+
+
+def test_from_recipes_to_a_page(accuracy, recipes, tmp_path, capsys):
+    common = ["--data", str(tmp_path), "--output", str(tmp_path), "--seeds", "2"]
+    accuracy.main(common)
+    accuracy.main([*common, "--differences", "--folds", "3"])
+    page = (tmp_path / "accuracy.md").read_text()
+    assert "| made | accuracy | >= 0.5 |" in page
+    assert "| yes |" in page
+    assert "| no, by" in page
+    assert "a paper: accuracy 0.4" in page
+    assert "2 x 3 folds" in page
+    assert "| stump |" in page
+    assert "Nothing else was tried." in page
+    fits = pd.read_csv(tmp_path / "accuracy.csv")
+    assert fits.groupby("model").size().to_dict() == {"constant": 1, "stump": 2, "system": 2}
+    assert (fits["test_rows"] == 30).all()
+    folds = pd.read_csv(tmp_path / "accuracy_differences.csv")
+    assert folds["test_rows"].max() <= 22  # of the sixty that are no test rows
+
+
+def test_validation_rows_choose_and_nothing_is_written(accuracy, recipes, tmp_path, capsys):
+    accuracy.main(["--data", str(tmp_path), "--output", str(tmp_path), "--part", "val"])
+    assert "| system |" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_scores_of_a_data_set_take_the_place_of_its_old_ones(accuracy, tmp_path):
+    path = tmp_path / "scores.csv"
+    row = {"model": "m", "seed": 0, "repeat": 0, "fold": 0}
+    for data, score in (("a", 0.1), ("b", 0.2), ("a", 0.3)):
+        accuracy.put(path, pd.DataFrame([{**row, "accuracy": score, "data": data}]))
+    assert dict(pd.read_csv(path)[["data", "accuracy"]].to_numpy()) == {"b": 0.2, "a": 0.3}
+
+
+def test_every_recipe_has_targets_that_its_scores_know(accuracy):
+    names = [*accuracy.all_recipes()]
+    assert len(names) == 8
+    for recipe in accuracy.all_recipes().values():
+        known = set(importlib.import_module("_accuracy_page").SCORES)
+        assert set(recipe.targets) <= known
+
+
+def test_finer_labels_add_up_to_classes(parts):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 2)), index=rng.permutation(200) + 5)
+    finer = pd.Series(np.where(X[0] > 0, "a", "b"), X.index) + np.where(X[1] > 0, "1", "2")
+    y = np.where(finer == "a1", "yes", "no")
+    model = parts("_labels").FromFinerLabels(LogisticRegression(), finer).fit(X, y)
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert model.predict_proba(X).sum(axis=1) == pytest.approx(1)
+    assert (model.predict(X) == y).mean() > 0.9
+    assert (model.predict(X.iloc[::-1]) == model.predict(X)[::-1]).all()
+
+
+def test_neighbours_are_those_of_the_same_video(parts):
+    places = pd.DataFrame({"video": ["a", "b", "a", "a"], "place": [2, 1, 10, 1]})
+    near = parts("mosi")._neighbours(np.array([1.0, 2.0, 3.0, 4.0]), places)
+    assert near[0].tolist() == [4, 3, 0, 0, 3.5]  # one before and after, two, and the rest's mean
+    assert near[1].tolist() == [0] * 5
+    assert near[3].tolist() == [0, 1, 0, 3, 2]
+
+
+def test_a_row_is_predicted_by_networks_that_have_not_seen_its_video(parts):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"text__tone": rng.normal(size=60), "audio__pitch": rng.normal(size=60)})
+    groups = np.arange(60) // 6
+    seen = []
+
+    class Text(LinearRegression):
+        def __init__(self, random_state=None):
+            super().__init__()
+            self.random_state = random_state
+
+        def fit(self, X, y):
+            seen.append(set(X.index))
+            return super().fit(X, y)
+
+        def predict(self, X):
+            assert list(X) == ["text__tone"]
+            return super().predict(X)
+
+    model = parts("mosi").FusedReview(Text(), LinearRegression(), None, random_state=3)
+    model.fit(X, X["text__tone"] + X["audio__pitch"], groups=groups)
+    assert len(seen) == 4
+    for rows in seen:
+        assert not set(groups[list(rows)]) & set(groups[list(set(range(60)) - rows)])
+    assert [text.random_state for text in model.texts_] == [12, 13, 14, 15]
+    assert np.corrcoef(model.predict(X), X.sum(axis=1))[0, 1] > 0.99
+
+
+def test_long_texts_are_cut_at_ends_of_sentences(parts):
+    cut = parts("_sentiment_text").cut
+    text = "one two three four. five six seven<br />eight nine. ten"
+    assert cut(text, 5) == ["one two three four.", "five six seven eight nine.", "ten"]
+    assert " ".join(cut("a b c d e f g", 3)) == "a b c d e f g"
+    assert cut(" ", 3) == [" "]
