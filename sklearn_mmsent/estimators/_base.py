@@ -486,9 +486,13 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _outputs(self, X):
         """Return the network's outputs of shape (n_samples, n_outputs)."""
+        dataset = self._dataset(X)
+        return predict_network(self.net_.module_, dataset)
+
+    def _dataset(self, X):
+        """Return the rows of a table to predict, as the network takes them."""
         check_is_fitted(self)
         blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i in self._unseen:
             blocks[i].present[:] = False
-        dataset = BlockDataset(blocks, device=self.net_.device)
-        return predict_network(self.net_.module_, dataset)
+        return BlockDataset(blocks, device=self.net_.device)

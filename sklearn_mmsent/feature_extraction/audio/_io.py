@@ -55,6 +55,22 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
     CellError
         If the cell is no sound, is too long, truncated or holds numbers that are no samples.
     """
+    return resample(
+        *read_samples(cell, sample_rate=sample_rate, max_seconds=max_seconds, owner=owner),
+        sample_rate,
+    )
+
+
+def read_samples(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
+    """Read one cell as mono samples at the rate that it has; otherwise as `read_audio`.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples,), float32
+        At least one sample, all of them finite.
+    rate : int
+        In Hz.
+    """
     if is_file_cell(cell):
         soundfile = import_optional("soundfile", extra="audio", needed_by=owner)
         with open_cell(cell) as file:
@@ -69,7 +85,7 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
             f"Hz); got {describe(cell)}"
         )
     _check_samples(samples)
-    return _resample(samples, rate, sample_rate)
+    return samples, rate
 
 
 class _ForgivingBytes(io.BytesIO):
@@ -237,7 +253,8 @@ def _check_samples(samples):
         raise CellError(f"samples reach {loudest:g}; expected full scale -1 to 1")
 
 
-def _resample(samples, rate, target):
+def resample(samples, rate, target):
+    """Bring samples from one rate to another, both in Hz."""
     if rate != target:
         common = gcd(rate, target)
         samples = resample_poly(samples, target // common, rate // common)
