@@ -9,10 +9,11 @@ speakers; two of them, that hear different things beside the voice, are averaged
 from functools import partial
 
 import _data
+import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GroupKFold
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from recipes import Recipe
 from recipes._texts import embed_texts
@@ -30,10 +31,48 @@ from sklearn_mmsent import (
 )
 
 N_FOLDS = 6
+CLIP = 2.5  # standard deviations; what lies beyond tells of errors of measurement
+#: Uses the other clips, though not the labels, of the speaker that is scored: beyond the protocol.
+TRANSDUCTIVE = "average, features standardised within each speaker (transductive)"
+
+
+TRIED = """
+All was chosen on the 20 actors of the training and validation parts: five folds of four actors,
+drawn anew two or three times, never those of the final six. The four actors of the test part were
+left out until the final run, whose folds score all 24. Two folds' draws differ by up to .03, so
+that steps of less than .02 decide nothing. Accuracy speech / song, of discriminants where nothing
+else is said:
+
+- Eighty-eight functionals with an SVC(C=10) .457 / .541, with a discriminant .505 / .579. Cutting
+  off silence 40 dB under the loudest frame .520 / .589, 30 dB .540 / .581.
+- Time: pitch, clearness and loudness in eighths of the clip, and its length, added to the
+  functionals: .582 / .600 (thirds .566 / .586, fifths .590 / .600). Bands alone, as means of the
+  whole clip .363 / .684, in thirds .411 / .770, in eighths .453 / .740.
+- Voice with timbre in thirds .610 / .639, with bands in eighths .611 / .770, averaged
+  .627 / .758; all of them in one discriminant .603 / .755.
+- Features beyond 2.5 deviations clipped: averaged .636 / .779. Made Gaussian by ranks .612, by a
+  power .633 (speech). Equal priors .618 (speech).
+- Not taken: an SVC on the same features .53 to .57 / .56 to .69; extremely randomised trees
+  .499 / .696; classes of emotion and intensity, whose probabilities are added, .613 / .746; speech
+  and song fitted together .59 / .72, each standardised by itself .612 / .718; copies with pitch and
+  formants moved by 6 % each way .630 / .687, since a song's melody tells its emotion; fusion
+  networks on the same blocks (two members, mixup, label smoothing), speech: "concat" .557,
+  "decision" .585, and averaged with the discriminants .632 and .640 where these alone have .643.
+  Convolutions and recurrent networks over frames took too long to be compared.
+- Standardised within each speaker, by that speaker's other clips, but not their labels:
+  .703 / .875. So what lacks is knowing the voice. It needs a few clips of whoever is to be heard,
+  and stands apart for that reason.
+
+More speakers or an encoder that has heard thousands of them would be needed to know a voice from
+one clip. Here 16 actors taught, in the final folds there are 20.
+"""
 
 
 def load(data, cache, *, channel):
-    """Load clips of one channel; their features, which learn from no row, come from the cache."""
+    """Load clips of one channel; their features, which learn from no row, come from the cache.
+
+    Blocks whose names begin with "own_" are standardised over the clips of each speaker.
+    """
     rows = _data.load(f"ravdess_{channel}", data)
     # the level stays: all were recorded alike, and the angry are loud
     clean = AudioCleaner(high_pass=None, trim_db=30.0, level=None)
@@ -48,7 +87,11 @@ def load(data, cache, *, channel):
             for name, extractor in heard.items()
         }
     ).set_output(transform="pandas")
-    rows.X = rows.X[["text"]].join(extract.fit_transform(rows.X))
+    sounds = extract.fit_transform(rows.X)
+    of_speaker = sounds.groupby(rows.groups)
+    own = (sounds - of_speaker.transform("mean")) / of_speaker.transform("std", ddof=0)
+    own = own.replace([np.inf, -np.inf], np.nan).add_prefix("own_")
+    rows.X = rows.X[["text"]].join([sounds, own])
     return rows
 
 
@@ -63,6 +106,9 @@ def systems(data):
         "text, voice and bands": _discriminant("text", *bands),
         "voice alone": _discriminant("voice"),
         "all in one": _discriminant("text", "voice", "timbre", "bands"),
+        TRANSDUCTIVE: _average(
+            *(("text", *(f"own_{name}" for name in m)) for m in (timbre, bands))
+        ),
     }
     return {
         **{name: make_pipeline(embed_texts({"text": 2}), model) for name, model in models.items()},
@@ -81,8 +127,11 @@ def _average(*members):
 def _discriminant(*modalities):
     # shrinkage by a formula (Ledoit and Wolf) would count clips of a speaker as independent
     discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4)
+    clip = FunctionTransformer(
+        np.clip, kw_args={"a_min": -CLIP, "a_max": CLIP}, feature_names_out="one-to-one"
+    )
     return make_pipeline(
-        SelectModalities(list(modalities)), FillBlocks(), StandardScaler(), discriminant
+        SelectModalities(list(modalities)), FillBlocks(), StandardScaler(), clip, discriminant
     )
 
 
@@ -95,6 +144,7 @@ def _recipe(channel, accuracy, published):
         targets={"accuracy": (">=", accuracy)},
         published={"eGeMAPS functionals + SVC(C=10)": {"accuracy": published}},
         folds=folds,
+        tried=TRIED,
     )
 
 

@@ -40,18 +40,35 @@ class MultiHeadAttention(nn.Module):
     def forward(self, queries, memory, mask):
         """Let queries (B, S, D) look at the memory (B, T, D) where the mask (B, T) is True."""
         some = mask.any(dim=1)[:, None, None]
-        # a softmax over nothing would be NaN: such rows look everywhere, and what they see is cut
-        allowed = mask[:, None, None, :] | ~some.unsqueeze(-1)  # (B, 1, 1, T)
         query, key, value = (
-            layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
+            self._heads(layer, x)
             for layer, x in ((self.query, queries), (self.key, memory), (self.value, memory))
         )
         if self.fused:
+            allowed = self._allowed(mask)
             seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         else:  # it has no rule for vmap on a CPU
-            scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
-            seen = scores.masked_fill(~allowed, -torch.inf).softmax(-1) @ value
+            seen = self._shares(query, key, mask) @ value
         return self.out(seen.transpose(1, 2).flatten(2)) * some
+
+    def shares(self, queries, memory, mask):
+        """Return how queries (B, S, D) look at the memory, (B, S, T), mean over heads.
+
+        Zero where the mask is False.
+        """
+        query, key = self._heads(self.query, queries), self._heads(self.key, memory)
+        return self._shares(query, key, mask).mean(1) * mask.unsqueeze(1)
+
+    def _heads(self, layer, x):
+        return layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
+
+    def _allowed(self, mask):
+        # a softmax over nothing would be NaN: such rows look everywhere, and what they see is cut
+        return mask[:, None, None, :] | ~mask.any(dim=1)[:, None, None, None]  # (B, 1, 1, T)
+
+    def _shares(self, query, key, mask):
+        scores = query @ key.mT / math.sqrt(query.shape[-1])  # (B, heads, S, T)
+        return scores.masked_fill(~self._allowed(mask), -torch.inf).softmax(-1)
 
 
 class TransformerLayer(nn.Module):
@@ -81,10 +98,16 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x, mask, memory=None):
         """Map x of shape (B, S, D); it looks at the memory (B, T, D), or at itself."""
-        queries = self.norm_attention(x)
-        memory = queries if memory is None else self.norm_attention(memory)
-        x = x + self.dropout(self.attention(queries, memory, mask))
+        x = x + self.dropout(self.attention(*self._normed(x, memory), mask))
         return x + self.dropout(self.dense(self.norm_dense(x)))
+
+    def shares(self, x, mask, memory=None):
+        """Return how x (B, S, D) looks at the memory (B, T, D), or at itself: (B, S, T)."""
+        return self.attention.shares(*self._normed(x, memory), mask)
+
+    def _normed(self, x, memory):
+        queries = self.norm_attention(x)
+        return queries, queries if memory is None else self.norm_attention(memory)
 
 
 def add_positions(tokens, real):

@@ -120,8 +120,41 @@ class FusionNetwork(nn.Module):
         """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
         return self._join(values, present, steps)[0]
 
+    def weights(self, values, present, steps):
+        """Return how much each block, and each step of a block, counts; see ``forward``.
+
+        Returns
+        -------
+        blocks : Tensor of shape (B, M) or None
+            Zero for the absent; None for a fusion that tells none.
+        steps : list of M Tensor of shape (B, S_m) or None
+            Zero for padding and for the absent; of the fusion, or else of the block's encoder.
+        """
+        values, present, steps = self._prepare(values, present, steps)
+        inputs, _ = self._encode(values, present, steps)
+        blocks = _told(self.fusion, "block_weights", *inputs)
+        of_steps = _told(self.fusion, "step_weights", *inputs)
+        if of_steps is None and not getattr(self.fusion, "sequential", False):
+            of_steps = [
+                _told(encoder, "step_weights", value, step)
+                for encoder, value, step in zip(self.encoders, values, steps, strict=True)
+            ]
+        # where nothing at all is there, the fusion looks at absence tokens
+        blocks = None if blocks is None else blocks * present
+        of_steps = [
+            None if weights is None else weights * present[:, i, None]
+            for i, weights in enumerate(of_steps or [None] * present.shape[1])
+        ]
+        return blocks, of_steps
+
     def _join(self, values, present, steps):
         """Return the fused vectors, the blocks' vectors (or None), and which blocks are there."""
+        values, present, steps = self._prepare(values, present, steps)
+        inputs, vectors = self._encode(values, present, steps)
+        return self.fusion(*inputs), vectors, present
+
+    def _prepare(self, values, present, steps):
+        """Return what goes into the encoders, and which blocks are there."""
         present = self.hide(present)
         if self.trims and present.device.type == "cpu" and not torch.compiler.is_compiling():
             values, steps = self._trim(values, steps)
@@ -141,6 +174,10 @@ class FusionNetwork(nn.Module):
             else value
             for encoder, value, here in zip(self.encoders, values, present.T, strict=True)
         ]
+        return values, present, steps
+
+    def _encode(self, values, present, steps):
+        """Return what goes into the fusion, and the blocks' vectors (or None)."""
         there = present | ~present.any(dim=1, keepdim=True)
         if getattr(self.fusion, "sequential", False):
             tokens, real = self._tokens(values, present, steps)
@@ -148,7 +185,7 @@ class FusionNetwork(nn.Module):
             if self.unimodal:
                 pooled = [masked_mean(t, mask) for t, mask in zip(tokens, real, strict=True)]
                 vectors = torch.stack(pooled, dim=1)
-            return self.fusion(tokens, real, there), vectors, present
+            return (tokens, real, there), vectors
         vectors = torch.stack(
             [
                 encoder(value, step)
@@ -157,7 +194,7 @@ class FusionNetwork(nn.Module):
             dim=1,
         )  # (B, M, D)
         vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
-        return self.fusion(vectors, there), vectors, present
+        return (vectors, there), vectors
 
     def _change(self, value, step):
         for change in self.changes:
@@ -211,6 +248,12 @@ class FusionNetwork(nn.Module):
                 own = part.auxiliary_loss(targets, weights, rows)
                 extra = own if extra is None else extra + own
         return extra
+
+
+def _told(part, what, *inputs):
+    """Return what a method of a part gives; None where a user's own part has no such method."""
+    method = getattr(part, what, None)
+    return None if method is None else method(*inputs)
 
 
 def _widened(kept):

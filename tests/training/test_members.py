@@ -401,7 +401,7 @@ def test_little_memory_makes_small_stacks():
     members = [make(plan, data, seed=i) for i in range(7)]
     results = train_members(members, stack=True, max_bytes=1)
     assert {result.how for result in results} == {"alone: no other is left beside it"}
-    one = train._Group(members, None, None, True, None)._size(members[0])
+    one = train._Group(members, None, None, True, None, None)._size(members[0])
     assert one == packing.MOST["cpu"]
 
 

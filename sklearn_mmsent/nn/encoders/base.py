@@ -74,6 +74,15 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         vectors = self.forward(values, steps)
         return vectors.unsqueeze(1), torch.ones_like(vectors[:, :1], dtype=torch.bool)
 
+    def step_weights(self, values, steps):
+        """Return how much each step counts in the vector, (B, S), shares of one; None if untold.
+
+        Parameters
+        ----------
+        values, steps
+            As in ``forward``.
+        """
+
     def learning_rates(self):
         """Return what learns at a rate of its own: pairs of a module inside and its rate."""
         return []

@@ -65,6 +65,10 @@ class AttentiveEncoder(MeanEncoder):
         self.attention = AttentionPooling(width, width)
         self.project = nn.Linear(2 * width if statistics else width, width)
 
+    def step_weights(self, values, steps):
+        """Return the attention; see the base class."""
+        return self.attention.weights(*self.tokens(values, steps))
+
     def forward(self, values, steps):
         """Encode a batch to (B, D); see the base class."""
         tokens, real = self.tokens(values, steps)

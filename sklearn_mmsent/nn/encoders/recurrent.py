@@ -50,6 +50,12 @@ class _RecurrentEncoder(Encoder):
             states, last = (torch.cat(part, dim=-1) for part in zip(*runs, strict=True))
         return states, last
 
+    def step_weights(self, values, steps):
+        """Return the attention, where pooling has one; see the base class."""
+        if self.pooling != "attention":
+            return None
+        return self.attention.weights(self._run(values, steps)[0], steps)
+
     def tokens(self, values, steps):
         """Encode a batch to (B, T, D) and its mask; see the base class."""
         states, _ = self._run(values, steps)

@@ -12,7 +12,7 @@ by nobody.
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class AttentionFusion(Fusion):
@@ -49,6 +49,10 @@ class AttentionFusion(Fusion):
         Zero for the absent; what is missing to a sum of one it looks at itself.
         """
         return self._run(vectors, there)[1][:, :, 0, 1:].mean(1)
+
+    def block_weights(self, vectors, there):
+        """Return the shares of what [CLS] looks at besides itself; see the base class."""
+        return shares_of(self.attention(vectors, there))
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""

@@ -28,8 +28,32 @@ class Fusion(nn.Module):
     #: among all training rows. Such networks are not trained together with others.
     remembers = False
 
+    #: What the numbers of ``block_weights`` are: "shares", which sum to one over what is there, or
+    #: "gates", each for itself.
+    weights_are = "shares"
+
     #: What ``forward`` leaves in training for ``auxiliary_loss``, which takes it away again.
     _last = None
+
+    def block_weights(self, *inputs):
+        """Return how much each block counts, (B, M), zero for the absent; None if nothing tells.
+
+        Parameters
+        ----------
+        *inputs : tuple
+            What ``forward`` takes.
+        """
+
+    def step_weights(self, *inputs):
+        """Return how much each step counts, M tensors of shape (B, S_m); None if nothing tells.
+
+        Zero for padding and for the absent. Shares sum to one over the steps of a block.
+
+        Parameters
+        ----------
+        *inputs : tuple
+            What ``forward`` takes.
+        """
 
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return what is added to the loss of the batch that was fused last, in training.
@@ -54,6 +78,12 @@ class Fusion(nn.Module):
         state = self.__dict__.copy()
         state.pop("_last", None)
         return state
+
+
+def shares_of(weights):
+    """Bring weights of shape (B, ...), none of them negative, to a sum of one; zeros stay zeros."""
+    total = weights.flatten(1).sum(1).view(-1, *[1] * (weights.ndim - 1))
+    return weights / total.clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def each(layers, vectors):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
-from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class BottleneckFusion(Fusion):
@@ -53,8 +53,24 @@ class BottleneckFusion(Fusion):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
+    def step_weights(self, tokens, real, there):
+        """Return how a block's class token looks at its steps in the last layer; see the base."""
+        before, masks = self._run(tokens, real, there, len(self.layers) - 1)
+        n_shared = len(self.bottlenecks)
+        looks = [
+            layer.shares(x, mask)[:, n_shared, n_shared + 1 :]
+            for layer, x, mask in zip(self.layers[-1], before, masks, strict=True)
+        ]
+        return [shares_of(look) * there[:, i, None] for i, look in enumerate(looks)]
+
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        states, _ = self._run(tokens, real, there, len(self.layers))
+        n_shared = len(self.bottlenecks)
+        return self.dropout(_mean_of_there([self.norm(x[:, n_shared]) for x in states], there))
+
+    def _run(self, tokens, real, there, n_layers):
+        """Return what M transformers hold behind some layers, (B, N + 1 + S_m, D), and masks."""
         n_rows, n_shared = len(there), len(self.bottlenecks)
         shared = self.bottlenecks.expand(n_rows, -1, -1)  # (B, N, D)
         states, masks = [], []
@@ -63,7 +79,7 @@ class BottleneckFusion(Fusion):
             states.append(torch.cat([token, add_positions(sequence, mask)], dim=1))
             always = torch.ones_like(mask[:, :1]).expand(-1, n_shared + 1)
             masks.append(torch.cat([always, mask], dim=1))  # (B, N + 1 + S)
-        for layers in self.layers:
+        for layers in self.layers[:n_layers]:
             both = [
                 layer(torch.cat([shared, state], dim=1), mask)
                 for layer, state, mask in zip(layers, states, masks, strict=True)
@@ -71,7 +87,7 @@ class BottleneckFusion(Fusion):
             shared = _mean_of_there([x[:, :n_shared].flatten(1) for x in both], there)
             shared = shared.unflatten(1, (n_shared, -1))
             states = [x[:, n_shared:] for x in both]
-        return self.dropout(_mean_of_there([self.norm(x[:, 0]) for x in states], there))
+        return [torch.cat([shared, state], dim=1) for state in states], masks
 
 
 def _mean_of_there(vectors, there):

@@ -66,6 +66,10 @@ class DecisionFusion(Fusion):
         """Return the weights of shape (B, M): zero for the absent, summing to one."""
         return _convex(self._scores(vectors, self.decisions(vectors)), there)
 
+    def block_weights(self, vectors, there):
+        """Return the weights of the decisions; see the base class."""
+        return self.weights(vectors, there)
+
     def forward(self, vectors, there):
         """Predict from vectors of shape (B, M, D) the outputs (B, C)."""
         decisions = self.decisions(vectors)

@@ -24,6 +24,8 @@ class GatedFusion(Fusion):
         Probability with which a fused unit is zeroed in training.
     """
 
+    weights_are = "gates"
+
     def __init__(self, n_blocks, width, dropout):
         super().__init__()
         self.values = nn.ModuleList(nn.Linear(width, width) for _ in range(n_blocks))
@@ -34,6 +36,10 @@ class GatedFusion(Fusion):
         """Return the gates z of shape (B, M, D), zero for the absent."""
         gates = self.gate(vectors.flatten(1)).sigmoid().view_as(vectors)
         return gates * there.unsqueeze(-1)
+
+    def block_weights(self, vectors, there):
+        """Return how far the gates are open, mean over units; see the base class."""
+        return self.gates(vectors, there).mean(2)
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""

@@ -35,6 +35,8 @@ class AdaptationGateFusion(Fusion):
         Length of the longest shift, as a multiple of the main vector's length.
     """
 
+    weights_are = "gates"
+
     def __init__(self, n_blocks, width, dropout, main=0, beta=1.0):
         super().__init__()
         if main not in range(n_blocks):
@@ -69,6 +71,12 @@ class AdaptationGateFusion(Fusion):
         length = torch.linalg.vector_norm(shift, dim=1, keepdim=True)
         longest = self.beta * torch.linalg.vector_norm(main, dim=1, keepdim=True)
         return shift * (longest / (length + 1e-6)).clamp(max=1)
+
+    def block_weights(self, vectors, there):
+        """Return the gates, mean over units, and one for the main block; see the base class."""
+        weights = self.gates(vectors, there).mean(2)
+        main = torch.arange(weights.shape[1], device=weights.device) == self.main
+        return torch.where(main, there.to(weights.dtype), weights)
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""

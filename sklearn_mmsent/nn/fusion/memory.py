@@ -14,7 +14,7 @@ from torch import nn
 
 from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn._steps import common_clock, take
-from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class MemoryFusion(Fusion):
@@ -51,13 +51,19 @@ class MemoryFusion(Fusion):
             nn.Linear(n_blocks * width + memory_size, width), nn.ReLU(), nn.Dropout(dropout)
         )
 
+    def block_weights(self, tokens, real, there):
+        """Return the delta-memory attention to each block's memory; see the base class.
+
+        Summed over its units and averaged over time; of those that are there.
+        """
+        ticks, _, window = self._watch(tokens, real)
+        units = self.attention(window).softmax(-1).unflatten(-1, (2, there.shape[1], -1))
+        attention = units.sum((2, 4)) * ticks.unsqueeze(-1)  # (B, T, M)
+        return shares_of(attention.sum(1) * there)
+
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
-        indices, ticks = common_clock(real)
-        inputs = [take(x, index) for x, index in zip(tokens, indices, strict=True)]
-        outputs, memories = self.cells(torch.stack(inputs))  # (B, T, M D)
-        before = nn.functional.pad(memories, (0, 0, 1, 0))[:, :-1]  # nothing before the first
-        window = torch.cat([before, memories], dim=-1)  # (B, T, 2 M D)
+        ticks, outputs, window = self._watch(tokens, real)
         noted = window * self.attention(window).softmax(-1)
         retain, update = self.retain(noted).sigmoid(), self.update(noted).sigmoid()
         proposal = update * self.propose(noted).tanh()  # (B, T, U)
@@ -69,6 +75,14 @@ class MemoryFusion(Fusion):
         end = ticks.sum(1, keepdim=True) - 1  # (B, 1)
         last = [take(x, end).squeeze(1) for x in (outputs, torch.stack(watched, dim=1))]
         return self.project(torch.cat(last, dim=1))
+
+    def _watch(self, tokens, real):
+        """Run the LSTMs; return the ticks that count, outputs, and two memories of each tick."""
+        indices, ticks = common_clock(real)
+        inputs = [take(x, index) for x, index in zip(tokens, indices, strict=True)]
+        outputs, memories = self.cells(torch.stack(inputs))  # (B, T, M D)
+        before = nn.functional.pad(memories, (0, 0, 1, 0))[:, :-1]  # nothing before the first
+        return ticks, outputs, torch.cat([before, memories], dim=-1)  # (B, T, 2 M D)
 
 
 class ParallelLSTM(nn.Module):

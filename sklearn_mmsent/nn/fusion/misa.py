@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mmsent.nn.fusion.attention import SelfAttentionLayer
-from sklearn_mmsent.nn.fusion.base import Fusion, each
+from sklearn_mmsent.nn.fusion.base import Fusion, each, shares_of
 
 
 class MISAFusion(Fusion):
@@ -91,6 +91,13 @@ class MISAFusion(Fusion):
         there = there.repeat(1, 2)  # (B, 2 M)
         tokens, _ = self.mix(torch.cat([shared, private], dim=1), there)
         return self.project((tokens * there.unsqueeze(-1)).flatten(1))
+
+    def block_weights(self, vectors, there):
+        """Return which blocks' parts are looked at, mean over heads and over who looks."""
+        both = there.repeat(1, 2)
+        _, looks = self.mix(torch.cat(self.parts(vectors), dim=1), both)  # (B, heads, 2 M, 2 M)
+        looks = (looks.mean(1) * both.unsqueeze(2)).sum(1)  # (B, 2 M)
+        return shares_of(looks.unflatten(1, (2, -1)).sum(1))
 
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return the three losses of the last batch, weighted and added up."""

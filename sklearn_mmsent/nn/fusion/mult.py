@@ -14,7 +14,7 @@ from torch import nn
 
 from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
 from sklearn_mmsent.nn._steps import extent, take
-from sklearn_mmsent.nn.fusion.base import Fusion
+from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class MulTFusion(Fusion):
@@ -56,6 +56,26 @@ class MulTFusion(Fusion):
             nn.Linear(n_blocks * joint, width), nn.ReLU(), nn.Dropout(dropout)
         )
 
+    def step_weights(self, tokens, real, there):
+        """Return how the other blocks that are there look at each step; see the base class.
+
+        In the last layers, mean over heads and over the real steps of who looks.
+        """
+        tokens = [
+            add_positions(sequence, mask) for sequence, mask in zip(tokens, real, strict=True)
+        ]
+        visible = [mask & there[:, i, None] for i, mask in enumerate(real)]
+        weights = []
+        for source, mask in enumerate(visible):
+            looks = torch.zeros_like(mask, dtype=tokens[0].dtype)
+            for target, queries in enumerate(visible):
+                if target != source:
+                    stream = self.cross[f"{source}_to_{target}"]
+                    shares = stream.shares(tokens[target], tokens[source], mask)  # (B, S, T)
+                    looks = looks + (shares * queries.unsqueeze(-1)).sum(1)
+            weights.append(shares_of(looks))
+        return weights
+
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
         tokens = [
@@ -90,6 +110,12 @@ class CrossModalTransformer(nn.Module):
         for layer in self.layers:
             target = layer(target, mask, source)
         return self.norm(target)
+
+    def shares(self, target, source, mask):
+        """Return how the target looks at the source in the last layer, (B, S, T)."""
+        for layer in self.layers[:-1]:
+            target = layer(target, mask, source)
+        return self.layers[-1].shares(target, mask, source)
 
 
 class SelfTransformer(nn.Module):

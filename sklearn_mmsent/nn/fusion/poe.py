@@ -15,7 +15,7 @@ information bottleneck, ICLR: the task's loss plus kl_weight KL(q || prior).
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn.fusion.base import Fusion, each
+from sklearn_mmsent.nn.fusion.base import Fusion, each, shares_of
 from sklearn_mmsent.nn.losses import weighted_mean
 
 
@@ -53,6 +53,10 @@ class ProductOfExpertsFusion(Fusion):
         """Return each expert's share of the precision, (B, M, D); the rest is the prior's."""
         precisions = (-self.experts(vectors)[1]).exp() * there.unsqueeze(-1)
         return precisions / (1 + precisions.sum(1, keepdim=True))
+
+    def block_weights(self, vectors, there):
+        """Return the shares of what is not the prior's, mean over units; see the base class."""
+        return shares_of(self.weights(vectors, there).mean(2))
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""

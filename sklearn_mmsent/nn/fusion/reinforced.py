@@ -54,6 +54,7 @@ class ReinforcedFusion(Fusion):
     """
 
     sequential = True
+    weights_are = "gates"
 
     def __init__(
         self,
@@ -84,6 +85,21 @@ class ReinforcedFusion(Fusion):
         Drawn at random in training mode. False for padding, True for absence tokens.
         """
         return self._open(self._logits(tokens), real, there)
+
+    def block_weights(self, tokens, real, there):
+        """Return which share of a block's real steps is let in; see the base class."""
+        if not self.gated:
+            return None
+        opened = self.step_weights(tokens, real, there)
+        shares = [gate.sum(1) / mask.sum(1) for gate, mask in zip(opened, real, strict=True)]
+        return torch.stack(shares, dim=1)
+
+    def step_weights(self, tokens, real, there):
+        """Return one for each step that is let in, zero for the others; see the base class."""
+        if not self.gated:
+            return None
+        gates = self.gates(tokens, real, there)
+        return [gate.to(tokens[0].dtype) * there[:, i, None] for i, gate in enumerate(gates)]
 
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""

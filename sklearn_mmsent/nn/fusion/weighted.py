@@ -32,6 +32,10 @@ class WeightedFusion(Fusion):
         """Return the weights of shape (B, M): zero for the absent, summing to one."""
         return self.logits.masked_fill(~there, -torch.inf).softmax(dim=1)
 
+    def block_weights(self, vectors, there):
+        """Return the weights; see the base class."""
+        return self.weights(there)
+
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
         return self.dropout((self.weights(there).unsqueeze(-1) * vectors).sum(1))

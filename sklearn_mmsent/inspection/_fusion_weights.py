@@ -1,0 +1,136 @@
+"""fusion_weights."""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods, validate_params
+
+from sklearn_mmsent.inspection._networks import networks_of
+from sklearn_mmsent.nn import ENCODERS, FUSIONS, Encoder, Fusion
+from sklearn_mmsent.training import read_weights
+
+_OWNER = "fusion_weights"
+
+
+@validate_params(
+    {"estimator": [HasMethods(["fit", "predict"])]}, prefer_skip_nested_validation=True
+)
+def fusion_weights(estimator, X):
+    """Read how much each modality, and each of its steps, counts in a fitted network.
+
+    What is read is what the network itself computes with, row by row; it takes one prediction.
+    A large weight does not always mean a large part in the result, which
+    :func:`modality_contributions` measures.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted fusion estimator, a deep ensemble of them (whose members are averaged), or a
+        pipeline that ends in one.
+    X : DataFrame or array-like of shape (n_samples, n_columns)
+        Rows that it predicts.
+
+    Returns
+    -------
+    Bunch
+        - ``modalities``: DataFrame of shape (n_samples, n_modalities), zero where a modality is
+          missing; None for a fusion that has weights of steps only.
+        - ``blocks``: the same by block, for modalities of several parts.
+        - ``steps``: dict from block to a DataFrame of shape (n_samples, n_steps), zero for
+          padding; of blocks whose steps have weights.
+        - ``kind``: "shares", numbers that sum to one over the modalities a row has, or "gates",
+          each for itself, where a modality's is the mean of its blocks.
+
+        Shares: "weighted", "attention" and "misa" (attention), "poe" (shares of precision, less
+        that of the prior), "decision", "quality_aware", "memory" (delta-memory attention). Gates:
+        "gated", "mag" (one for the main block) and "reinforced" (shares of steps let in).
+        Steps: "mult" and "bottleneck" (attention of the last layer), "reinforced" (which are let
+        in, 1 or 0); under other fusions, those of the encoder "attentive" and of "gru" and "lstm"
+        with pooling="attention". Steps have shares that sum to one over a block, gates aside.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is no fusion network.
+    ValueError
+        If neither its fusion nor its encoders have weights.
+
+    See Also
+    --------
+    FusionWeightsDisplay : Draws them.
+    modality_contributions : What a modality does to a prediction, for any estimator.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_mmsent import FusionClassifier, fusion_weights
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(100, 2)), columns=["text__tone", "voice__pitch"])
+    >>> X.loc[0, "voice__pitch"] = np.nan
+    >>> model = FusionClassifier("weighted", max_epochs=5, random_state=0)
+    >>> model.fit(X, np.where(X["text__tone"] > 0, "happy", "sad"))
+    FusionClassifier(...)
+    >>> fusion_weights(model, X).modalities.loc[0].tolist()
+    [1.0, 0.0]
+    """
+    networks, table = networks_of(estimator, X, owner=_OWNER)
+    index = getattr(X, "index", None)
+    layout = networks[0].layout_
+    names = [block.name for block in layout.blocks]
+    read, present = [], None
+    for network in networks:
+        dataset = network._dataset(table)
+        present = dataset.present.cpu().numpy()
+        read.append(read_weights(network.net_.module_, dataset))
+    blocks = _mean([blocks for blocks, _ in read])
+    steps = {
+        name: pd.DataFrame(_mean(list(weights)), index=index)
+        for name, *weights in zip(names, *(steps for _, steps in read), strict=True)
+        if weights[0] is not None
+    }
+    if blocks is None and not steps:
+        raise ValueError(_nothing_to_read(networks[0]))
+    kind = getattr(networks[0].net_.module_.fusion, "weights_are", "shares")
+    modalities = None
+    if blocks is not None:
+        blocks = pd.DataFrame(blocks, index=index, columns=names)
+        modalities = _by_modality(blocks, layout, present, kind)
+    return Bunch(modalities=modalities, blocks=blocks, steps=steps, kind=kind)
+
+
+def _by_modality(blocks, layout, present, kind):
+    """Add up the shares of a modality's blocks, or average the gates of those that are there."""
+    found = {}
+    for modality in layout.modalities:
+        own = [i for i, block in enumerate(layout.blocks) if block.modality == modality]
+        found[modality] = blocks.iloc[:, own].sum(axis=1)
+        if kind == "gates":
+            found[modality] /= present[:, own].sum(axis=1).clip(min=1)
+    return pd.DataFrame(found)
+
+
+def _mean(arrays):
+    """Average the members' weights; sequences may have been trimmed to different lengths."""
+    if arrays[0] is None:
+        return None
+    width = max(array.shape[1] for array in arrays)
+    padded = [np.pad(array, ((0, 0), (0, width - array.shape[1]))) for array in arrays]
+    return np.mean(padded, axis=0)
+
+
+def _nothing_to_read(network):
+    def having(table, base, methods):
+        return ", ".join(
+            repr(name)
+            for name, part in sorted(table.items())
+            if any(getattr(part, method) is not getattr(base, method) for method in methods)
+        )
+
+    fusions = having(FUSIONS, Fusion, ("block_weights", "step_weights"))
+    encoders = having(ENCODERS, Encoder, ("step_weights",))
+    return (
+        f"{_OWNER}: the fusion {network.fusion!r} of {type(network).__name__} has no weights to "
+        f"read, nor have its encoders. Fusions with weights are {fusions}; encoders with weights "
+        f"of steps are {encoders} ('gru' and 'lstm' with pooling='attention'). For any other, "
+        "modality_importance and modality_contributions measure what modalities bring."
+    )

@@ -1,0 +1,118 @@
+"""What an estimator says of rows: probabilities of classes, or an intensity."""
+
+import numpy as np
+from sklearn.base import is_regressor
+
+from sklearn_mmsent.estimators import FusionMultitask
+
+
+class Predictor:
+    """Predicts one target, whatever the estimator: probabilities of classes, or intensities.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    target : str or None
+        Which target of a multi-task estimator; None where there is one.
+    owner : str
+        Who asks, for messages.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,) or None
+        None for intensities.
+    """
+
+    def __init__(self, estimator, target, owner):
+        self.estimator, self.owner = estimator, owner
+        self.target = self._find_target(target)
+        self.classes = self._find_classes()
+
+    def __call__(self, X):
+        """Predict rows: probabilities (n_samples, n_classes), or intensities (n_samples,)."""
+        if self.classes is None:
+            predicted = self.estimator.predict(X)
+            if self.target is None:
+                return np.asarray(predicted, dtype=float)
+            if hasattr(predicted, "columns"):
+                return predicted[self.target].to_numpy(dtype=float)
+            names = list(_final(self.estimator)._targets.order)
+            return predicted[:, names.index(self.target)].astype(float)
+        probabilities = self.estimator.predict_proba(X)
+        return np.asarray(probabilities if self.target is None else probabilities[self.target])
+
+    def labels(self, predictions):
+        """Return the most probable classes of what it has predicted; intensities stay."""
+        return predictions if self.classes is None else self.classes[predictions.argmax(axis=1)]
+
+    def _find_target(self, target):
+        final = _final(self.estimator)
+        if not isinstance(final, FusionMultitask):
+            return None
+        names = [one.name for one in final.targets_]
+        if target is None and len(names) == 1:
+            return names[0]
+        if target not in names:
+            raise ValueError(
+                f"{self.owner}: target must say which target of {type(final).__name__} is meant, "
+                f"one of {', '.join(map(repr, names))}; got {target!r}."
+            )
+        return target
+
+    def _find_classes(self):
+        if self.target is not None:
+            return _final(self.estimator).classes_.get(self.target)
+        if is_regressor(self.estimator):
+            return None
+        if not hasattr(self.estimator, "predict_proba"):
+            raise ValueError(
+                f"{self.owner} reads probabilities or intensities, and "
+                f"{type(_final(self.estimator)).__name__} gives neither: it is no regressor and "
+                "has no predict_proba. Calibrate it with CalibratedClassifierCV."
+            )
+        return np.asarray(self.estimator.classes_)
+
+
+def prediction_of(estimator, X, target, *, owner):
+    """Return a function from rows to one number each, and what that is about.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The rows as they are, which decide each row's class where `target` is None.
+    target : object
+        A class; of a multi-task estimator, a target or a tuple of target and class.
+    owner : str
+        Who asks, for messages.
+
+    Returns
+    -------
+    predict : callable
+        From rows to an ndarray of shape (n_samples,): probabilities, or intensities.
+    explained : ndarray of shape (n_samples,) or None
+        Each row's class; None for intensities.
+    """
+    label = None if isinstance(_final(estimator), FusionMultitask) else target
+    if isinstance(target, tuple) and label is None:
+        target, label = target
+    predictor = Predictor(estimator, target, owner)
+    if predictor.classes is None:
+        return predictor, None
+    if label is None:
+        explained = predictor.labels(predictor(X))
+    else:
+        if label not in predictor.classes:
+            known = ", ".join(map(repr, predictor.classes.tolist()))
+            raise ValueError(f"{owner}: target={label!r} is no class; there are {known}.")
+        explained = np.full(len(X), label, dtype=predictor.classes.dtype)
+    column = np.searchsorted(predictor.classes, explained)
+    return lambda rows: predictor(rows)[np.arange(len(column)), column], explained
+
+
+def _final(estimator):
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return estimator

@@ -1,0 +1,239 @@
+"""Rows whose modalities can be taken away, for any estimator that predicts them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from sklearn_mmsent.blocks import SEPARATOR, BlockLayout
+from sklearn_mmsent.compose import MultimodalExtractor
+from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.feature_extraction._cells import is_missing
+
+
+class Rows:
+    """The rows to predict, and where in them each modality is.
+
+    A pipeline that starts with a :class:`MultimodalExtractor` is cut behind it: cells are
+    extracted once, and what is taken away is taken away as block, which is what the extractor
+    makes of a missing cell.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        What it predicts: a numeric table of blocks, or raw cells.
+    modalities : "auto" or mapping of str to list of str
+        "auto" takes the modalities of a numeric table, and the columns of raw cells. A mapping
+        joins several modalities, blocks or raw columns under one name.
+    owner : str
+        Who asks, for messages.
+    """
+
+    def __init__(self, estimator, X, modalities, owner):
+        self.owner = owner
+        self.estimator, self.X = _behind_extractor(estimator, X)
+        if not hasattr(self.X, "columns"):
+            self.X = np.asarray(self.X)
+        known = self._find()
+        if modalities != "auto":
+            known = self._join(known, modalities)
+        if len(known) < 2:
+            raise BlockError(
+                f"{owner} compares modalities, but {type(estimator).__name__} has one only: "
+                f"{next(iter(known), None)!r}. Name columns '<modality>__<feature>', or join parts "
+                "of one under names of your own with modalities={'name': ['block', ...]}."
+            )
+        self.columns = known
+
+    @property
+    def names(self):
+        """Names of the modalities, in column order."""
+        return tuple(self.columns)
+
+    def __len__(self):
+        return len(self.X)
+
+    @property
+    def index(self):
+        """Labels of the rows, where they have some."""
+        return getattr(self.X, "index", pd.RangeIndex(len(self.X)))
+
+    # -- where modalities are ----------------------------------------------------------------
+
+    def _find(self):
+        """Return the columns of each modality."""
+        self._layout = self._find_layout()
+        if self._layout is not None:
+            return {name: self._layout.select([name]) for name in self._layout.modalities}
+        kinds = getattr(self.X, "dtypes", [])
+        raw = [i for i, kind in enumerate(kinds) if not pd.api.types.is_numeric_dtype(kind)]
+        if not raw:
+            raise BlockError(
+                f"{self.owner}: {type(self.estimator).__name__} and its rows tell of no modality. "
+                "Expected a DataFrame whose columns are named '<modality>__<feature>', a table of "
+                "raw cells with one column per modality, or a fusion estimator with modalities={"
+                "'text': 384, ...}."
+            )
+        return {str(self.X.columns[i]): np.array([i]) for i in raw}
+
+    def _find_layout(self):
+        names = getattr(self.X, "columns", None)
+        if names is not None and any(SEPARATOR in str(name) for name in names):
+            return BlockLayout.from_names(map(str, names))
+        steps = getattr(self.estimator, "steps", [(None, self.estimator)])
+        return getattr(steps[0][1], "layout_", None)
+
+    def _join(self, known, modalities):
+        if not isinstance(modalities, Mapping) or not modalities:
+            raise ValueError(
+                f"{self.owner}: modalities must be 'auto' or a mapping such as {{'face': "
+                f"['vision', 'motion']}}; got {modalities!r}."
+            )
+        parts = dict(known)
+        for block in self._layout.blocks if self._layout else ():
+            marks = (block.present_column, block.length_column)
+            columns = [*range(block.start, block.stop), *(m for m in marks if m is not None)]
+            parts.setdefault(block.name, np.array(columns))
+        joined = {}
+        for name, members in modalities.items():
+            members = [members] if isinstance(members, str) else list(members)
+            for member in members:
+                if member not in parts:
+                    raise BlockError(
+                        f"{self.owner}: modalities[{name!r}] names {member!r}, which the rows do "
+                        f"not have; they have {', '.join(map(repr, parts))}."
+                    )
+            joined[name] = np.unique(np.concatenate([parts[member] for member in members]))
+        return joined
+
+    def has(self, name):
+        """Tell which rows have a modality.
+
+        Parameters
+        ----------
+        name : str
+            Of `names`.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+            True where anything of it is there.
+        """
+        columns = self.columns[name]
+        if self._layout is None:
+            cells = self.X.iloc[:, columns]
+            return ~np.all([[is_missing(cell) for cell in cells[c]] for c in cells], axis=0)
+        own = [b for b in self._layout.blocks if b.start in columns]
+        found = BlockLayout(tuple(own), self._layout.n_columns).read(self.X)
+        return np.any([block.present for block in found], axis=0)
+
+    # -- taking them away --------------------------------------------------------------------
+
+    def masked(self, absent):
+        """Return the rows with some modalities set missing.
+
+        Parameters
+        ----------
+        absent : iterable of str
+            Which.
+
+        Returns
+        -------
+        DataFrame or ndarray
+            What the estimator predicts from.
+        """
+        return self._masked(self.X, absent)
+
+    def _masked(self, X, absent):
+        columns = self._columns(absent)
+        if not len(columns):
+            return X
+        marks = [] if self._layout is None else self._layout.indicator_columns
+        marks = np.intersect1d(marks, columns).astype(int)
+        if isinstance(X, np.ndarray):
+            X = X.astype(np.result_type(X.dtype, np.float32))
+            X[:, columns] = np.nan
+            X[:, marks] = 0.0
+            return X
+        names = X.columns[marks]
+        gaps = _gaps(X.iloc[:, columns]).assign(**dict.fromkeys(names, np.float32(0)))
+        return _replaced(X, columns, gaps)
+
+    def permuted(self, absent, order):
+        """Return the rows with some modalities taken from other rows, all of them from the same.
+
+        Parameters
+        ----------
+        absent : iterable of str
+            Which.
+        order : ndarray of int of shape (n_samples,)
+            Number of the row that each takes them from.
+
+        Returns
+        -------
+        DataFrame or ndarray
+            What the estimator predicts from.
+        """
+        columns = self._columns(absent)
+        if not len(columns):
+            return self.X
+        if isinstance(self.X, np.ndarray):
+            X = self.X.copy()
+            X[:, columns] = self.X[np.ix_(order, columns)]
+            return X
+        others = self.X.iloc[order, columns].set_axis(self.X.index)
+        return _replaced(self.X, columns, others)
+
+    def check_masking(self):
+        """Raise an error of who asks if the estimator cannot read rows with gaps."""
+        self.estimator.predict(self.X[:1])  # what this raises has nothing to do with gaps
+        if not self.reads_gaps():
+            raise ValueError(
+                f"{self.owner}: {type(self.estimator).__name__} cannot read missing modalities, as "
+                "by='masking' needs. Take by='permutation', put FillBlocks() in front of it, or "
+                "take a fusion estimator."
+            )
+
+    def reads_gaps(self):
+        """Tell whether the estimator predicts a row that lacks a modality."""
+        first = self.X[:1]
+        try:
+            for name in self.names:
+                self.estimator.predict(self._masked(first, [name]))
+        except ValueError:
+            return False
+        return True
+
+    def _columns(self, names):
+        chosen = [self.columns[name] for name in names]
+        return np.unique(np.concatenate(chosen)) if chosen else np.array([], dtype=int)
+
+
+def _replaced(X, columns, new):
+    """Return a table with other columns in some places."""
+    kept = np.setdiff1d(np.arange(X.shape[1]), columns)
+    order = np.argsort(np.concatenate([kept, columns]))
+    return pd.concat([X.iloc[:, kept], new], axis=1).iloc[:, order]
+
+
+def _behind_extractor(estimator, X):
+    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
+    if isinstance(estimator, Pipeline) and isinstance(estimator.steps[0][1], MultimodalExtractor):
+        table = estimator.steps[0][1].transform(X)
+        rest = estimator[1:]
+        return (rest if len(rest) > 1 else rest.steps[0][1]), table
+    return estimator, X
+
+
+def _gaps(table):
+    """Return a table of as many missing values."""
+    numeric = all(map(pd.api.types.is_numeric_dtype, table.dtypes))
+    if numeric:
+        wide = any(dtype.kind == "f" and dtype.itemsize > 4 for dtype in table.dtypes)
+        gaps = np.full(table.shape, np.nan, np.float64 if wide else np.float32)
+    else:
+        gaps = np.full(table.shape, None, object)
+    return pd.DataFrame(gaps, index=table.index, columns=table.columns)

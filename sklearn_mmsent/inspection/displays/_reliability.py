@@ -1,0 +1,174 @@
+"""ReliabilityDisplay."""
+
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, new_axes
+
+
+class ReliabilityDisplay:
+    """Whether a classifier is right as often as it says, for any number of classes.
+
+    Of each row, the probability of the predicted class is taken, and how often that class is the
+    true one [1]_. For the probability of one class among two,
+    :class:`sklearn.calibration.CalibrationDisplay` shows the same; and
+    :class:`sklearn.metrics.ConfusionMatrixDisplay` which classes are taken for which.
+
+    Parameters
+    ----------
+    bins : DataFrame of shape (n_bins, 3)
+        `confidence` and `accuracy`, means over the `rows` of each bin.
+    error : float
+        Expected calibration error: the mean distance of the two, by rows.
+    name : str or None, default=None
+        For the title.
+
+    Attributes
+    ----------
+    ax_ : Axes
+        Where it was drawn.
+    figure_ : Figure
+        The figure of that.
+    line_ : Line2D
+        Accuracy over confidence.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun, Weinberger (2017), On calibration of modern neural networks, ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mmsent import ReliabilityDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> sure = rng.uniform(0.5, 1, 4000)
+    >>> y = rng.random(4000) < sure
+    >>> display = ReliabilityDisplay.from_predictions(y, np.column_stack([1 - sure, sure]))
+    >>> bool(display.error < 0.03)
+    True
+    """
+
+    def __init__(self, *, bins, error, name=None):
+        self.bins = bins
+        self.error = error
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, n_bins=10, ax=None):
+        """Predict and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted classifier with ``predict_proba``.
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Rows that it has not learned from.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        n_bins : int, default=10
+            Bins, of as many rows each.
+        ax : Axes or None, default=None
+            Where; None makes a figure.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The picture.
+        """
+        return cls.from_predictions(
+            y, estimator.predict_proba(X), classes=estimator.classes_, n_bins=n_bins, ax=ax
+        )
+
+    @classmethod
+    @validate_params(
+        {
+            "cls": [HasMethods("plot")],
+            "y": ["array-like"],
+            "probabilities": ["array-like"],
+            "n_bins": [Interval(Integral, 1, None, closed="left")],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_predictions(cls, y, probabilities, *, classes=None, n_bins=10, name=None, ax=None):
+        """Draw predictions.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            True labels.
+        probabilities : array-like of shape (n_samples, n_classes)
+            What was predicted.
+        classes : array-like of shape (n_classes,) or None, default=None
+            Labels of the columns; None takes the sorted labels of `y`.
+        n_bins : int, default=10
+            Bins, of as many rows each.
+        name : str or None, default=None
+            For the title.
+        ax : Axes or None, default=None
+            Where; None makes a figure.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The picture.
+        """
+        y, probabilities = np.asarray(y), np.asarray(probabilities, dtype=float)
+        check_consistent_length(y, probabilities)
+        classes = np.unique(y) if classes is None else np.asarray(classes)
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
+            raise ValueError(
+                f"ReliabilityDisplay: probabilities have shape {probabilities.shape}; expected "
+                f"one column for each of the classes {', '.join(map(repr, classes.tolist()))}."
+            )
+        rows = pd.DataFrame(
+            {
+                "confidence": probabilities.max(axis=1),
+                "accuracy": (classes[probabilities.argmax(axis=1)] == y).astype(float),
+            }
+        ).sort_values("confidence", ignore_index=True)
+        groups = rows.groupby(np.arange(len(rows)) * n_bins // len(rows))
+        bins = groups.mean().assign(rows=groups.size())
+        distance = (bins["confidence"] - bins["accuracy"]).abs()
+        error = float(np.average(distance, weights=bins["rows"]))
+        return cls(bins=bins, error=error, name=name).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where; None makes a figure.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Itself.
+        """
+        ax = new_axes(ax, self, (4.6, 4.4))
+        low = max(0.0, min(self.bins[["confidence", "accuracy"]].min()) - 0.05)
+        ax.plot([low, 1], [low, 1], color=GREY, ls="--", lw=1.2, label="as it should be")
+        (self.line_,) = ax.plot(
+            self.bins["confidence"],
+            self.bins["accuracy"],
+            "o-",
+            color=COLOURS[0],
+            lw=1.8,
+            ms=6,
+            label=f"off by {self.error:.3f}",
+        )
+        ax.set(
+            xlabel="probability of the predicted class",
+            ylabel="share of rows of that class",
+            xlim=(low, 1.02),
+            ylim=(low, 1.02),
+            title=self.name or "",
+        )
+        ax.set_aspect("equal")
+        ax.grid(alpha=0.3)
+        ax.legend(loc="upper left", frameon=False)
+        return self

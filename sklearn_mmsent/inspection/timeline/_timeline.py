@@ -1,0 +1,238 @@
+"""predict_timeline."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+
+from sklearn_mmsent._windows import Windows
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.inspection._predictions import Predictor
+from sklearn_mmsent.inspection.timeline._changes import change_points
+from sklearn_mmsent.inspection.timeline._clip import open_clip
+
+_OWNER = "predict_timeline"
+_TICKS = 1000.0  # per second, in which a clip's length is counted
+
+
+@validate_params(
+    {
+        "pipeline": [HasMethods(["predict"])],
+        "window": [Interval(Real, 0, None, closed="neither")],
+        "hop": [Interval(Real, 0, None, closed="neither")],
+        "target": [str, None],
+        "prominence": [Interval(Real, 0, None, closed="neither"), None],
+        "max_seconds": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def predict_timeline(
+    pipeline,
+    clip,
+    window,
+    hop,
+    *,
+    words=None,
+    target=None,
+    prominence=None,
+    max_seconds=14_400.0,
+    batch_size=16,
+):
+    """Predict a long clip window by window, and tell where its mood peaks and turns.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, from raw cells to a prediction: its first step is made by :func:`make_extractor`.
+        Windows should be about as long as the clips that it was fitted on.
+    clip : str, Path, bytes, ndarray, tuple or dict
+        What is predicted: a sound or video as an extractor takes it, where the pipeline reads one
+        column of these; or a dict of such by raw column. Sound and video are cut to windows; a
+        table or list of words with times is cut, too; anything else, such as a picture or a
+        text without times, is the same in all windows. Columns that are not there are missing.
+    window : float
+        Length of a window, in seconds.
+    hop : float
+        From the start of a window to that of the next, in seconds.
+    words : DataFrame, or sequence of (str, float, float) tuples, or None, default=None
+        What is said, with the seconds at which each word starts and ends, for the pipeline's
+        column of texts. A table has the columns `word`, `start` and `end`. A word belongs to the
+        windows in which it ends.
+    target : str or None, default=None
+        Which target of a multi-task estimator; None where there is one.
+    prominence : float or None, default=None
+        How far a peak must stand out of what is around it; None means one standard deviation of
+        the curve.
+    max_seconds : float, default=14400.0
+        Longest sound that is read, in seconds.
+    batch_size : int, default=16
+        Windows that are extracted and predicted at the same time.
+
+    Returns
+    -------
+    Bunch
+        - ``table``: DataFrame, one row per window: `start` and `stop` in seconds, then
+          `intensity`, or one column per class with its probability, and `prediction`, the most
+          probable class. NaN in windows in which nothing is there.
+        - ``summary``: DataFrame by curve (`intensity`, or a class): `mean`, `spread` (standard
+          deviation), `slope` (per second, least squares; NaN for a single window), `lowest` and
+          `highest`.
+        - ``peaks``: DataFrame of `curve`, `time` (middle of the window), `value` and
+          `prominence`, in order of time. Peaks of a curve are at least a window apart.
+        - ``turning_points``: DataFrame of `time`, and what was `before` and `after`: mean
+          intensities, or the most probable classes of the stretches between turning points.
+        - ``curves``, ``window``, ``hop`` and ``seconds``: names of the curves, the lengths of
+          windows and hops, and that of the clip.
+
+    Raises
+    ------
+    TypeError
+        If the pipeline does not begin with raw cells.
+    CellError
+        If the clip cannot be read, or everything in it is missing.
+
+    See Also
+    --------
+    TimelineDisplay : Draws it.
+
+    Notes
+    -----
+    Only whole windows count: number i covers the seconds from ``i * hop`` to ``i * hop +
+    window``, as long as the longest track of the clip does. A clip shorter than a window is
+    one window. Where a track ends earlier than others, its last window is what is left of it, and
+    then it is missing.
+
+    Turning points are changes in the mean, found by PELT [1]_ with the squared distance as cost
+    and the penalty of a modified Bayes information criterion [2]_, for all classes at once; noise
+    is estimated from windows side by side, and overlapping windows count for what they bring.
+    Windows that have a part in both stretches count for neither, and the turn is in their middle.
+    Between two turns lie two windows at least; what is shorter is a peak.
+
+    References
+    ----------
+    .. [1] Killick, Fearnhead, Eckley (2012), Optimal detection of changepoints with a linear
+       computational cost, Journal of the American Statistical Association 107.
+    .. [2] Zhang, Siegmund (2007), A modified Bayes information criterion with applications to the
+       analysis of comparative genomic hybridization data, Biometrics 63.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn_mmsent import LogMel, make_extractor, make_pipeline, predict_timeline
+    >>> rng = np.random.default_rng(0)
+    >>> levels = rng.uniform(0.1, 0.9, 40)
+    >>> sounds = [(level * rng.normal(size=4000), 8000) for level in levels]
+    >>> X = pd.DataFrame({"audio": pd.Series(sounds, dtype=object)})
+    >>> model = make_pipeline(
+    ...     make_extractor(audio=LogMel(sample_rate=8000, n_mels=20)), LinearRegression()
+    ... ).fit(X, levels)
+    >>> loud = np.repeat([0.2, 0.8], 40000) * rng.normal(size=80000)  # ten seconds
+    >>> timeline = predict_timeline(model, (loud, 8000), window=0.5, hop=0.25)
+    >>> timeline.turning_points["time"].round().tolist()
+    [5.0]
+    """
+    tracks = open_clip(pipeline, clip, words, max_seconds)
+    seconds = max(track.seconds for track in tracks.values())
+    windows = Windows(window, hop)
+    n = windows.count(round(seconds * _TICKS), _TICKS)
+    predictor = Predictor(pipeline, target, _OWNER)
+    starts = [range(first, min(first + batch_size, n)) for first in range(0, n, batch_size)]
+    if n == 0:  # all of it is one window
+        values = _predict(predictor, [{c: track.whole() for c, track in tracks.items()}])
+    else:
+        values = np.concatenate(
+            [
+                _predict(
+                    predictor, [{c: t.cut(windows, i) for c, t in tracks.items()} for i in rows]
+                )
+                for rows in starts
+            ]
+        )
+    curves = ["intensity"] if predictor.classes is None else list(predictor.classes)
+    spans = [windows.span(i) for i in range(n)] or [(0.0, seconds)]
+    table = pd.DataFrame(spans, columns=["start", "stop"]).rename_axis("window")
+    table[curves] = values.reshape(len(table), -1)
+    known = table[curves].notna().all(axis=1)
+    if predictor.classes is not None:
+        table["prediction"] = pd.Series(predictor.labels(values), dtype=object).where(known)
+    found = table[known]
+    if not len(found):
+        raise CellError(
+            f"{_OWNER}: none of the {len(table)} windows holds anything. Words that end in the "
+            "gaps between windows are in none; take a hop that is no longer than the window."
+        )
+    overlap = max(1, round(window / hop))
+    return Bunch(
+        table=table,
+        summary=_summarize(found, curves),
+        peaks=_peaks(found, curves, overlap, prominence),
+        turning_points=_turning_points(found, curves, overlap, predictor),
+        curves=curves,
+        window=window,
+        hop=hop,
+        seconds=seconds,
+    )
+
+
+def _predict(predictor, cells):
+    """Predict windows; NaN for those without anything."""
+    there = np.array([not all(map(is_missing, row.values())) for row in cells])
+    width = () if predictor.classes is None else (len(predictor.classes),)
+    values = np.full((len(cells), *width), np.nan)
+    kept = [row for row, here in zip(cells, there, strict=True) if here]
+    if kept:
+        frame = {c: pd.Series([row[c] for row in kept], dtype=object) for c in kept[0]}
+        values[there] = predictor(pd.DataFrame(frame))
+    return values
+
+
+def _middle(table):
+    return ((table["start"] + table["stop"]) / 2).to_numpy()
+
+
+def _summarize(table, curves):
+    time, summary = _middle(table), {}
+    for curve in curves:
+        values = table[curve].to_numpy()
+        summary[curve] = {
+            "mean": values.mean(),
+            "spread": values.std(),
+            "slope": np.polyfit(time, values, 1)[0] if len(values) > 1 else np.nan,
+            "lowest": values.min(),
+            "highest": values.max(),
+        }
+    return pd.DataFrame.from_dict(summary, orient="index").rename_axis("curve")
+
+
+def _peaks(table, curves, overlap, prominence):
+    time, found = _middle(table), []
+    for curve in curves:
+        values = table[curve].to_numpy()
+        least = values.std() if prominence is None else prominence
+        if len(values) < 3 or not least > 0:
+            continue
+        places, told = find_peaks(values, prominence=least, distance=overlap)
+        for place, height in zip(places, told["prominences"], strict=True):
+            found.append((curve, time[place], values[place], height))
+    peaks = pd.DataFrame(found, columns=["curve", "time", "value", "prominence"])
+    return peaks.sort_values("time", ignore_index=True)
+
+
+def _turning_points(table, curves, overlap, predictor):
+    """Tell where the means of all curves change; some windows must be left."""
+    values, time = table[curves].to_numpy(), _middle(table)
+    places = change_points(values, overlap)
+    begins, ends = [0, *(place + overlap for place in places)], [*places, len(values)]
+    stretches = [values[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    if predictor.classes is None:
+        levels = [stretch.mean() for stretch in stretches]
+    else:
+        levels = [predictor.classes[stretch.mean(axis=0).argmax()] for stretch in stretches]
+    times = [(time[place] + time[place + overlap - 1]) / 2 for place in places]
+    return pd.DataFrame({"time": times, "before": levels[:-1], "after": levels[1:]})

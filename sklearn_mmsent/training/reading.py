@@ -1,0 +1,64 @@
+"""What is inside a trained network: its fused vectors, and how much blocks and steps count."""
+
+import numpy as np
+import torch
+
+from sklearn_mmsent.training.dataset import Batches
+
+
+@torch.no_grad()
+def read_fused(module, dataset):
+    """Return the fused vectors of a dataset's rows.
+
+    Parameters
+    ----------
+    module : FusionNetwork
+        In evaluation mode.
+    dataset : BlockDataset
+        Rows to read, on the module's device.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, D)
+        For a fusion that decides itself, the outputs.
+    """
+    batches = Batches(dataset, dataset.rows_at_once())
+    return np.concatenate([module.fuse(*inputs).cpu().double().numpy() for inputs, _ in batches])
+
+
+@torch.no_grad()
+def read_weights(module, dataset):
+    """Return how much each block, and each step of a block, counts in a dataset's rows.
+
+    Parameters
+    ----------
+    module : FusionNetwork
+        In evaluation mode.
+    dataset : BlockDataset
+        Rows to read, on the module's device.
+
+    Returns
+    -------
+    blocks : ndarray of float64 of shape (n_samples, M) or None
+        Zero for the absent; None for a fusion that tells none.
+    steps : list of M ndarray of float64 of shape (n_samples, S_m) or None
+        Zero for padding and for the absent.
+    """
+    read = []
+    for inputs, _ in Batches(dataset, dataset.rows_at_once()):
+        blocks, steps = module.weights(*inputs)
+        read.append([_array(weights) for weights in (blocks, *steps)])
+    blocks, *steps = (_stack(parts) for parts in zip(*read, strict=True))
+    return blocks, steps
+
+
+def _array(weights):
+    return None if weights is None else weights.cpu().double().numpy()
+
+
+def _stack(parts):
+    """Put batches under each other; steps that a batch does not have are padding."""
+    if parts[0] is None:
+        return None
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts])

@@ -1,0 +1,165 @@
+"""Weights inside fitted networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from sklearn_mmsent import (
+    DeepEnsembleClassifier,
+    FillBlocks,
+    FusionClassifier,
+    fusion_weights,
+    make_pipeline,
+)
+from sklearn_mmsent.nn import FUSIONS
+
+SHARES = ["weighted", "attention", "misa", "poe", "decision", "quality_aware", "memory"]
+GATES = ["gated", "mag", "reinforced"]
+STEPS = ["mult", "bottleneck", "reinforced"]
+NONE = ["concat", "sum", "mean", "multiplicative", "tensor", "low_rank"]
+
+
+@pytest.fixture(name="rows")
+def _rows(named_table):
+    X, y, _ = named_table(60, {"text": 6, "audio": (5, 3), "face": (4, 2)}, missing=0.2, seed=1)
+    X.iloc[0] = np.nan  # nothing at all
+    return X, y
+
+
+def fitted(rows, fusion, **params):
+    return FusionClassifier(fusion, max_epochs=2, hidden_size=16, random_state=0, **params).fit(
+        *rows
+    )
+
+
+def presence(X):
+    names = X.columns.str.partition("__").get_level_values(0)
+    return X.notna().T.groupby(names, sort=False).any().T
+
+
+def test_every_fusion_is_one_of_these():
+    assert {*SHARES, *GATES, *STEPS, *NONE} == {*FUSIONS}
+
+
+@pytest.mark.parametrize("fusion", [*SHARES, *GATES])
+def test_weights_of_modalities(rows, fusion):
+    X = rows[0]
+    found = fusion_weights(fitted(rows, fusion), X)
+    there = presence(X)
+    assert found.kind == ("gates" if fusion in GATES else "shares")
+    assert found.modalities.columns.tolist() == ["text", "audio", "face"]
+    assert (found.modalities.index == X.index).all()
+    assert (found.modalities.where(~there, 0.0) == 0).all(axis=None)
+    if fusion in SHARES:
+        np.testing.assert_allclose(found.modalities.sum(axis=1), there.any(axis=1).astype(float))
+        assert (found.modalities.to_numpy()[there.to_numpy()] > 0).all()
+    else:
+        assert (found.modalities >= 0).all(axis=None)
+
+
+@pytest.mark.parametrize("fusion", STEPS)
+def test_weights_of_steps(rows, fusion):
+    X = rows[0]
+    found = fusion_weights(fitted(rows, fusion), X)
+    there = presence(X)
+    for name, n_steps in {"audio": 5, "face": 4}.items():
+        steps = found.steps[name].to_numpy()
+        assert steps.shape == (60, n_steps)
+        block = X.filter(like=f"{name}__").to_numpy().reshape(60, n_steps, -1)
+        real = ~np.isnan(block).all(axis=2)
+        assert (steps[~real] == 0).all()
+        if fusion == "reinforced":
+            assert set(np.unique(steps)) <= {0.0, 1.0}
+            share = steps.sum(axis=1) / real.sum(axis=1).clip(min=1)
+            np.testing.assert_allclose(found.modalities[name], share)
+        else:
+            # under "mult", a block that is alone is looked at by nobody
+            seen = there[name] & ((fusion != "mult") | (there.sum(axis=1) > 1))
+            np.testing.assert_allclose(steps.sum(axis=1), seen.astype(float))
+
+
+def test_weighted_fusion_tells_its_own_parameters(rows):
+    model = fitted(rows, "weighted")
+    full = presence(rows[0]).all(axis=1)
+    expected = torch.softmax(model.net_.module_.fusion.logits, dim=0).detach().numpy()
+    found = fusion_weights(model, rows[0]).modalities[full].to_numpy()
+    np.testing.assert_allclose(found, np.tile(expected, (len(found), 1)))
+
+
+def test_attention_weights_are_those_that_predictions_are_made_with(rows):
+    """What the kernel that keeps no scores computes is what `shares` says."""
+    attention = fitted(rows, "mult").net_.module_.fusion.cross["1_to_2"].layers[0].attention
+    torch.manual_seed(0)
+    queries, memory = torch.randn(3, 4, 16).double(), torch.randn(3, 5, 16).double()
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 0, 1, 0, 0], [0, 0, 0, 0, 0]]).bool()
+    shares = attention.shares(queries, memory, mask)
+    assert torch.allclose(shares.sum(-1), mask.any(1)[:, None].double().expand(-1, 4))
+    assert (shares[~mask[:, None].expand_as(shares)] == 0).all()
+    one = attention(queries, memory, mask)
+    attention.fused = False
+    assert torch.allclose(one, attention(queries, memory, mask))
+
+
+@pytest.mark.parametrize(
+    "encoder", ["attentive", ("gru", {"pooling": "attention"}), ("lstm", {"pooling": "attention"})]
+)
+def test_steps_of_attentive_encoders_under_any_fusion(rows, encoder):
+    X = rows[0]
+    model = fitted(rows, "concat", encoders={"audio": encoder, "face": encoder})
+    found = fusion_weights(model, X)
+    assert found.modalities is None
+    assert set(found.steps) == {"audio", "face"}
+    there = presence(X)
+    np.testing.assert_allclose(found.steps["audio"].sum(axis=1), there["audio"].astype(float))
+
+
+def test_parts_of_a_modality_are_told_apart_and_together(named_table):
+    X, y, _ = named_table(60, {"text": 4, "audio__mfcc": (3, 2), "audio__egemaps": 3})
+    model = FusionClassifier("attention", max_epochs=2, random_state=0).fit(X, y)
+    found = fusion_weights(model, X)
+    assert found.blocks.columns.tolist() == ["text", "audio__mfcc", "audio__egemaps"]
+    parts = found.blocks[["audio__mfcc", "audio__egemaps"]].sum(axis=1)
+    np.testing.assert_allclose(found.modalities["audio"], parts)
+    gates = fusion_weights(FusionClassifier("gated", max_epochs=2, random_state=0).fit(X, y), X)
+    parts = gates.blocks[["audio__mfcc", "audio__egemaps"]].mean(axis=1)
+    np.testing.assert_allclose(gates.modalities["audio"], parts)
+
+
+def test_many_rows_are_read_in_batches(rows):
+    model = fitted(rows, "mult")
+    X = pd.concat([rows[0]] * 30, ignore_index=True)
+    steps, once = (
+        fusion_weights(model, X).steps["audio"],
+        fusion_weights(model, rows[0]).steps["audio"],
+    )
+    np.testing.assert_allclose(steps, pd.concat([once] * 30), atol=1e-10)
+
+
+def test_members_of_an_ensemble_are_averaged(rows):
+    X, y = rows
+    model = DeepEnsembleClassifier(
+        FusionClassifier("gated", max_epochs=2), n_members=2, random_state=0
+    ).fit(X, y)
+    alone = [fusion_weights(member, X).modalities for member in model.estimators_]
+    np.testing.assert_allclose(fusion_weights(model, X).modalities, np.mean(alone, axis=0))
+
+
+def test_through_a_pipeline(rows):
+    X, y = rows
+    pipe = make_pipeline(FillBlocks(), FusionClassifier("gated", max_epochs=2, random_state=0))
+    found = fusion_weights(pipe.fit(X, y), X)
+    assert (found.modalities.where(~presence(X), 0.0) == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("fusion", NONE)
+def test_fusions_without_weights_name_those_that_have_some(rows, fusion):
+    with pytest.raises(ValueError, match=rf"{fusion!r} of FusionClassifier has no.*'gated', 'mag'"):
+        fusion_weights(fitted(rows, fusion), rows[0])
+
+
+def test_other_estimators_are_refused():
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(TypeError, match="reads fusion networks, and LogisticRegression is none"):
+        fusion_weights(model, [[0.0]])
