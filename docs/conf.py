@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/\d\d_",
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"/(?!\d\d_)[^/]*$",  # scripts that are no examples of this form
+    "ignore_pattern": r"(^|/)(?!\d\d_)[^/]*$",  # what is no example of this form
     "within_subsection_order": FileNameSortKey,
     "abort_on_example_error": True,
     "download_all_examples": False,

@@ -33,7 +33,9 @@ from sklearn_mmsent import (
 )
 
 folder = tempfile.TemporaryDirectory()
-clips = make_clips(folder.name, 300, interaction={"agreeing": 2, "complementary": 1}, random_state=0)
+clips = make_clips(
+    folder.name, 300, interaction={"agreeing": 2, "complementary": 1}, random_state=0
+)
 train, test = next(GroupShuffleSplit(1, random_state=0).split(clips.X, groups=clips.groups))
 X, y = clips.X.iloc[test], clips.y[test]
 pipe = make_pipeline(
