@@ -83,7 +83,7 @@ plt.show()
 
 # %%
 # The field's scores, each with its convention in its name: "has0" counts neutral rows as positive,
-# "non0" leaves them out, "acc7" rounds to whole numbers. The mood of a generated clip does not change
-# on its way, so to read it step by step gains nothing here; measure it on your own.
+# "non0" leaves them out, "acc7" rounds to whole numbers. The mood of a generated clip does not
+# change on its way, so to read it step by step gains nothing here; measure it on your own.
 
 scores[["acc2_has0", "acc2_non0", "acc7", "mae", "corr"]].round(3)
