@@ -17,6 +17,7 @@ _EXPORTS = {
     "DivergenceError": "exceptions",
     "MissingDependencyError": "exceptions",
     "MMSentError": "exceptions",
+    "StreamFullError": "exceptions",
     "StudyError": "exceptions",
     # blocks
     "Block": "blocks",
@@ -56,6 +57,7 @@ _EXPORTS = {
     "DependsOn": "spaces",
     "SearchSpace": "spaces",
     # estimators
+    "FewShotClassifier": "estimators",
     "FusionClassifier": "estimators",
     "FusionMultitask": "estimators",
     "FusionRegressor": "estimators",
@@ -105,6 +107,10 @@ _EXPORTS = {
     "modality_contributions": "inspection",
     "modality_importance": "inspection",
     "predict_timeline": "inspection",
+    # streaming
+    "Prediction": "streaming",
+    "RowPredictor": "streaming",
+    "StreamingPredictor": "streaming",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

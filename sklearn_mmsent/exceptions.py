@@ -35,3 +35,7 @@ class StudyError(MMSentError, OSError):
 
 class TooLargeError(MMSentError, MemoryError):
     """Rows, or a network, do not fit into memory."""
+
+
+class StreamFullError(MMSentError, RuntimeError):
+    """A stream has as many windows waiting as it may hold, and takes no more input."""

@@ -77,7 +77,7 @@ def test_a_floor_uses_only_the_floors_under_it():
         {"training"},
         {"estimators"},
         {"metrics"},
-        {"datasets", "sampling"},
+        {"datasets", "sampling", "streaming"},
         {"model_selection"},
         {"ensemble"},
         {"inspection"},

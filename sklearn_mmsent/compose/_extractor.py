@@ -123,6 +123,11 @@ class MultimodalExtractor(ColumnTransformer):
         return super().transform(self._row(X) if isinstance(X, Mapping) else X, **params)
 
     def _row(self, X):
+        known = self._known_columns(X)
+        return pd.DataFrame({key: pd.Series([X.get(key)], dtype=object) for key in known})
+
+    def _known_columns(self, X):
+        """Return the columns that `fit` saw, among which the keys of a row must be."""
         known = list(self.feature_names_in_)
         unknown = [key for key in X if key not in known]
         if unknown or not X:
@@ -131,7 +136,7 @@ class MultimodalExtractor(ColumnTransformer):
                 f"{type(self).__name__}: one row as a dict has {came}; it was fitted on "
                 f"{', '.join(map(repr, known))}."
             )
-        return pd.DataFrame({key: pd.Series([X.get(key)], dtype=object) for key in known})
+        return known
 
 
 class PresentCells(TransformerMixin, BaseEstimator):

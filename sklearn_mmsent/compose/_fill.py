@@ -164,6 +164,14 @@ def fill_table(blocks, values, fills, names):
     DataFrame of shape (n_samples, n_columns + n_indicators)
         Each block in its own dtype, the indicators in float32.
     """
+    parts = fill_arrays(blocks, values, fills)
+    frame = pd.concat([pd.DataFrame(part) for part in parts], axis=1)
+    frame.columns = [*names, *indicator_names(blocks)]
+    return frame
+
+
+def fill_arrays(blocks, values, fills):
+    """Give what `fill_table` lays side by side, as arrays: each block's, and the indicators."""
     parts, indicators = [], []
     for block, data, fill in zip(blocks, values, fills, strict=True):
         parts.append(_filled(data, fill).reshape(len(data.present), block.width))
@@ -173,9 +181,7 @@ def fill_table(blocks, values, fills, names):
             last = steps.shape[1] - np.argmax(steps[:, ::-1], axis=1)
             indicators.append(np.where(steps.any(axis=1), last, 0))
     parts.append(np.column_stack(indicators).astype(np.float32))
-    frame = pd.concat([pd.DataFrame(part) for part in parts], axis=1)
-    frame.columns = [*names, *indicator_names(blocks)]
-    return frame
+    return parts
 
 
 def indicator_names(blocks):

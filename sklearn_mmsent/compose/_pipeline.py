@@ -4,6 +4,7 @@ import warnings
 
 import pandas as pd
 from imblearn import pipeline as imblearn_pipeline
+from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import _set_output
 
@@ -76,6 +77,8 @@ class Pipeline(imblearn_pipeline.Pipeline):
         for position, (name, step) in enumerate(self.steps, start=1):
             if not hasattr(step, "transform"):
                 continue  # "passthrough", a sampler, or a final predictor
+            if is_classifier(step) or is_regressor(step):
+                continue  # stacking, which reads what it transforms itself, and not as a table
             if hasattr(step, "set_output"):
                 step.set_output(transform=_CONTAINER)
             elif position < len(self.steps):
@@ -156,18 +159,40 @@ class _BlockFrames(_set_output.PandasAdapter):
     container_lib = _CONTAINER
 
     def create_container(self, X_output, X_original, columns, inplace=True):
+        columns = _set_output.get_columns(columns)
+        made = isinstance(X_output, pd.DataFrame) and columns is not None
+        if made and len(columns) != X_output.shape[1]:
+            return X_output  # transform was here already, for the fit_transform that called it
         frame = super().create_container(X_output, X_original, columns, inplace=inplace)
         if not isinstance(X_original, pd.DataFrame):
             return frame
-        names = set(map(str, X_original.columns))
-        marks = [name for name in X_original.columns if is_indicator(name, names)]
-        if not marks:
+        kept, marks = carried_columns(X_original.columns, frame.columns)
+        if not marks and len(kept) == frame.shape[1]:
             return frame
-        kept = [name for name in frame.columns if name not in marks]
-        # of a block that the transformer has dropped, the marks go too
-        gone = _owners(names.difference(marks)) - _owners(kept)
-        marks = [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
         return pd.concat([frame[kept], X_original[marks].set_axis(frame.index)], axis=1)
+
+
+def carried_columns(names_in, names_out):
+    """Tell which columns a step of a :class:`Pipeline` hands on.
+
+    Parameters
+    ----------
+    names_in, names_out : sequence of str
+        What goes into the step's transformer, and what it makes of it.
+
+    Returns
+    -------
+    kept : list of str
+        Of what it makes.
+    marks : list of str
+        Of what goes in: indicators of blocks, which follow the former untouched.
+    """
+    names = set(map(str, names_in))
+    marks = [name for name in names_in if is_indicator(name, names)]
+    kept = [name for name in names_out if name not in marks]
+    # of a block that the transformer has dropped, the marks go too
+    gone = _owners(names.difference(marks)) - _owners(kept)
+    return kept, [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
 
 
 def _owners(names):

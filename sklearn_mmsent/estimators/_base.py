@@ -486,12 +486,18 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _outputs(self, X):
         """Return the network's outputs of shape (n_samples, n_outputs)."""
-        dataset = self._dataset(X)
-        return predict_network(self.net_.module_, dataset)
+        return predict_network(self._fitted_network(), self._dataset(X))
+
+    def _fused(self, X):
+        """Return the vectors that the head reads, of shape (n_samples, n_fused)."""
+        return predict_network(self._fitted_network().fuse, self._dataset(X))
+
+    def _fitted_network(self):
+        check_is_fitted(self)
+        return self.net_.module_
 
     def _dataset(self, X):
         """Return the rows of a table to predict, as the network takes them."""
-        check_is_fitted(self)
         blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i in self._unseen:
             blocks[i].present[:] = False

@@ -9,6 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators._labels import refuse_unusable_labels
 from sklearn_mmsent.estimators._weights import weights_of_classes
 from sklearn_mmsent.nn import OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.losses import LOSSES
@@ -385,7 +386,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     # -- what makes it a classifier ----------------------------------------------------------
 
     def _check_target(self, y):
-        self._refuse_unusable_labels(y)
+        refuse_unusable_labels(y, owner=type(self).__name__)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
@@ -397,7 +398,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return y
 
     def _check_known_target(self, y):
-        self._refuse_unusable_labels(y)
+        refuse_unusable_labels(y, owner=type(self).__name__)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             row = int(np.argmax(unknown))
@@ -407,20 +408,6 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
                 f"which y does not have; it has {known}."
             )
         return y
-
-    def _refuse_unusable_labels(self, y):
-        if y.dtype.kind == "f" and np.isinf(y).any():
-            raise ValueError(
-                f"{type(self).__name__}: Input y contains infinity or a value too large for a "
-                f"label, at row {int(np.argmax(np.isinf(y)))}. Label the row, or drop it."
-            )
-        missing = pd.isna(y)
-        if missing.any():
-            row = int(np.argmax(missing))
-            raise ValueError(
-                f"{type(self).__name__}: Input y contains NaN: row {row} has no label (nor have "
-                f"{int(missing.sum()) - 1} others). Drop rows without a label, or label them."
-            )
 
     def _is_ordinal(self):
         return self.ordinal is not False

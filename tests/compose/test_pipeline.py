@@ -6,6 +6,7 @@ import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
@@ -141,3 +142,21 @@ def test_a_block_without_a_prefix_keeps_its_mark():
     table = make_pipeline(*steps).fit_transform(X)
     assert list(table) == ["a", "b", "voice__present"]
     assert table["voice__present"].tolist() == [1, 1, 0]
+
+
+def test_indicators_stay_once_where_fit_transform_calls_transform():
+    # SelectKBest has no fit_transform of its own, and drops one of the two indicators
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(20, 4)), columns=["a__x", "a__y", "b__x", "b__y"])
+    X.loc[:3, ["a__x", "a__y"]] = np.nan
+    y = np.arange(20) % 2
+    pipe = make_pipeline(FillBlocks(), SelectKBest(lambda X, y: np.arange(6)[::-1], k=4))
+    kept = ["a__x", "a__y", "b__x", "b__y", "a__present", "b__present"]
+    assert pipe.fit_transform(X, y).columns.tolist() == kept
+    assert pipe.transform(X).columns.tolist() == kept
+
+
+def test_stacking_as_the_last_step_reads_its_own_transform(named_table):
+    X, y, _ = named_table(60, missing=0.2)
+    pipe = make_pipeline(FillBlocks(), StackingClassifier([("a", DummyClassifier())], cv=2))
+    assert pipe.fit(X, y).predict(X).shape == (60,)  # warnings are errors

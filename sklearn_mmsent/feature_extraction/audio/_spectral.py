@@ -122,6 +122,33 @@ def powers(clips, *, n_fft, hop_length, bands, device):
     """
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)
+    flat = powers_of_frames(frames, bands)
+    lengths = torch.tensor([n_frames(len(clip), n_fft, hop_length) for clip in clips])
+    if device.type == "cpu":
+        for i, (first, length) in enumerate(zip(firsts.tolist(), lengths.tolist(), strict=True)):
+            yield flat[None, first : first + length], lengths[i : i + 1], slice(i, i + 1)
+        return
+    frame = torch.minimum(torch.arange(int(lengths.max())), lengths[:, None] - 1)  # (B, T)
+    rows = (torch.from_numpy(firsts)[:, None] + frame).to(device)
+    yield flat[rows], lengths.to(device), slice(0, len(clips))
+
+
+def powers_of_frames(frames, bands):
+    """Power spectra of frames that are cut already, or sums of them over bands.
+
+    Parameters
+    ----------
+    frames : Tensor of shape (N, n_fft), float32
+        Samples, a frame a row; not yet windowed.
+    bands : tuple or slice
+        As `powers` takes it.
+
+    Returns
+    -------
+    Tensor of shape (N, M or number of frequencies), float32
+        On the frames' device. On a CPU the next call takes the same memory.
+    """
+    n_fft, device = frames.shape[1], frames.device
     window = _window(n_fft, device)
     width = bands.stop - bands.start if isinstance(bands, slice) else bands[-1][1].stop
     flat = _workspace("flat", len(frames), width, device)
@@ -141,15 +168,7 @@ def powers(clips, *, n_fft, hop_length, bands, device):
         torch.add(squares[..., 0], squares[..., 1], out=power)
         for rows, columns, weights in bands:
             torch.matmul(power[:, rows], weights, out=flat[start : start + n, columns])
-
-    lengths = torch.tensor([n_frames(len(clip), n_fft, hop_length) for clip in clips])
-    if device.type == "cpu":
-        for i, (first, length) in enumerate(zip(firsts.tolist(), lengths.tolist(), strict=True)):
-            yield flat[None, first : first + length], lengths[i : i + 1], slice(i, i + 1)
-        return
-    frame = torch.minimum(torch.arange(int(lengths.max())), lengths[:, None] - 1)  # (B, T)
-    rows = (torch.from_numpy(firsts)[:, None] + frame).to(device)
-    yield flat[rows], lengths.to(device), slice(0, len(clips))
+    return flat
 
 
 def _workspace(name, n_rows, n_columns, device, dtype=torch.float32):

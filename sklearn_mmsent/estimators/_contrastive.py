@@ -1,0 +1,58 @@
+"""A projection under which rows of a class lie together, learned from few rows.
+
+Supervised contrastive learning: Khosla et al. (2020), Supervised contrastive learning, NeurIPS. For
+few examples: Tunstall et al. (2022), Efficient few-shot learning without prompts, arXiv:2209.11055.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+_LR, _WEIGHT_DECAY = 2e-2, 1e-3
+_NOISE, _HIDDEN = 0.5, 0.3  # of features: added noise in standard deviations, share that is hidden
+
+
+def contrastive_projection(rows, classes, width, *, temperature, n_steps, seed):
+    """Learn a linear projection with the supervised contrastive loss.
+
+    Each row stands in the batch twice, each time with noise on its features and a part of them
+    hidden, so that a class of one row has a pair, too.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (N, D)
+        Standardised features.
+    classes : ndarray of int of shape (N,)
+        Class numbers.
+    width : int
+        Features that the projection gives.
+    temperature : float
+        Of the similarities.
+    n_steps : int
+        Of AdamW.
+    seed : int
+        Of start and noise; global generators stay as they are.
+
+    Returns
+    -------
+    ndarray of shape (D, width)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.from_numpy(np.concatenate([rows, rows])).double()
+    classes = torch.from_numpy(np.concatenate([classes, classes]))
+    start = torch.randn(rows.shape[1], width, generator=generator, dtype=torch.double)
+    weights = (start / rows.shape[1] ** 0.5).requires_grad_()
+    optimizer = torch.optim.AdamW([weights], lr=_LR, weight_decay=_WEIGHT_DECAY)
+    itself = torch.eye(len(rows), dtype=torch.bool)
+    partners = ((classes[:, None] == classes) & ~itself).double()
+    for _ in range(n_steps):
+        noise = torch.randn(rows.shape, generator=generator, dtype=torch.double)
+        shown = torch.rand(rows.shape, generator=generator, dtype=torch.double) >= _HIDDEN
+        projected = F.normalize(((rows + _NOISE * noise) * shown) @ weights, dim=1)
+        similar = (projected @ projected.T / temperature).masked_fill(itself, -torch.inf)
+        log_shares = (similar - similar.logsumexp(dim=1, keepdim=True)).masked_fill(itself, 0.0)
+        loss = -((log_shares * partners).sum(dim=1) / partners.sum(dim=1)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return weights.detach().numpy()
