@@ -94,10 +94,6 @@ _EXPORTS = {
     "ModalitySMOTE": "sampling",
     "OutlierRemover": "sampling",
     "TextAugmenter": "sampling",
-    # streaming
-    "Prediction": "streaming",
-    "RowPredictor": "streaming",
-    "StreamingPredictor": "streaming",
     # inspection
     "ConflictDetector": "inspection",
     "EmbeddingDisplay": "inspection",
@@ -111,6 +107,10 @@ _EXPORTS = {
     "modality_contributions": "inspection",
     "modality_importance": "inspection",
     "predict_timeline": "inspection",
+    # streaming
+    "Prediction": "streaming",
+    "RowPredictor": "streaming",
+    "StreamingPredictor": "streaming",
     # datasets
     "make_clips": "datasets",
     "make_interactions": "datasets",

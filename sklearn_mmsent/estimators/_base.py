@@ -497,7 +497,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         return self.net_.module_
 
     def _dataset(self, X):
-        """Read a table as the network's input."""
+        """Return the rows of a table to predict, as the network takes them."""
         blocks = self.layout_.read(self._check_table(X, reset=False), stream=True)
         for i in self._unseen:
             blocks[i].present[:] = False
