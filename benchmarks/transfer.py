@@ -262,6 +262,7 @@ Tuned less from scratch, macro-F1: {gain} points; seed by seed {gains}.
 
 The recipe:
 
+<!-- not run: a recipe, whose rows are those of the benchmark above -->
 ```python
 first = FusionClassifier(
     encoders={encoder},
