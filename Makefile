@@ -45,7 +45,7 @@ test-all: $(VENV)/.dev  ## every test, the slow ones on real data too
 	$(PYTEST)
 
 bench: $(VENV)/.dev     ## accuracy on real data (set MMSENT_DATA to its folder)
-	$(BIN)/python benchmarks/defaults.py
+	$(BIN)/python benchmarks/accuracy.py
 
 docs: $(VENV)/.docs     ## build the documentation and run its gallery (docs/_build/html)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going docs docs/_build/html
