@@ -99,7 +99,8 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
     Networks of equal shapes, such as candidates that differ in learning rate, weight decay or
     dropout, are trained together as one network with an axis of members, where that is faster.
     Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
-    common. In all else it is scikit-learn's search, with the same results.
+    common. In all else it is scikit-learn's search; networks that were trained together drew other
+    dropout than they would alone, so that scores differ as those of another seed do.
 
     On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
     over them where there is enough to train.
@@ -192,7 +193,8 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     Networks of equal shapes, such as candidates that differ in learning rate, weight decay or
     dropout, are trained together as one network with an axis of members, where that is faster.
     Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
-    common. In all else it is scikit-learn's search, with the same results.
+    common. In all else it is scikit-learn's search; networks that were trained together drew other
+    dropout than they would alone, so that scores differ as those of another seed do.
 
     On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
     over them where there is enough to train.
