@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from sklearn_mmsent.model_selection.comparison._models import fit_params_of
+from sklearn_mmsent.model_selection._metadata import fit_metadata
 
 
 class FromFinerLabels(ClassifierMixin, BaseEstimator):
@@ -26,7 +26,7 @@ class FromFinerLabels(ClassifierMixin, BaseEstimator):
         finer = self.labels.loc[X.index].to_numpy()
         self.classes_ = np.unique(y)
         self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(X, finer, **fit_params_of(self.estimator_, groups, {}))
+        self.estimator_.fit(X, finer, **fit_metadata(self.estimator_, groups=groups))
         coarse = dict(zip(finer.tolist(), np.asarray(y).tolist(), strict=True))
         self._belongs = np.array(
             [[coarse[label] == c for c in self.classes_] for label in self.estimator_.classes_],

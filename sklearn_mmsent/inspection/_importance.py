@@ -11,12 +11,13 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
-from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_mmsent.inspection._coalitions import check_number, shapley, values_of
 from sklearn_mmsent.inspection._rows import Rows
 from sklearn_mmsent.metrics import get_scorer
 from sklearn_mmsent.model_selection import fused_cross_validate
+from sklearn_mmsent.model_selection._metadata import fit_metadata
+from sklearn_mmsent.model_selection.comparison._models import seed_everywhere
 
 _OWNER = "modality_importance"
 
@@ -199,15 +200,14 @@ def _fits(estimator, X, y, cv, groups, seeds):
     for seed in [None] if seeds is None else seeds:
         one = clone(estimator)
         if seed is not None:
-            names = [name for name in one.get_params() if name.split("__")[-1] == "random_state"]
-            one.set_params(**dict.fromkeys(names, seed))
+            seed_everywhere(one, seed)
         result = fused_cross_validate(
             one,
             X,
             y,
             cv=cv,
             groups=groups,
-            params=_fit_params(one, groups),
+            params=fit_metadata(one, groups=groups),
             scoring=_no_score,
             return_estimator=True,
             return_indices=True,
@@ -216,17 +216,6 @@ def _fits(estimator, X, y, cv, groups, seeds):
         for fold, fitted in enumerate(result["estimator"]):
             fits.append((fold, seed, fitted, result["indices"]["test"][fold]))
     return fits
-
-
-def _fit_params(estimator, groups):
-    """Return what hands groups to a ``fit`` that takes them."""
-    path, final = "", estimator
-    while hasattr(final, "steps"):
-        name, final = final.steps[-1]
-        path += f"{name}__"
-    if groups is None or not has_fit_parameter(final, "groups"):
-        return None
-    return {f"{path}groups": groups}
 
 
 def _no_score(estimator, X, y):

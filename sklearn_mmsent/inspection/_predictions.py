@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import is_regressor
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.estimators import FusionMultitask
 
 
@@ -37,7 +38,7 @@ class Predictor:
                 return np.asarray(predicted, dtype=float)
             if hasattr(predicted, "columns"):
                 return predicted[self.target].to_numpy(dtype=float)
-            names = list(_final(self.estimator)._targets.order)
+            names = list(final_step(self.estimator)._targets.order)
             return predicted[:, names.index(self.target)].astype(float)
         probabilities = self.estimator.predict_proba(X)
         return np.asarray(probabilities if self.target is None else probabilities[self.target])
@@ -47,7 +48,7 @@ class Predictor:
         return predictions if self.classes is None else self.classes[predictions.argmax(axis=1)]
 
     def _find_target(self, target):
-        final = _final(self.estimator)
+        final = final_step(self.estimator)
         if not isinstance(final, FusionMultitask):
             return None
         names = [one.name for one in final.targets_]
@@ -62,14 +63,14 @@ class Predictor:
 
     def _find_classes(self):
         if self.target is not None:
-            return _final(self.estimator).classes_.get(self.target)
+            return final_step(self.estimator).classes_.get(self.target)
         if is_regressor(self.estimator):
             return None
         if not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
                 f"{self.owner} reads probabilities or intensities, and "
-                f"{type(_final(self.estimator)).__name__} gives neither: it is no regressor and "
-                "has no predict_proba. Calibrate it with CalibratedClassifierCV."
+                f"{type(final_step(self.estimator)).__name__} gives neither: it is no regressor "
+                "and has no predict_proba. Calibrate it with CalibratedClassifierCV."
             )
         return np.asarray(self.estimator.classes_)
 
@@ -95,7 +96,7 @@ def prediction_of(estimator, X, target, *, owner):
     explained : ndarray of shape (n_samples,) or None
         Each row's class; None for intensities.
     """
-    label = None if isinstance(_final(estimator), FusionMultitask) else target
+    label = None if isinstance(final_step(estimator), FusionMultitask) else target
     if isinstance(target, tuple) and label is None:
         target, label = target
     predictor = Predictor(estimator, target, owner)
@@ -110,9 +111,3 @@ def prediction_of(estimator, X, target, *, owner):
         explained = np.full(len(X), label, dtype=predictor.classes.dtype)
     column = np.searchsorted(predictor.classes, explained)
     return lambda rows: predictor(rows)[np.arange(len(column)), column], explained
-
-
-def _final(estimator):
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return estimator

@@ -9,6 +9,7 @@ import joblib
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.training import train_members
 
@@ -54,10 +55,7 @@ class Fit:
     @property
     def final(self):
         """The estimator at the end of its pipeline."""
-        final = self.estimator
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
-        return final
+        return final_step(self.estimator)
 
 
 def fit_together(estimator, candidates, folds, *, stack="auto", shared=None, watch=None):

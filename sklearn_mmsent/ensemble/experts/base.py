@@ -26,12 +26,12 @@ from sklearn_mmsent.ensemble.experts.fitting import Training, name_error, output
 from sklearn_mmsent.ensemble.experts.naming import (
     generator,
     name_experts,
-    search_by_groups,
     seeded,
 )
 from sklearn_mmsent.ensemble.experts.pooling import known
 from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.model_selection._inner_folds import with_whole_groups
 
 
 class BaseExperts(_BaseComposition):
@@ -156,12 +156,19 @@ class BaseExperts(_BaseComposition):
         name, classifier = type(self).__name__, data.classes is not None
         experts = name_experts(given, data.table, classifier=classifier, owner=name)
         rng = generator(self.random_state)
-        experts = [dataclasses.replace(e, estimator=seeded(e.estimator, rng)) for e in experts]
-        if data.groups is not None:
-            for expert in experts:
-                search_by_groups(
-                    expert.estimator, classifier=classifier, random_state=self.random_state
-                )
+        experts = [
+            dataclasses.replace(
+                expert,
+                estimator=with_whole_groups(
+                    seeded(expert.estimator, rng),
+                    data.y,
+                    data.groups,
+                    classifier=classifier,
+                    random_state=self.random_state,
+                ),
+            )
+            for expert in experts
+        ]
         able = [expert for expert in experts if data.table.readable(expert).any()]
         if not able:
             raise BlockError(f"{name}: every modality is missing in every training row.")

@@ -7,13 +7,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.impute._base import _BaseImputer
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
 
 from sklearn_mmsent.compose import FillBlocks, Pipeline
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.model_selection._metadata import fit_metadata
 
 HOW_TO_NAME = (
     "Give one estimator, of which each modality gets a clone, or a list of (name, estimator) and "
@@ -41,10 +40,7 @@ class Expert:
     modalities: tuple | None = None
 
     def __str__(self):
-        final = self.estimator
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
-        return f"{self.name!r} ({type(final).__name__})"
+        return f"{self.name!r} ({type(final_step(self.estimator)).__name__})"
 
 
 def name_experts(given, table, *, classifier, owner):
@@ -168,34 +164,6 @@ def seeded(estimator, rng):
     )
     seeds = rng.integers(np.iinfo(np.int32).max, size=len(undecided)).tolist()
     return estimator.set_params(**dict(zip(undecided, seeds, strict=True)))
-
-
-def search_by_groups(estimator, *, classifier, random_state=None):
-    """Let a search, also one at the end of a pipeline, keep groups together.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Unfitted. A search whose folds are a number splits shuffled rows by groups from now on.
-    classifier : bool
-        Whether targets are classes.
-    random_state : int, RandomState or None, default=None
-        Decides the shuffle.
-
-    Returns
-    -------
-    estimator
-        The same.
-    """
-    search = estimator
-    while hasattr(search, "steps"):
-        search = search.steps[-1][1]
-    counted = isinstance(search, BaseSearchCV) and isinstance(search.cv, Integral | None)
-    if counted and not hasattr(search, "cv_results_") and not fit_metadata(search, groups=()):
-        kind = StratifiedGroupKFold if classifier else GroupKFold
-        n_folds = 5 if search.cv is None else search.cv
-        search.set_params(cv=kind(n_folds, shuffle=True, random_state=random_state))
-    return estimator
 
 
 def behind_fill(estimator, table):

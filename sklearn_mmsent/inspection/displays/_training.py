@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.inspection._networks import networks_of
 from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, legend_beside, new_axes
 
@@ -64,9 +65,7 @@ class TrainingDisplay:
         TrainingDisplay
             The picture.
         """
-        final = getattr(estimator, "best_estimator_", estimator)
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
+        final = final_step(getattr(estimator, "best_estimator_", estimator))
         networks, _ = networks_of(final, None, owner=cls.__name__)
         histories = [network.net_.history for network in networks]
         train = [np.array(history[:, "train_loss"], dtype=float) for history in histories]

@@ -5,11 +5,14 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from tqdm import tqdm
 
+from sklearn_mmsent.model_selection._inner_folds import with_whole_groups
+from sklearn_mmsent.model_selection._metadata import fit_metadata
 from sklearn_mmsent.model_selection._split_checks import (
     N_FOLDS,
     check_rows,
@@ -183,7 +186,7 @@ def compare(
         inner = inner_scoring(scoring, y, classifier=classifier)
         models = _models.with_searches(models, nested, scoring=inner)
     models = {
-        name: _models.with_grouped_searches(model, y, groups, classifier=classifier)
+        name: with_whole_groups(clone(model), y, groups, classifier=classifier)
         for name, model in models.items()
     }
     scorer = choose_scorer(scoring, y, classifier=classifier)
@@ -237,7 +240,7 @@ def _rows(X, y, groups):
 def _check_taken(models, params):
     """Refuse metadata that would not reach anyone."""
     for name in params:
-        if not any(_models.fit_params_of(m, None, {name: None}) for m in models.values()):
+        if not any(fit_metadata(model, **{name: ()}) for model in models.values()):
             raise ValueError(f"compare: no model takes {name!r}, given in params, in fit.")
 
 

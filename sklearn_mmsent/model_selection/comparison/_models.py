@@ -2,17 +2,12 @@
 
 import warnings
 from collections import Counter
-from numbers import Integral
 
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
-from sklearn.utils._metadata_requests import _routing_enabled
-from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_mmsent.model_selection._offsets import TunedOffsetsClassifierCV
+from sklearn_mmsent.compose._final_step import final_step
+from sklearn_mmsent.model_selection._inner_folds import splits_inside
 from sklearn_mmsent.model_selection._search import BatchedGridSearchCV
 from sklearn_mmsent.model_selection._split_checks import choose_splitter, split_rows
 
@@ -151,41 +146,6 @@ def with_searches(models, spaces, *, scoring):
     }
 
 
-def final_step(model):
-    """Return the estimator at the end of a pipeline, or the model itself."""
-    while isinstance(model, Pipeline):
-        model = model.steps[-1][1]
-    return model
-
-
-def with_grouped_searches(model, y, groups, *, classifier):
-    """Return a clone whose inner folds keep groups whole, where they are but a number.
-
-    Parameters
-    ----------
-    model : estimator
-        Perhaps a search, or a pipeline that ends in one.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets.
-    groups : ndarray of shape (n_samples,) or None
-        Of the rows; None leaves the search as it is.
-    classifier : bool
-        Whether it predicts classes.
-
-    Returns
-    -------
-    estimator
-        Unfitted.
-    """
-    model = clone(model)
-    final = final_step(model)
-    if groups is not None and _splits_by_groups(final):
-        cv = final.cv
-        if cv is None or isinstance(cv, Integral):
-            final.set_params(cv=choose_splitter(cv, y, classifier=classifier, groups=groups))
-    return model
-
-
 def check_inner_splits(name, model, y, groups, splits, *, classifier):
     """Split the training part of every fold as a search inside will, and tell what is wrong.
 
@@ -194,7 +154,7 @@ def check_inner_splits(name, model, y, groups, splits, *, classifier):
     name : str
         Of the model.
     model : estimator
-        As `with_grouped_searches` gives it; nothing is done for what is no search.
+        Its inner folds keep groups whole if they can; nothing is done for what is no search.
     y, groups : ndarray of shape (n_samples,) or None
         Of all rows.
     splits : list of (train, test) pairs
@@ -203,7 +163,7 @@ def check_inner_splits(name, model, y, groups, splits, *, classifier):
         Whether it predicts classes.
     """
     final = final_step(model)
-    if not (isinstance(final, BaseSearchCV) or _splits_by_groups(final)):
+    if not splits_inside(final):
         return
     owner = f"compare, folds inside of {name!r}"
     with warnings.catch_warnings(record=True) as told:
@@ -214,10 +174,6 @@ def check_inner_splits(name, model, y, groups, splits, *, classifier):
             split_rows(splitter, train, y[train], inside, classifier=classifier, owner=owner)
     if told:  # what is wrong with one outer fold is often wrong with all
         warnings.warn(told[0].message, stacklevel=2)
-
-
-def _splits_by_groups(final):
-    return "cv" in final.get_params(deep=False) and _groups_parameter(final) is not None
 
 
 def seed_everywhere(model, seed):
@@ -236,61 +192,3 @@ def uses_seeds(model):
     constant = isinstance(model, DummyClassifier | DummyRegressor)
     varied = constant and getattr(model, "strategy", None) in ("stratified", "uniform")
     return bool(seed_params(model, 0)) and (varied or not constant)
-
-
-def fit_params_of(model, groups, params):
-    """Choose of groups and other metadata what a model takes in ``fit``.
-
-    Parameters
-    ----------
-    model : estimator
-        Unfitted.
-    groups : ndarray of shape (n_samples,) or None
-        Of all rows.
-    params : dict of str to object
-        Other metadata, by name. With metadata routing, a model is given what it requests.
-
-    Returns
-    -------
-    dict of str to object
-        Under the names by which the model takes them.
-    """
-    offered = dict(params) if groups is None else {"groups": groups, **params}
-    if _routing_enabled():
-        wanted = get_routing_for_object(model).consumes("fit", offered)
-        return {name: offered[name] for name in wanted}
-    taken = {}
-    prefix, final = "", model
-    while isinstance(final, Pipeline):
-        prefix, final = f"{prefix}{final.steps[-1][0]}__", final.steps[-1][1]
-    for name, value in offered.items():
-        step, _, rest = name.partition("__")
-        if rest and isinstance(model, Pipeline) and step in model.named_steps:
-            taken[name] = value
-        elif name == "groups":
-            if parameter := _groups_parameter(final):
-                taken[prefix + parameter] = value
-            inner = _inner_groups(final)
-            if inner:
-                taken[prefix + inner] = value
-        else:
-            inner = final.estimator if isinstance(final, BaseSearchCV) else final
-            if has_fit_parameter(inner, name):
-                taken[prefix + name] = value
-    return taken
-
-
-def _groups_parameter(final):
-    """Return "groups" if an estimator takes them in ``fit``, None if it does not."""
-    by_keyword = isinstance(final, BaseSearchCV | TunedOffsetsClassifierCV)
-    return "groups" if by_keyword or has_fit_parameter(final, "groups") else None
-
-
-def _inner_groups(final):
-    """Return how a search hands groups to the end of the pipeline that it searches, too."""
-    inner = getattr(final, "estimator", None)
-    by_keyword = isinstance(final, BaseSearchCV) and not has_fit_parameter(final, "groups")
-    if not (by_keyword and isinstance(inner, Pipeline)):
-        return None
-    step, last = inner.steps[-1]
-    return f"{step}__groups" if _groups_parameter(last) else None

@@ -9,11 +9,11 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.model_selection._metadata import fit_metadata
 from sklearn_mmsent.model_selection._together import Fold, fit_together
 from sklearn_mmsent.model_selection.comparison._models import (
-    final_step,
-    fit_params_of,
     seed_everywhere,
     seed_params,
     uses_seeds,
@@ -61,7 +61,7 @@ class Data:
 
     def fold(self, model, split):
         """Return what a model's ``fit`` is called with."""
-        params = fit_params_of(model, self.groups, self.params)
+        params = fit_metadata(model, **{"groups": self.groups, **self.params})
         return Fold(
             _safe_indexing(self.X, split.train),
             self.y[split.train],

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _check_method_params
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.model_selection.fusion_search import _checks as checks
 from sklearn_mmsent.model_selection.fusion_search import _results as results
@@ -308,10 +309,7 @@ class FusionSearchCV(BaseSearchCV):
     def _plan(self, data, scorer, objective, began):
         if self.n_trials is None and self.timeout is None:
             raise ValueError("FusionSearchCV: give n_trials or timeout, or it would never end.")
-        final = self.estimator
-        while hasattr(final, "steps"):
-            final = final.steps[-1][1]
-        stackable = isinstance(final, BaseFusion)
+        stackable = isinstance(final_step(self.estimator), BaseFusion)
         together = self.n_together
         if together == "auto":
             together = TOGETHER if stackable else 1
