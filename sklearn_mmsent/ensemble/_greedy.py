@@ -15,7 +15,6 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertClassifier, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.fitting import name_error
-from sklearn_mmsent.ensemble.experts.folds import make_folds
 from sklearn_mmsent.ensemble.experts.naming import Expert, generator, seeded
 from sklearn_mmsent.ensemble.experts.pooling import pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
@@ -104,20 +103,11 @@ class _BaseGreedy(BaseExperts):
         UserWarning
             If candidates of a search fail; they are left out.
         """
-        name = type(self).__name__
         data = self._open(X, y, sample_weight, groups)
         score = OutputScore(self.scoring, data)
         experts = self._named_experts(data, self._given())
         self._check_members(experts)
-        splits = make_folds(
-            self.cv,
-            data.table.X,
-            data.y,
-            data.groups,
-            classifier=data.classes is not None,
-            random_state=self.random_state,
-            owner=name,
-        )
+        splits = self._split(data)
         experts, candidates = self._library(experts, data)
         trained = self._train(
             experts, data, splits, candidates=[list(c.values()) for c in candidates], whole=False

@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
-from sklearn_mmsent.ensemble.experts.folds import make_folds
 from sklearn_mmsent.ensemble.experts.naming import did_you_mean
 from sklearn_mmsent.ensemble.experts.pooling import known, learn_weights, pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
@@ -60,15 +59,7 @@ class _BaseLateFusion(BaseExperts):
         given = self._given_weights(experts)
         splits = ()
         if given is None or self._calibrates():
-            splits = make_folds(
-                self.cv,
-                data.table.X,
-                data.y,
-                data.groups,
-                classifier=data.classes is not None,
-                random_state=self.random_state,
-                owner=type(self).__name__,
-            )
+            splits = self._split(data)
         told = self._calibrate(self._train_named(experts, data, splits), data, splits)
         self.oof_predictions_ = self._by_name(told) if splits else None
         self._weights = self._find_weights(told, data) if given is None else given

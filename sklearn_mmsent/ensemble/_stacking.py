@@ -13,7 +13,6 @@ from sklearn_mmsent.blocks import SEPARATOR
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
 from sklearn_mmsent.ensemble.experts.fitting import name_error, outputs_of
-from sklearn_mmsent.ensemble.experts.folds import make_folds
 from sklearn_mmsent.ensemble.experts.naming import Expert, behind_fill, generator, seeded
 from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
@@ -70,15 +69,7 @@ class _BaseFusionStacking(BaseExperts):
         final = Expert(FINAL, self._final())
         self._check_able(experts)
         self._check_final(final)
-        splits = make_folds(
-            self.cv,
-            data.table.X,
-            data.y,
-            data.groups,
-            classifier=data.classes is not None,
-            random_state=self.random_state,
-            owner=name,
-        )
+        splits = self._split(data)
         told = self._calibrate(self._train_named(experts, data, splits), data, splits)
         self.oof_predictions_ = self._by_name(told)
         self.fold_ = np.empty(len(data.y), dtype=np.intp)

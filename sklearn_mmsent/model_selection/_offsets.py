@@ -7,7 +7,6 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.metrics._scorer import _Scorer
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -21,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_mmsent.model_selection._cross_validation import fused_cross_val_predict
 from sklearn_mmsent.model_selection._metadata import fit_metadata
+from sklearn_mmsent.model_selection._split_checks import choose_splitter
 
 TINY = np.finfo(np.float64).tiny
 ROUNDS = 20  # over all classes; the score has settled long before
@@ -251,8 +251,9 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                 "leave the class out before. (n_splits cannot be greater than the number of "
                 "members in each class.)"
             )
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        return kind(cv, shuffle=True, random_state=self.random_state)
+        return choose_splitter(
+            cv, labels, classifier=True, groups=groups, random_state=self.random_state
+        )
 
     def _out_of_fold(self, X, labels, cv, fit_params):
         return fused_cross_val_predict(

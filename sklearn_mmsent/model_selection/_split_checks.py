@@ -1,6 +1,7 @@
 """Cutting rows into folds, and telling what is wrong with them before anything is fitted."""
 
 import warnings
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -10,6 +11,31 @@ from sklearn.model_selection._split import GroupsConsumerMixin, check_cv
 from sklearn.utils.validation import _num_samples
 
 N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Use:
+    """What folds are for: which faults are errors then, which are warned of; others are none.
+
+    Parameters
+    ----------
+    errors, warnings : frozenset of str
+        Of: "not once", rows that are not tested exactly once; "seen", that are also trained on;
+        "cut", groups on both sides; "lone", groups of one row; "unlearned", classes that are tested
+        but not trained on; "untested", classes that a test part lacks; "single", a test part of one
+        row.
+    """
+
+    errors: frozenset
+    warnings: frozenset
+
+
+#: To tell how good models are.
+SCORES = Use(frozenset({"seen", "unlearned"}), frozenset({"cut", "lone", "single", "untested"}))
+#: To choose among candidates, as scikit-learn's searches do on any rows that one likes.
+SEARCH = Use(frozenset({"unlearned"}), frozenset({"cut", "lone", "untested"}))
+#: To predict every row by models that have not seen it.
+OUT_OF_FOLD = Use(frozenset({"not once", "seen", "cut"}), frozenset({"unlearned"}))
 
 
 def check_rows(X, y, groups=None, *, owner):
@@ -53,22 +79,24 @@ def check_rows(X, y, groups=None, *, owner):
             )
 
 
-def choose_splitter(cv, y, *, classifier, groups=None, random_state=0):
-    """Choose how rows are split: with groups never through one, else shuffled.
+def choose_splitter(cv, y, *, classifier, groups=None, shuffle=True, random_state=0):
+    """Choose how rows are split: with groups never through one.
 
     Parameters
     ----------
     cv : int, splitter, iterable of (train, test) pairs or None
         None means five folds. An int and None become ``StratifiedGroupKFold`` or ``GroupKFold``
-        where there are groups, else ``StratifiedKFold`` or ``KFold``, all shuffled. Anything else
-        stays what it is.
+        where there are groups, else ``StratifiedKFold`` or ``KFold``. Anything else stays what it
+        is.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets; several are not stratified.
     classifier : bool
         Whether targets are classes.
     groups : array-like of shape (n_samples,) or None, default=None
         Speaker, video, film ... of each row.
-    random_state : int, default=0
+    shuffle : bool, default=True
+        Whether folds are shuffled.
+    random_state : int, RandomState or None, default=0
         Of the shuffle.
 
     Returns
@@ -86,11 +114,12 @@ def choose_splitter(cv, y, *, classifier, groups=None, random_state=0):
         (False, True): GroupKFold,
         (False, False): KFold,
     }
-    return kinds[stratified, groups is not None](cv, shuffle=True, random_state=random_state)
+    kind = kinds[stratified, groups is not None]
+    return kind(cv, shuffle=shuffle, random_state=random_state if shuffle else None)
 
 
-def split_rows(splitter, X, y, groups=None, *, classifier, owner):
-    """Split rows, and refuse splits whose scores would mean nothing.
+def split_rows(splitter, X, y, groups=None, *, classifier, owner, use=SCORES, params=None):
+    """Split rows, and refuse splits that are of no use.
 
     Parameters
     ----------
@@ -98,7 +127,7 @@ def split_rows(splitter, X, y, groups=None, *, classifier, owner):
         As `choose_splitter` gives it.
     X : DataFrame or array-like of shape (n_samples, ...)
         Rows.
-    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
         Targets.
     groups : array-like of shape (n_samples,) or None, default=None
         Speaker, video, film ... of each row.
@@ -106,6 +135,10 @@ def split_rows(splitter, X, y, groups=None, *, classifier, owner):
         Whether targets are classes.
     owner : str
         Who asks, for messages, such as "compare".
+    use : Use, default=SCORES
+        What the splits are for.
+    params : dict or None, default=None
+        Other metadata of the splitter.
 
     Returns
     -------
@@ -115,36 +148,38 @@ def split_rows(splitter, X, y, groups=None, *, classifier, owner):
     Raises
     ------
     ValueError
-        If there are more folds than groups or rows, a class lies in a single group, a part is
-        empty, a class is missing from a training part, or a row is on both sides.
+        If there are more folds than groups or rows, or than rows of any class; if a part is empty;
+        or for what `use` says.
 
     Warns
     -----
     UserWarning
-        If the splits cut through groups, each group has a single row, a test part lacks a class or
-        has a single row.
+        For what `use` says.
     """
     groups = None if groups is None else np.asarray(groups)
-    labels = np.asarray(y) if classifier and np.ndim(y) == 1 else None
-    _check_units(splitter, labels, groups, _num_samples(X), owner)
+    n_rows = _num_samples(X)
+    _check_units(splitter, _labels(y, classifier), groups, n_rows, owner, use)
     with warnings.catch_warnings():
         # the same is told below, with names, and only where it comes true
         warnings.filterwarnings("ignore", message="The least populated class in y has only")
         warnings.filterwarnings("ignore", message="The groups parameter is ignored")
-        splits = [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(X, y, groups)]
+        pairs = splitter.split(X, y, groups, **(params or {}))
+        splits = [(np.asarray(a), np.asarray(b)) for a, b in pairs]
     splits = [tuple(np.flatnonzero(p) if p.dtype == bool else p for p in pair) for pair in splits]
-    check_splits(splits, y, groups, classifier=classifier, owner=owner)
+    if splits and "not once" in use.errors:
+        _check_each_row_once(splits, n_rows, owner)
+    check_splits(splits, y, groups, classifier=classifier, owner=owner, use=use)
     return splits
 
 
-def check_splits(splits, y, groups=None, *, classifier, owner):
-    """Refuse splits whose scores would mean nothing, and warn of those that mean little.
+def check_splits(splits, y, groups=None, *, classifier, owner, use=SCORES):
+    """Refuse splits that are of no use, and warn of those that are of little.
 
     Parameters
     ----------
     splits : list of (ndarray of int, ndarray of int) tuples
         Rows to fit on, and rows to score.
-    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+    y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
         Targets.
     groups : array-like of shape (n_samples,) or None, default=None
         Speaker, video, film ... of each row.
@@ -152,6 +187,8 @@ def check_splits(splits, y, groups=None, *, classifier, owner):
         Whether targets are classes.
     owner : str
         Who asks, for messages.
+    use : Use, default=SCORES
+        What the splits are for.
 
     Raises
     ------
@@ -160,39 +197,105 @@ def check_splits(splits, y, groups=None, *, classifier, owner):
     """
     if not splits:
         raise ValueError(f"{owner}: cv gave no splits.")
-    labels = np.asarray(y) if classifier and np.ndim(y) == 1 else None
-    lacking, cut, lonely = [], [], []
+    labels = _labels(y, classifier)
+    found = {}  # fault: folds that have it, and of the first what it is about
     for fold, (train, test) in enumerate(splits):
         for name, part in (("training", train), ("test", test)):
             if len(part) == 0:
                 raise ValueError(
                     f"{owner}: the {name} part of fold {fold} is empty. Use fewer folds."
                 )
-        if len(both := np.intersect1d(train, test)):
-            raise ValueError(
-                f"{owner}: fold {fold} tests {len(both)} of the rows that it trains on, row "
-                f"{both[0]} among them; its score would be of what was learned by heart."
-            )
-        if len(test) == 1:
-            lonely.append(fold)
-        if groups is not None and len(
-            np.intersect1d(np.take(groups, train), np.take(groups, test))
-        ):
-            cut.append(fold)
-        if labels is not None:
-            classes = np.unique(labels[np.concatenate([train, test])])
-            if len(missing := np.setdiff1d(classes, labels[train])):
-                raise ValueError(
-                    f"{owner}: the training part of fold {fold} has no row of class "
-                    f"{_name(missing[0])}, which its test part has: no model could ever predict "
-                    "it. Use fewer folds, leave out or join small classes, or stratify."
-                )
-            if len(missing := np.setdiff1d(np.unique(labels), labels[test])):
-                lacking.append((fold, missing[0]))
-    _warn(cut, lonely, lacking, len(splits), owner)
+        for fault, about in _faults(train, test, labels, groups):
+            found.setdefault(fault, []).append((fold, about))
+    for fault, places in sorted(found.items(), key=lambda item: item[0] not in use.errors):
+        _tell(fault, _MESSAGES[fault](places, len(splits)), owner, use)
 
 
-def _check_units(splitter, labels, groups, n_rows, owner):
+def _faults(train, test, labels, groups):
+    """Yield what is wrong with a fold, and one example."""
+    if len(both := np.intersect1d(train, test)):
+        yield "seen", both
+    if groups is not None and len(
+        both := np.intersect1d(np.take(groups, train), np.take(groups, test))
+    ):
+        yield "cut", both[0]
+    if len(test) == 1:
+        yield "single", None
+    if labels is not None:
+        learned, tested = _classes(labels[train]), _classes(labels[test])
+        if len(missing := np.setdiff1d(tested, learned)):
+            yield "unlearned", missing[0]
+        if len(missing := np.setdiff1d(_classes(labels), tested)):
+            yield "untested", missing[0]
+
+
+def _seen(places, n):
+    fold, rows = places[0]
+    return (
+        f"fold {fold} tests {len(rows)} of the rows that it trains on, row {rows[0]} among them; "
+        "its score would be of what was learned by heart."
+    )
+
+
+def _cut(places, n):
+    fold, group = places[0]
+    return (
+        f"{len(places)} of {n} splits cut through groups (fold {fold} first, through the group "
+        f"{_name(group)}): rows of one group are trained on and tested, which flatters. An int as "
+        "cv keeps groups whole."
+    )
+
+
+def _single(places, n):
+    return (
+        f"the test part of {len(places)} of {n} folds (fold {places[0][0]} first) is a single row, "
+        "on which F1 and correlation tell nothing. Use fewer folds."
+    )
+
+
+def _unlearned(places, n):
+    fold, label = places[0]
+    return (
+        f"the training part of fold {fold} has no row of class {_name(label)}, which its test part "
+        "has: no model could ever predict it there, its probability is 0. Use fewer folds, leave "
+        "out or join small classes, or stratify."
+    )
+
+
+def _untested(places, n):
+    fold, label = places[0]
+    return (
+        f"the test part of {len(places)} of {n} folds lacks a class (fold {fold} has no "
+        f"{_name(label)}): macro averages there are over fewer classes. Use fewer folds, or read "
+        "weighted averages."
+    )
+
+
+_MESSAGES = {
+    **{"seen": _seen, "cut": _cut, "single": _single},
+    **{"unlearned": _unlearned, "untested": _untested},
+}
+
+
+def _tell(fault, message, owner, use):
+    """Raise an error or warn, as the use has it."""
+    if fault in use.errors:
+        raise ValueError(f"{owner}: {message}")
+    if fault in use.warnings:
+        warnings.warn(f"{owner}: {message}", UserWarning, stacklevel=5)
+
+
+def _check_each_row_once(splits, n_rows, owner):
+    times = np.bincount(np.concatenate([test for _, test in splits]), minlength=n_rows)
+    if (times != 1).any():
+        row = int(np.argmax(times != 1))
+        raise ValueError(
+            f"{owner}: cv must predict each row once, but predicts row {row} {times[row]} times. "
+            "Take an int or a splitter such as StratifiedGroupKFold."
+        )
+
+
+def _check_units(splitter, labels, groups, n_rows, owner, use):
     """Compare the number of folds with what there is to share out."""
     grouped = isinstance(splitter, GroupsConsumerMixin)
     if grouped and groups is None:
@@ -201,22 +304,25 @@ def _check_units(splitter, labels, groups, n_rows, owner):
             "groups=, the speaker, video, film ... of each row."
         )
     if groups is not None and len(groups) == len(np.unique(groups)):
-        warnings.warn(
-            f"{owner}: each of the {len(groups)} groups has a single row, so that they keep "
-            "nothing together. Pass who or what rows have in common, such as the speaker, or no "
-            "groups at all.",
-            UserWarning,
-            stacklevel=4,
+        message = (
+            f"each of the {len(groups)} groups has a single row, so that they keep nothing "
+            "together. Pass who or what rows have in common, such as the speaker, or no groups at "
+            "all."
         )
-    n_folds = getattr(splitter, "n_splits", None)
-    units, what = (np.unique(groups), "groups") if grouped else (range(n_rows), "rows")
-    if isinstance(n_folds, Integral) and type(splitter) in _PARTITIONS and n_folds > len(units):
-        raise ValueError(
-            f"{owner}: {n_folds} folds cannot be made of {len(units)} {what}. Use at most "
-            f"{len(units)} folds (cv={max(2, len(units))})."
-        )
-    if grouped and labels is not None:
-        for label in np.unique(labels):
+        _tell("lone", message, owner, use)
+    if type(splitter) in _PARTITIONS:
+        n_folds = splitter.n_splits
+        n_units, what = (len(np.unique(groups)), "groups") if grouped else (n_rows, "rows")
+        _check_shares(n_folds, n_units, what, owner)
+        if labels is not None and isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
+            largest = np.unique(labels, return_counts=True)[1].max()
+            if largest < n_folds:
+                raise ValueError(
+                    f"{owner}: no class has more than {largest} rows, so that {n_folds} stratified "
+                    f"folds cannot be made. Use at most {max(largest, 2)} folds, or get more rows."
+                )
+    if grouped and labels is not None and "unlearned" in use.errors:
+        for label in _classes(labels):
             owners = np.unique(groups[labels == label])
             if len(owners) == 1:
                 raise ValueError(
@@ -229,27 +335,19 @@ def _check_units(splitter, labels, groups, n_rows, owner):
 _PARTITIONS = {KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold}
 
 
-def _warn(cut, lonely, lacking, n_splits, owner):
-    messages = []
-    if cut:
-        messages.append(
-            f"{len(cut)} of {n_splits} splits cut through groups (fold {cut[0]} first): rows of "
-            "one group are trained on and tested, which flatters. An int as cv keeps groups whole."
-        )
-    if lonely:
-        messages.append(
-            f"the test part of {len(lonely)} of {n_splits} folds (fold {lonely[0]} first) is a "
-            "single row, on which F1 and correlation tell nothing. Use fewer folds."
-        )
-    if lacking:
-        fold, label = lacking[0]
-        messages.append(
-            f"the test part of {len(lacking)} of {n_splits} folds lacks a class (fold {fold} has "
-            f"no {_name(label)}): macro averages there are over fewer classes. Use fewer folds, or "
-            "read weighted averages."
-        )
-    for message in messages:
-        warnings.warn(f"{owner}: {message}", UserWarning, stacklevel=5)
+def _check_shares(n_folds, n_units, what, owner):
+    if n_folds > n_units:
+        remedy = f"Use at most {n_units} folds (cv={n_units})." if n_units > 1 else "Get more."
+        raise ValueError(f"{owner}: {n_folds} folds cannot be made of {n_units} {what}. {remedy}")
+
+
+def _labels(y, classifier):
+    """Return targets that are classes, of one column; else None."""
+    return np.asarray(y) if classifier and np.ndim(y) == 1 else None
+
+
+def _classes(labels):
+    return np.unique(labels[~pd.isna(labels)])
 
 
 def _name(label):

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import uniform
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -23,6 +24,7 @@ from sklearn_mmsent import (
     BatchedGridSearchCV,
     FusionClassifier,
     FusionRegressor,
+    FusionSearchCV,
     GreedyEnsembleClassifier,
     GreedyEnsembleRegressor,
     get_scorer,
@@ -198,8 +200,9 @@ GRID = {"C": [1e-4, 0.1, 1.0, 10.0]}
         GridSearchCV(LINEAR, GRID, cv=2, scoring=["accuracy", "f1_macro"], refit="f1_macro"),
         GridSearchCV(LINEAR, GRID, cv=2, scoring=["accuracy", "f1_macro"], refit=False),
         RandomizedSearchCV(LINEAR, GRID, n_iter=4, cv=2),
+        FusionSearchCV(LINEAR, {"C": uniform(0.1, 1)}, level=None, n_trials=4, cv=2, pruner=None),
     ],
-    ids=["grid", "two scores", "no refit", "random"],
+    ids=["grid", "two scores", "no refit", "random", "fusion"],
 )
 def test_the_best_candidates_of_a_search(table, search):
     X, y = table(100, missing=0.2)
@@ -283,7 +286,7 @@ def test_candidates_that_fail_are_left_out(table):
     [
         ([("m", LinearSVC())], {}, "'m' \\(LinearSVC\\) has no predict_proba: wrap it in"),
         (LINEAR, {"scoring": "f1_makro"}, "Did you mean f1_macro"),
-        (LINEAR, {"cv": 100}, "100 folds need as many rows"),
+        (LINEAR, {"cv": 100}, "100 folds cannot be made of 40 rows"),
         (LINEAR, {"n_bags": 0}, "'n_bags' parameter of GreedyEnsembleClassifier"),
         (Ridge(), {}, "is a regressor; it must be a classifier"),
     ],

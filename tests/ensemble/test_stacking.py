@@ -191,13 +191,13 @@ def test_metadata_routing(table):
 @pytest.mark.parametrize(
     ("options", "groups", "message"),
     [
-        ({"cv": 50}, None, r"50 folds need as many rows at least, but there are 40"),
+        ({"cv": 50}, None, r"50 folds cannot be made of 40 rows"),
         ({"cv": 30}, None, r"no class has more than \d+ rows, so that 30 stratified folds"),
-        ({"cv": 5}, np.arange(40) // 14, r"5 folds need as many groups .* there are 3 .* cv to 3"),
-        ({"cv": 2}, np.zeros(40), "there are 1 .* Get more groups"),
-        ({"cv": KFold(4)}, np.arange(40) // 15, "rows of the group 0 on both sides"),
+        ({"cv": 5}, np.arange(40) // 14, r"5 folds cannot be made of 3 groups\. Use at most 3"),
+        ({"cv": 2}, np.zeros(40), r"2 folds cannot be made of 1 groups\. Get more"),
+        ({"cv": KFold(4)}, np.arange(40) // 15, r"splits cut through groups .* the group 0\)"),
         ({"cv": [([0, 1], [2, 3])]}, None, "predicts row 0 0 times"),
-        ({"cv": [(range(40), range(40))]}, None, "trains on 40 of the rows that it predicts"),
+        ({"cv": [(range(40), range(40))]}, None, "tests 40 of the rows that it trains on"),
         ({"cv": []}, None, "cv gave no splits"),
         ({"final_estimator": LinearSVC()}, None, "final estimator .* has no predict_proba"),
     ],
@@ -219,7 +219,7 @@ def test_a_class_that_a_fold_does_not_know(table):
     X, y = table(60)
     y[0] = "odd"
     stacked = FusionStackingClassifier(EXPERTS[:2], cv=3, random_state=0)
-    with pytest.warns(UserWarning, match="'odd' is in no training row of fold .* probability is 0"):
+    with pytest.warns(UserWarning, match="fold . has no row of class 'odd'.* probability is 0"):
         stacked.fit(X, y)
     assert stacked.classes_.tolist() == ["neg", "neu", "odd", "pos"]
     assert (stacked.oof_predictions_["text"][0, 2] == 0).all()

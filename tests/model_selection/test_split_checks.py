@@ -1,10 +1,15 @@
 """What is wrong with rows and folds is told before anything is fitted."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
 from sklearn_mmsent.model_selection._split_checks import (
+    OUT_OF_FOLD,
+    SCORES,
+    SEARCH,
     check_rows,
     check_splits,
     choose_splitter,
@@ -138,3 +143,33 @@ def test_splits_that_are_none(splits, message):
 def test_a_splitter_that_lacks_its_groups():
     with pytest.raises(ValueError, match="GroupKFold splits by groups, but none were given"):
         split(GroupKFold(2), groups=None)
+
+
+A, B = np.arange(12), np.arange(12, 24)
+HALVES = [(A, B), (B, A)]
+THIRDS = [(np.setdiff1d(np.arange(24), test), test) for test in np.split(np.arange(24), 3)]
+RARE = np.where(np.isin(np.arange(24), [0, 8]), "rare", Y)  # not in the last third
+
+
+@pytest.mark.parametrize(
+    ("fault", "splits", "y", "groups", "results"),
+    [
+        ("predicts row 12 0 times", [(B, A)], Y, None, (0, 0, 2)),
+        ("tests 12 of the rows that", [(np.arange(24), A), (A, B)], Y, None, (2, 0, 2)),
+        ("2 of 2 splits cut through groups", HALVES, Y, np.tile([1, 2], 12), (1, 1, 2)),
+        ("has no row of class 'sad'", HALVES[::-1], np.repeat(["sad", "so"], 12), None, (2, 2, 1)),
+        ("fold 2 has no 'rare'", THIRDS, RARE, None, (1, 1, 0)),
+        ("is a single row", [(B[-1:], np.arange(23)), (A, B[-1:])], X[:, 0], None, (1, 0, 0)),
+        ("each of the 24 groups has a single row", HALVES, Y, np.arange(24), (1, 1, 0)),
+    ],
+)
+def test_what_is_an_error_depends_on_what_folds_are_for(fault, splits, y, groups, results):
+    for use, result in zip((SCORES, SEARCH, OUT_OF_FOLD), results, strict=True):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            if result == 2:
+                with pytest.raises(ValueError, match=fault):
+                    split(splits, y, groups, use=use)
+            else:
+                split(splits, y, groups, use=use)
+                assert result == any(fault in str(warning.message) for warning in told)

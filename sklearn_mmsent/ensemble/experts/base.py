@@ -32,6 +32,7 @@ from sklearn_mmsent.ensemble.experts.pooling import known
 from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.model_selection._inner_folds import with_whole_groups
+from sklearn_mmsent.model_selection._split_checks import OUT_OF_FOLD, choose_splitter, split_rows
 
 
 class BaseExperts(_BaseComposition):
@@ -181,6 +182,26 @@ class BaseExperts(_BaseComposition):
                     stacklevel=4,
                 )
         return able
+
+    def _split(self, data):
+        """Split rows so that each is predicted once, by experts that have not seen its group."""
+        classifier = data.classes is not None
+        splitter = choose_splitter(
+            self.cv,
+            data.y,
+            classifier=classifier,
+            groups=data.groups,
+            random_state=self.random_state,
+        )
+        return split_rows(
+            splitter,
+            data.table.X,
+            data.y,
+            data.groups,
+            classifier=classifier,
+            owner=type(self).__name__,
+            use=OUT_OF_FOLD,
+        )
 
     def _train(self, experts, data, splits=(), *, candidates=None, whole=True):
         """Train experts, several at once; return a list of Trained for each.

@@ -1,16 +1,14 @@
 """What is wrong with a search, said before its first trial."""
 
 import difflib
-import warnings
 from collections.abc import Mapping
-from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_mmsent.model_selection._split_checks import SEARCH, choose_splitter
+from sklearn_mmsent.model_selection._split_checks import split_rows as split_rows_of
 from sklearn_mmsent.spaces.domains import Choices, DependsOn
 
 _WHO = "FusionSearchCV"
@@ -62,71 +60,23 @@ def split_rows(cv, estimator, X, y, groups, split_params):
     list of (ndarray, ndarray)
         Training and test rows.
     """
-    classifier = is_classifier(estimator)
-    labels = None
-    if classifier and y is not None and type_of_target(y) in ("binary", "multiclass"):
-        labels = np.ravel(y)
-    grouped = groups is not None and (cv is None or isinstance(cv, Integral))
-    if groups is not None:
-        _check_groups(groups, X, cv)
-    if grouped:
-        n_splits = 5 if cv is None else cv
-        cv = (StratifiedGroupKFold if labels is not None else GroupKFold)(n_splits)
-        split_params = {"groups": groups}
-    splitter = check_cv(cv, y, classifier=classifier)
-    splits = [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(X, y, **split_params)]
-    if not splits:
-        raise ValueError(f"{_WHO}: cv gives no folds.")
-    for f, (train, test) in enumerate(splits):
-        if len(train) == 0 or len(test) == 0:
-            which = "training" if len(train) == 0 else "test"
-            raise ValueError(
-                f"{_WHO}: fold {f} has no {which} rows. Take fewer folds, or another splitter."
-            )
-    if labels is not None:
-        _check_classes(labels, splits)
-    return splits
-
-
-def _check_groups(groups, X, cv):
-    sizes = pd.Series(np.asarray(groups)).value_counts()
-    n_splits = cv if isinstance(cv, Integral) else getattr(cv, "n_splits", 5 if cv is None else 0)
-    if isinstance(n_splits, Integral) and n_splits > len(sizes):
-        raise ValueError(
-            f"{_WHO}: {n_splits} folds cannot be made of {len(sizes)} groups, of which each is in "
-            f"one fold. Take cv={max(2, len(sizes))} at most, or more groups."
-        )
-    if len(sizes) == len(np.asarray(groups)) > 1:
-        warnings.warn(
-            f"{_WHO}: each of the {len(sizes)} rows is a group of its own, so that groups keep "
-            "nothing together. Groups are speakers, videos, films; are these numbers of rows?",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def _check_classes(y, splits):
-    classes = pd.unique(pd.Series(y).dropna())
-    for f, (train, test) in enumerate(splits):
-        lacking = [label for label in classes if not (y[train] == label).any()]
-        if lacking:
-            n = int((y == lacking[0]).sum())
-            raise ValueError(
-                f"{_WHO}: no training row of fold {f} is of the class {lacking[0]!r}, which "
-                f"{n} rows of all have: its {int((y[test] == lacking[0]).sum())} test rows could "
-                "not be predicted right by any candidate. Take fewer folds, StratifiedKFold or "
-                "StratifiedGroupKFold, or join the class with another."
-            )
-        lacking = [label for label in classes if not (y[test] == label).any()]
-        if lacking:
-            warnings.warn(
-                f"{_WHO}: no test row of fold {f} is of the class {lacking[0]!r}, so that averages "
-                "over classes are not the same there as elsewhere. Take fewer folds, or "
-                "StratifiedKFold or StratifiedGroupKFold.",
-                UserWarning,
-                stacklevel=4,
-            )
-            return
+    if is_classifier(estimator) and y is not None:
+        classifier = type_of_target(y) in ("binary", "multiclass")
+        y = np.ravel(y) if classifier else y
+    else:
+        classifier = False
+    splitter = choose_splitter(cv, y, classifier=classifier, groups=groups, shuffle=False)
+    params = {name: value for name, value in split_params.items() if name != "groups"}
+    return split_rows_of(
+        splitter,
+        X,
+        y,
+        groups,
+        classifier=classifier,
+        owner=_WHO,
+        use=SEARCH,
+        params=params,
+    )
 
 
 def _values(domain):

@@ -47,7 +47,7 @@ QUICK = {"level": None, "n_trials": 6, "cv": 2, "random_state": 0, "stack": True
     "ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning",
     "ignore:Skipping check_array_api_input:sklearn.exceptions.SkipTestWarning",
     # the checks fit on rows of which some folds lack a class
-    "ignore:FusionSearchCV. no test row of fold:UserWarning",
+    "ignore:FusionSearchCV. the test part of:UserWarning",
     # the stratified splitter looks at the infinite targets that are then refused
     "ignore:invalid value encountered in cast:RuntimeWarning",
 )
@@ -478,11 +478,11 @@ def test_what_is_wrong_is_told_before_the_first_trial(table, monkeypatch):
     refuse(table, "4 folds cannot be made of 3 groups", groups=np.arange(90) % 3, cv=4)
     refuse(table, "4 folds cannot be made of 3", groups=np.arange(90) % 3, cv=GroupKFold(4))
     rare = np.where(np.arange(90) == 0, "rare", y)
-    words = "no training row of fold 0 is of the class 'rare', which 1 rows of all have"
+    words = "training part of fold 0 has no row of class 'rare', which its test part has"
     refuse(table, words, y=rare, cv=KFold(3))
-    refuse(table, "fold 0 has no test rows", cv=[(np.arange(90), [])])
+    refuse(table, "test part of fold 0 is empty", cv=[(np.arange(90), [])])
     refuse(table, "give n_trials or timeout", n_trials=None)
-    refuse(table, "cv gives no folds", cv=[])
+    refuse(table, "cv gave no splits", cv=[])
     pipe = make_pipeline(FillBlocks(), CLASSIFIER)
     with pytest.raises(ValueError, match="Did you mean 'fusionclassifier__lr'"):
         FusionSearchCV(pipe, {"lr": [0.1]}).fit(X, y)
@@ -493,11 +493,11 @@ def test_what_is_wrong_is_told_before_the_first_trial(table, monkeypatch):
 def test_folds_that_mislead_are_warned_of(table):
     X, y = table
     options = QUICK | {"n_trials": 1}
-    with pytest.warns(UserWarning, match="each of the 90 rows is a group of its own"):
+    with pytest.warns(UserWarning, match="each of the 90 groups has a single row"):
         FusionSearchCV(CLASSIFIER, SPACE, **options).fit(X, y, groups=np.arange(90))
     order = np.argsort(y, kind="stable")
     folds = [(np.arange(90), np.flatnonzero(y == y[order[0]]))]
-    with pytest.warns(UserWarning, match="no test row of fold 0 is of the class"):
+    with pytest.warns(UserWarning, match=r"test part of 1 of 1 folds lacks a class \(fold 0"):
         FusionSearchCV(CLASSIFIER, SPACE, **options | {"cv": folds}).fit(X, y)
 
 
