@@ -5,13 +5,20 @@ import pandas as pd
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna_integration.sklearn import OptunaSearchCV
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mmsent import BatchedGridSearchCV, FusionClassifier, TunedOffsetsClassifierCV, compare
+from sklearn_mmsent import (
+    BatchedGridSearchCV,
+    FusionClassifier,
+    FusionSearchCV,
+    TunedOffsetsClassifierCV,
+    compare,
+)
 
 N = 72
 RNG = np.random.default_rng(0)
@@ -57,12 +64,15 @@ ROWS = pd.DataFrame({"row": np.arange(N, dtype=float)})
         lambda cv: OptunaSearchCV(
             Spy(), {"strength": FloatDistribution(0, 1)}, cv=cv or 5, n_trials=2, random_state=0
         ),
+        lambda cv: FusionSearchCV(
+            Spy(), {"strength": uniform(0, 1)}, level=None, cv=cv, n_trials=2, pruner=None
+        ),
         lambda cv: make_pipeline(
             StandardScaler(with_mean=False, with_std=False),
             GridSearchCV(Spy(), {"strength": [1, 2]}, cv=cv),
         ),
     ],
-    ids=["grid", "batched", "optuna", "in a pipeline"],
+    ids=["grid", "batched", "optuna", "fusion", "in a pipeline"],
 )
 @pytest.mark.parametrize("cv", [None, 3, GroupKFold(3)], ids=["none", "int", "splitter"])
 def test_inner_folds_keep_groups_whole_and_see_no_outer_test_row(make, cv):
@@ -158,7 +168,6 @@ def test_inner_folds_that_cannot_be_made_are_told_first(inner, message, monkeypa
         compare(models, X, Y, groups=GROUPS, cv=3, error_score="raise")
 
 
-@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")  # the search's own, later
 def test_inner_folds_that_cut_groups_are_told_once():
     models = {"grid": GridSearchCV(LINE, GRID, cv=KFold(3, shuffle=True, random_state=0))}
     with pytest.warns(UserWarning, match="folds inside of 'grid': .* cut through groups") as told:
