@@ -29,7 +29,13 @@ def lopsided(n=400, seed=0):
     return X, y
 
 
-@parametrize_with_checks([TunedOffsetsClassifierCV(LogisticRegression(), cv=2, random_state=0)])
+# as many as tests need that are not about how good offsets are
+FEW = {"thresholds": 8}
+
+
+@parametrize_with_checks(
+    [TunedOffsetsClassifierCV(LogisticRegression(), cv=2, random_state=0, **FEW)]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -116,8 +122,8 @@ def test_two_classes_agree_with_a_threshold():
 def test_networks_pipelines_and_gaps(model):
     X, y = lopsided(300)
     X.loc[::7, ["face__a", "face__b"]] = np.nan
-    clf = TunedOffsetsClassifierCV(model, cv=3, random_state=0).fit(X, y)
-    again = TunedOffsetsClassifierCV(model, cv=3, random_state=0).fit(X, y)
+    clf = TunedOffsetsClassifierCV(model, cv=3, random_state=0, **FEW).fit(X, y)
+    again = TunedOffsetsClassifierCV(model, cv=3, random_state=0, **FEW).fit(X, y)
     assert np.array_equal(clf.offsets_, again.offsets_)
     assert np.array_equal(clf.predict(X), again.predict(X))
     assert list(clf.feature_names_in_) == list(X)
@@ -160,8 +166,8 @@ def test_metadata_routing():
     groups = np.arange(200) // 10
     with config_context(enable_metadata_routing=True):
         model = FusionClassifier(hidden_size=4, max_epochs=2, random_state=0)
-        routed = TunedOffsetsClassifierCV(model, cv=GroupKFold(3)).fit(X, y, groups=groups)
-    plain = TunedOffsetsClassifierCV(model, cv=GroupKFold(3)).fit(X, y, groups=groups)
+        routed = TunedOffsetsClassifierCV(model, cv=GroupKFold(3), **FEW).fit(X, y, groups=groups)
+    plain = TunedOffsetsClassifierCV(model, cv=GroupKFold(3), **FEW).fit(X, y, groups=groups)
     assert np.array_equal(routed.offsets_, plain.offsets_)
 
 
@@ -178,7 +184,7 @@ def test_metadata_routing():
 )
 def test_parameters(options, message):
     X, y = lopsided()
-    clf = TunedOffsetsClassifierCV(LogisticRegression(), **options)
+    clf = TunedOffsetsClassifierCV(LogisticRegression(), **FEW | options)
     if message is None:
         assert clf.fit(X, y).offsets_.shape == (3,)
     else:
