@@ -44,8 +44,9 @@ def test_choice_of_experts_reads_no_row_of_the_test(benchmark, monkeypatch):
     labels["dup_group"] = labels.index // 2
     labels["split"] = np.resize(["train", "val", "train", "test", "conflict"], 360)
     photos = pd.DataFrame(rng.normal(size=(360, 110))).add_prefix("image__imagenet__")
-    table = pd.DataFrame({"text__mood": text - 1.0, "image__colour__hue": image - 1.0})
-    table = pd.concat([table, photos], axis=1)
+    told = {f"text__mood__{i}": text for i in range(20)}
+    told |= {f"image__colour__{i}": image for i in range(20)}
+    table = pd.concat([pd.DataFrame(told, dtype=float), photos], axis=1)
     aucs = benchmark.choose(labels, table)
     assert max(aucs.values()) > 0.75
     table.loc[labels["split"].isin(["test", "conflict"])] = np.nan
@@ -86,7 +87,7 @@ def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatc
             "image": {"imagenet": benchmark.mvsa.ImageNetFeatures()},
         }
 
-    # to tune the encoder of texts takes an hour, and nothing is kept here
+    # to tune the encoder of texts takes long, and nothing is kept here
     monkeypatch.setattr(benchmark.mvsa, "extractors", untuned)
     benchmark.main(
         [
