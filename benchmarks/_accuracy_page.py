@@ -71,6 +71,11 @@ def write_targets(recipes, scores):
     return "\n".join(lines)
 
 
+def scores_of(results):
+    """Return the names of the scores that a data set has, in the order of the page."""
+    return [name for name in SCORES if name in results and results[name].notna().any()]
+
+
 def system_of(results):
     """Return the name of the first model that is no constant: that of the system."""
     return next(name for name in results["model"] if name != "constant")
@@ -78,7 +83,7 @@ def system_of(results):
 
 def by_seed(results):
     """Average the folds of each seed."""
-    shown = [name for name in SCORES if name in results]
+    shown = scores_of(results)
     kept = [*shown, "fit_seconds", "predict_seconds"]
     table = results.groupby(["model", "seed"], sort=False)[kept].mean().reset_index()
     order = {name: i for i, name in enumerate(dict.fromkeys(results["model"]))}
@@ -102,7 +107,7 @@ def write_section(recipe, results, folds):
     str
         Markdown.
     """
-    shown = [name for name in SCORES if name in results]
+    shown = scores_of(results)
     parts = [f"## {recipe.name}", to_markdown(summarize(by_seed(results), shown), shown)]
     if recipe.published:
         others = [

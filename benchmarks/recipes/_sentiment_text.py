@@ -192,7 +192,7 @@ class SentimentOfParts(SentimentText):
 
     def _feature_names(self):
         kinds = ("least", "most", "first", "last", "end")
-        moods = [f"mood__{kind}_{name}" for kind in kinds for name in OUTPUTS]
+        moods = [f"parts__{kind}_{name}" for kind in kinds for name in OUTPUTS]
         return [*super()._feature_names(), *moods]
 
 

@@ -41,6 +41,39 @@ NETWORK = {
 }
 
 
+def extractors(data, cache):
+    """Return what turns text and photo into blocks, none of which learns from posts.
+
+    Parameters
+    ----------
+    data, cache : Path
+        Folders of all data and of features.
+
+    Returns
+    -------
+    dict of dict of extractor
+        By raw column and name of the block.
+    """
+    tuned = _sentiment_text.SentimentText(_sentiment_text.tune(data, cache))
+    return {
+        "text": {
+            "minilm": Cached(TextEmbedder(_data.minilm()), cache),
+            "tuned": Cached(tuned, cache),
+        },
+        "image": {
+            "imagenet": Cached(ImageNetFeatures(), cache),
+            "colour": Cached(ColorTexture(), cache),
+        },
+    }
+
+
+def reduction():
+    """Return what leaves 100 components of the features of ImageNet."""
+    return PerModality(
+        make_pipeline(StandardScaler(), PCA(100, random_state=0)), ["image__imagenet"]
+    )
+
+
 def load(data, cache, *, split):
     """Load the posts as blocks.
 
@@ -61,21 +94,9 @@ def load(data, cache, *, split):
     rows = loaded.X.index
     labels = pd.read_csv(Path(data) / "mvsa_single" / "labels.csv")
     labels = labels[labels[split].notna()]
-    extractors = {
-        "text": {
-            "minilm": Cached(TextEmbedder(_data.minilm()), cache),
-            "tuned": Cached(
-                _sentiment_text.SentimentText(_sentiment_text.tune(data, cache)), cache
-            ),
-        },
-        "image": {
-            "imagenet": Cached(ImageNetFeatures(), cache),
-            "colour": Cached(ColorTexture(), cache),
-        },
-    }
     finer = (labels["text_label"] + " and " + labels["image_label"]).to_numpy()
     return Bunch(
-        X=extract(loaded.X, extractors),
+        X=extract(loaded.X, extractors(data, cache)),
         y=loaded.y,
         groups=loaded.groups,
         split=np.where(loaded.split == "valid", "val", loaded.split),
@@ -100,8 +121,7 @@ def systems(data):
 
     def front(*modalities):
         select = [SelectModalities(list(modalities))] if modalities else []
-        scaled_pca = make_pipeline(StandardScaler(), PCA(100, random_state=0))
-        reduced = [] if modalities == ("text",) else [PerModality(scaled_pca, ["image__imagenet"])]
+        reduced = [] if modalities == ("text",) else [reduction()]
         return [*select, *reduced]
 
     def line(*modalities):

@@ -24,13 +24,38 @@ def test_pairs_made_anew_contradict_each_other(benchmark):
     moods = np.array(["negative", "neutral", "positive"])
     text = rng.integers(0, 3, 200)
     image = np.where(rng.random(200) < 0.3, 1, text)
-    labels = pd.DataFrame({"text_label": moods[text], "image_label": moods[image], "split": "val"})
+    labels = pd.DataFrame({"text_label": moods[text], "image_label": moods[image]})
     table = pd.DataFrame({"text__mood": text, "image__mood": image})
     X, paired = benchmark.paired_anew(labels, table, 40, seed=0)
     assert paired.sum() == 40
     assert (X["text__mood"] + X["image__mood"])[paired].eq(2).all()
     assert X["text__mood"][paired].isin([0, 2]).all()
     assert X["text__mood"][~paired].eq(X["image__mood"][~paired]).all()
+
+
+def test_choice_of_experts_reads_no_row_of_the_test(benchmark, monkeypatch):
+    some = {name: benchmark.experts()[name] for name in [*benchmark.experts()][:1]}
+    monkeypatch.setattr(benchmark, "experts", lambda: some)
+    rng = np.random.default_rng(0)
+    moods = np.array(["negative", "neutral", "positive"])
+    text, image = rng.integers(0, 3, (2, 360))
+    image[::2] = text[::2]
+    labels = pd.DataFrame({"text_label": moods[text], "image_label": moods[image]})
+    labels["dup_group"] = labels.index // 2
+    labels["split"] = np.resize(["train", "val", "train", "test", "conflict"], 360)
+    photos = pd.DataFrame(rng.normal(size=(360, 110))).add_prefix("image__imagenet__")
+    told = {f"text__mood__{i}": text for i in range(20)}
+    told |= {f"image__colour__{i}": image for i in range(20)}
+    table = pd.concat([pd.DataFrame(told, dtype=float), photos], axis=1)
+    aucs = benchmark.choose(labels, table)
+    assert max(aucs.values()) > 0.75
+    table.loc[labels["split"].isin(["test", "conflict"])] = np.nan
+    assert benchmark.choose(labels, table) == aucs
+
+
+def test_tweets_that_repeat_each_other_have_the_same_wording(benchmark):
+    assert benchmark.wording("RT @someone: Fine day, #sun http://t.co/x") == "fine day sun"
+    assert benchmark.wording("Fine day! #Sun") == "fine day sun"
 
 
 def test_sections_of_the_page_are_replaced(benchmark, tmp_path):
@@ -55,7 +80,15 @@ def test_intensity_of_a_voice(benchmark, real_data, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys):
+def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatch):
+    def untuned(data, cache):
+        return {
+            "text": {"minilm": benchmark.mvsa.TextEmbedder(benchmark.mvsa._data.minilm())},
+            "image": {"imagenet": benchmark.mvsa.ImageNetFeatures()},
+        }
+
+    # to tune the encoder of texts takes long, and nothing is kept here
+    monkeypatch.setattr(benchmark.mvsa, "extractors", untuned)
     benchmark.main(
         [
             *("--data", str(real_data), "--cache", str(tmp_path / "features")),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -151,7 +152,7 @@ def test_the_study_of_another_search_is_refused(tmp_path):
 # -- several processes ---------------------------------------------------------------------------
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 import numpy as np
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -172,6 +173,9 @@ class Slow(ClassifierMixin, BaseEstimator):
 X, y = np.linspace(0, 1, 40).reshape(-1, 1), np.arange(40) % 2
 search = FusionSearchCV(Slow(), {"a": uniform(0, 1)}, n_trials=14, cv=2, storage=sys.argv[1],
                         pruner=None, refit=False)
+open(sys.argv[2] + ".ready", "w").close()
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.01)
 search.fit(X, y)
 print(*search.cv_results_["trial"])
 """
@@ -201,7 +205,14 @@ def count(path):
 @pytest.mark.parametrize("name", ["study.log", pytest.param("study.db", marks=pytest.mark.slow)])
 def test_one_of_two_processes_is_killed_and_the_other_finishes(name, tmp_path):
     storage, notes = tmp_path / name, [tmp_path / f"fits{i}" for i in range(2)]
-    with start(storage, notes[0]) as doomed, start(storage, notes[1]) as survivor:
+    go = tmp_path / "go"
+    with start(storage, notes[0], go) as doomed, start(storage, notes[1], go) as survivor:
+        # on a busy machine one would be done before the other has begun
+        while not all(Path(f"{path}.ready").exists() for path in notes):
+            assert doomed.poll() is None
+            assert survivor.poll() is None
+            time.sleep(0.01)
+        go.touch()
         while sum(count(notes[0]).values()) < 5 or not count(notes[1]):
             assert doomed.poll() is None
             assert survivor.poll() is None
