@@ -222,10 +222,10 @@ def _faults(train, test, labels, groups):
     if len(test) == 1:
         yield "single", None
     if labels is not None:
-        learned, tested = _classes(labels[train]), _classes(labels[test])
+        learned, tested = np.unique(labels[train]), np.unique(labels[test])
         if len(missing := np.setdiff1d(tested, learned)):
             yield "unlearned", missing[0]
-        if len(missing := np.setdiff1d(_classes(labels), tested)):
+        if len(missing := np.setdiff1d(np.unique(labels), tested)):
             yield "untested", missing[0]
 
 
@@ -322,7 +322,7 @@ def _check_units(splitter, labels, groups, n_rows, owner, use):
                     f"folds cannot be made. Use at most {max(largest, 2)} folds, or get more rows."
                 )
     if grouped and labels is not None and "unlearned" in use.errors:
-        for label in _classes(labels):
+        for label in np.unique(labels):
             owners = np.unique(groups[labels == label])
             if len(owners) == 1:
                 raise ValueError(
@@ -344,10 +344,6 @@ def _check_shares(n_folds, n_units, what, owner):
 def _labels(y, classifier):
     """Return targets that are classes, of one column; else None."""
     return np.asarray(y) if classifier and np.ndim(y) == 1 else None
-
-
-def _classes(labels):
-    return np.unique(labels[~pd.isna(labels)])
 
 
 def _name(label):

@@ -230,7 +230,8 @@ def test_a_fitted_search_is_not_run_again_but_its_clone_is(table, monkeypatch):
     monkeypatch.setattr(
         GridSearchCV, "fit", lambda self, *a, **k: runs.append(1) or fit(self, *a, **k)
     )
-    greedy = GreedyEnsembleClassifier(search, n_rounds=5, cv=2, random_state=0).fit(X, y)
+    greedy = GreedyEnsembleClassifier(search, n_rounds=5, cv=2, random_state=0)
+    greedy.fit(X, y, groups=np.arange(80) // 4)
     assert not runs
     assert set(greedy.scores_) == {f"search_{i}" for i in range(4)}
     cross_val_score(greedy, X, y, cv=2)

@@ -114,6 +114,14 @@ def test_a_class_missing_where_it_is_learned_is_an_error_elsewhere_a_warning():
         check_splits([(np.arange(18), np.arange(18, 24))], y, **ME)
 
 
+def test_nothing_is_warned_of_where_something_is_an_error():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match="has no row of class"):
+            split([(np.arange(6), [7]), *HALVES], np.repeat(["sad", "so"], 12), np.arange(24) % 2)
+    assert not told
+
+
 def test_groups_that_are_cut():
     with pytest.warns(UserWarning, match="2 of 2 splits cut through groups"):
         split(KFold(2, shuffle=True, random_state=0))
