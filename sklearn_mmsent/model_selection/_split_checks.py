@@ -312,7 +312,9 @@ def _check_units(splitter, labels, groups, n_rows, owner, use):
         _tell("lone", message, owner, use)
     if type(splitter) in _PARTITIONS:
         n_folds = splitter.n_splits
-        n_units, what = (len(np.unique(groups)), "groups") if grouped else (n_rows, "rows")
+        n_units, what = n_rows, f"rows (n_samples={n_rows})"  # scikit-learn's checks read it so
+        if grouped:
+            n_units, what = len(np.unique(groups)), "groups"
         _check_shares(n_folds, n_units, what, owner)
         if labels is not None and isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
             largest = np.unique(labels, return_counts=True)[1].max()

@@ -94,7 +94,7 @@ def test_more_folds_than_groups(cv):
 
 
 def test_more_folds_than_rows():
-    with pytest.raises(ValueError, match="30 folds cannot be made of 24 rows"):
+    with pytest.raises(ValueError, match=r"30 folds cannot be made of 24 rows \(n_samples=24\)"):
         split(30, groups=None)
 
 
