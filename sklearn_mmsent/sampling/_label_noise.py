@@ -5,8 +5,8 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.model_selection import StratifiedKFold, check_cv, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -14,6 +14,8 @@ from sklearn_mmsent.compose import FillBlocks, make_pipeline
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 
 TINY = np.finfo(np.float64).tiny
+STRENGTHS = np.geomspace(0.5, 50.0, 5)  # C of the default classifier times the number of rows
+INNER_FOLDS = 3  # that it is chosen by
 
 
 class LabelNoiseFilter(BaseRowSampler):
@@ -28,8 +30,10 @@ class LabelNoiseFilter(BaseRowSampler):
     ----------
     estimator : classifier or None, default=None
         Gives the probabilities: anything with ``predict_proba``, also a pipeline from raw cells or
-        a :class:`FusionClassifier`. None takes logistic regression (C=0.01, balanced classes) on
-        all blocks, behind :class:`FillBlocks` and a scaler.
+        a :class:`FusionClassifier`. None takes logistic regression on all blocks, behind
+        :class:`FillBlocks` and a scaler, regularised as strongly as its training labels ask for
+        (C from 0.5 to 50 divided by their number, by log loss): the more of them are wrong, the
+        more strongly.
     how : {"remove", "weight"}, default="remove"
         "remove" leaves the rows out. "weight" keeps them with the weight that the report tells:
         `sampler=` of a fusion estimator reads it; elsewhere pass ``sample_weight_`` to ``fit``.
@@ -167,13 +171,7 @@ class LabelNoiseFilter(BaseRowSampler):
 
     def _out_of_fold(self, X, y, given):
         """Return what classifiers of the other folds say of each row."""
-        estimator, cv = self.estimator, self.cv
-        if estimator is None:
-            estimator = make_pipeline(
-                FillBlocks(modalities=self.modalities),
-                StandardScaler(),
-                LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000),
-            )
+        cv = self.cv
         if isinstance(cv, Integral):
             counts = np.bincount(given)
             if counts.min() < cv:
@@ -184,8 +182,12 @@ class LabelNoiseFilter(BaseRowSampler):
                     "cv, or leave the class out before."
                 )
             cv = StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
+        folds = list(check_cv(cv, y, classifier=True).split(X, y))
+        estimator = (
+            clone(self.estimator) if self.estimator is not None else self._line(given, folds)
+        )
         proba = cross_val_predict(
-            clone(estimator), X, y, cv=cv, method="predict_proba", n_jobs=self.n_jobs
+            estimator, X, y, cv=folds, method="predict_proba", n_jobs=self.n_jobs
         )
         if not np.isfinite(proba).all():
             row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
@@ -194,6 +196,23 @@ class LabelNoiseFilter(BaseRowSampler):
                 f"{row}. Take a classifier whose predict_proba is finite."
             )
         return proba
+
+    def _line(self, given, folds):
+        """Return the default classifier."""
+        n_rows = len(folds[0][0])
+        least = min(np.bincount(given[rows], minlength=given.max() + 1).min() for rows, _ in folds)
+        if least < INNER_FOLDS:
+            line = LogisticRegression(C=STRENGTHS[0] / n_rows, max_iter=1000)
+        else:
+            line = LogisticRegressionCV(
+                Cs=STRENGTHS / n_rows,
+                cv=INNER_FOLDS,
+                scoring="neg_log_loss",
+                max_iter=1000,
+                l1_ratios=(0.0,),
+                use_legacy_attributes=False,
+            )
+        return make_pipeline(FillBlocks(modalities=self.modalities), StandardScaler(), line)
 
 
 def stand_among(proba, given):

@@ -80,6 +80,30 @@ def test_a_classifier_that_knows_nothing_accuses_nobody():
     assert np.array_equal(noise.sample_indices_, np.arange(len(y)))
 
 
+def test_many_flips_among_many_features():
+    # a fixed, weaker regularisation would learn the flips: two of three it finds are then right
+    precision, recall = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        true = np.repeat(["angry", "calm"], 150)
+        X = pd.DataFrame(rng.normal(size=(300, 200)), columns=[f"text__{i}" for i in range(200)])
+        X.iloc[:, :20] += np.where(true == "calm", 0.5, -0.5)[:, None]
+        flipped = rng.random(300) < 0.3
+        y = np.where(flipped, np.where(true == "calm", "angry", "calm"), true)
+        rows = found(X, y, cv=5).report_["row"].to_numpy()
+        precision.append(flipped[rows].mean())
+        recall.append(np.isin(np.flatnonzero(flipped), rows).mean())
+    assert np.mean(precision) > 0.75
+    assert np.mean(recall) > 0.65
+
+
+def test_few_rows_of_a_class():
+    X, y, _ = noisy()
+    kept = np.flatnonzero((y != "sad") | (np.cumsum(y == "sad") <= 3))
+    noise = found(X.iloc[kept], y[kept], cv=3, how="weight")  # leaves two to learn from
+    assert set(noise.joint_) == set(SIZES)
+
+
 def test_what_stays():
     X, y, _ = noisy(0.2)
     noise = LabelNoiseFilter(random_state=0)
