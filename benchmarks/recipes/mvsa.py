@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 
 from recipes import Recipe, _sentiment_text
 from recipes._imagenet import ImageNetFeatures
-from recipes._labels import FromFinerLabels
+from recipes._labels import FromFinerLabels, LogitAdjusted
 from sklearn_mmsent import (
     Cached,
     ColorTexture,
@@ -105,13 +105,15 @@ def load(data, cache, *, split):
     )
 
 
-def systems(data):
+def systems(data, *, adjustment=0.0):
     """Build the system, its members and single modalities.
 
     Parameters
     ----------
     data : Bunch
         Of `load`.
+    adjustment : float, default=0.0
+        How far rare classes are favoured, see `LogitAdjusted`.
 
     Returns
     -------
@@ -137,13 +139,16 @@ def systems(data):
         members = [("line", line(*modalities)), ("networks", networks(*modalities))]
         return VotingClassifier(members, voting="soft")
 
-    return {
+    models = {
         "system": both(),
         "text alone": both("text"),
         "image alone": both("image"),
         "linear member": line(),
         "networks member": networks(),
     }
+    if not adjustment:
+        return models
+    return {name: LogitAdjusted(model, adjustment) for name, model in models.items()}
 
 
 TRIED = """\
@@ -160,14 +165,21 @@ splits (split / split_qmf / split_clmlf), accuracy of logistic regression with C
 
 Networks on the same (split): gated .765 and macro-F1 .663, concatenated .758 and .544; gated were
 taken, averaged with the line .767 and .662. Offsets of the classes tuned for macro-F1 on folds of
-the training part lost on validation rows, .656 to .648, and were left out."""
+the training part lost on the few validation rows, .656 to .648, and were left out at first.
+
+Later the 3,607 training and validation rows of `split` were predicted by two draws of five folds,
+accuracy / macro-F1: the average .727 / .600; with offsets tuned on the other folds .715 / .622,
+half of these .730 / .625; with probabilities divided by the classes' shares to the power of .1
+.729 / .614, .2 .728 / .621, .3 .726 / .626, .5 .714 / .625. For the target in macro-F1 .3 was
+taken; members alone had .710 / .610 (line) and .719 / .616 (networks) with it. The test part of
+`split` had been scored before, without it: .738 / .608."""
 
 
-def _recipe(split, targets, published):
+def _recipe(split, targets, published, *, adjustment=0.0):
     return Recipe(
         name=f"mvsa_single:{split}",
         load=partial(load, split=split),
-        systems=systems,
+        systems=partial(systems, adjustment=adjustment),
         score=classification_scores,
         targets=targets,
         published=published,
@@ -180,6 +192,7 @@ RECIPES = (
         "split",
         {"f1_macro": (">=", 0.62), "accuracy": (">=", 0.70)},
         {"MiniLM, colour and texture, SVC": {"accuracy": 0.699, "f1_macro": 0.561}},
+        adjustment=0.3,
     ),
     _recipe(
         "split_qmf",
