@@ -106,6 +106,44 @@ def test_finer_labels_add_up_to_classes(parts):
     assert (model.predict(X.iloc[::-1]) == model.predict(X)[::-1]).all()
 
 
+def test_rare_classes_are_favoured_by_their_shares(parts):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"text__tone": rng.normal(size=400)})
+    y = np.where(X["text__tone"] + rng.normal(size=400) > 1.5, "rare", "usual")
+    adjusted = parts("_labels").LogitAdjusted
+    plain = LogisticRegression().fit(X, y)
+    same = adjusted(LogisticRegression(), 0.0).fit(X, y)
+    assert np.allclose(same.predict_proba(X), plain.predict_proba(X))
+    counts = [(adjusted(plain, s).fit(X, y).predict(X) == "rare").sum() for s in (0, 0.3, 1.0)]
+    assert counts[0] < counts[1] < counts[2]
+    odds = adjusted(plain, 1.0).fit(X, y).predict_proba(X) / plain.predict_proba(X)
+    share = (y == "rare").mean()
+    assert odds[:, 0] / odds[:, 1] == pytest.approx((1 - share) / share)
+
+
+def test_pictures_of_sounds_do_not_depend_on_the_batch(parts, monkeypatch):
+    maps = []
+
+    def pooled(pictures):  # in the place of the network, whose weights are in an extra
+        assert pictures.shape[1:] == (3, 224, 320)
+        assert pictures.min() >= 0
+        assert pictures.max() <= 255
+        maps.append(pictures)
+        return pictures[:, :1].expand(-1, 1280, -1, -1)
+
+    module = parts("_imagenet")
+    monkeypatch.setattr(module, "_maps", pooled)
+    monkeypatch.setattr(module.ImageNetFeaturesOfSound, "_libraries", ())
+    rng = np.random.default_rng(0)
+    clips = [(rng.normal(size=n) / 10, 16_000) for n in (8_000, 20_000)]
+    extractor = module.ImageNetFeaturesOfSound(n_fft=1024, hop_length=160, n_mels=128, top_db=None)
+    cells = pd.DataFrame({"audio": pd.Series(clips, dtype=object)})
+    both = extractor.fit_transform(cells)
+    alone = extractor.fit_transform(cells.iloc[:1])
+    assert both.shape == (2, 1280)
+    assert np.allclose(np.asarray(both)[:1], np.asarray(alone), atol=1e-4)
+
+
 def test_neighbours_are_those_of_the_same_video(parts):
     places = pd.DataFrame({"video": ["a", "b", "a", "a"], "place": [2, 1, 10, 1]})
     near = parts("mosi")._neighbours(np.array([1.0, 2.0, 3.0, 4.0]), places)
