@@ -23,7 +23,7 @@ from sklearn_mmsent.exceptions import BlockError
 _EDGE = 0.002  # share of rows that a rank tells apart at most
 _SHARPNESS = np.geomspace(0.25, 16.0, 13)  # of scores, that probabilities are chosen from
 _TOLD_SHARPNESS = 3.0  # of scores by which unlabelled rows are told their classes
-_PROJECTED, _PRINCIPAL = 32, 150  # features that are looked at, by default
+_PROJECTED, _PRINCIPAL = 32, 300  # features that are looked at, by default
 _ROWS_PER_CLASS = 4  # folds that the sharpness of probabilities is chosen on, at most
 
 
@@ -52,7 +52,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         first, from pairs of rows [2]_ [3]_.
     n_components : int or None, default=None
         Width of the projection, or, where there is none but rows without a label, number of the
-        principal components of all rows that are looked at. None means 32, or 150.
+        principal components of all rows that are looked at. None means 32, or 300.
     temperature : float, default=0.2
         Of the similarities in the contrastive loss; lower looks at the nearest pairs alone.
     n_steps : int, default=100
@@ -62,7 +62,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Scores under several are averaged.
     unlabelled_weight : float, default=0.3
         What a row of `X_unlabelled` weighs, where a labelled row weighs 1.
-    n_rounds : int, default=2
+    n_rounds : int, default=3
         How often rows without a label are told their classes anew, and prototypes and covariance
         are learned again from all.
     random_state : int, RandomState instance or None, default=None
@@ -137,7 +137,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         n_steps=100,
         shrinkage=(0.05, 0.15, 0.4, 0.8),
         unlabelled_weight=0.3,
-        n_rounds=2,
+        n_rounds=3,
         random_state=None,
     ):
         self.representation = representation
