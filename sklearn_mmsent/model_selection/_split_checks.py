@@ -272,8 +272,11 @@ def _untested(places, n):
 
 
 _MESSAGES = {
-    **{"seen": _seen, "cut": _cut, "single": _single},
-    **{"unlearned": _unlearned, "untested": _untested},
+    "seen": _seen,
+    "cut": _cut,
+    "single": _single,
+    "unlearned": _unlearned,
+    "untested": _untested,
 }
 
 

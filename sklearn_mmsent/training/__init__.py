@@ -9,7 +9,7 @@ from sklearn_mmsent.training.member import Member
 from sklearn_mmsent.training.members import Trained, train_members
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.plan import NetworkPlan
-from sklearn_mmsent.training.reading import read_fused, read_weights
+from sklearn_mmsent.training.reading import read_weights
 from sklearn_mmsent.training.train import predict_network, train_network
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Trained",
     "holdout_rows",
     "predict_network",
-    "read_fused",
     "read_weights",
     "train_members",
     "train_network",

@@ -1,29 +1,9 @@
-"""What is inside a trained network: its fused vectors, and how much blocks and steps count."""
+"""What is inside a trained network: how much blocks and steps count."""
 
 import numpy as np
 import torch
 
 from sklearn_mmsent.training.dataset import Batches
-
-
-@torch.no_grad()
-def read_fused(module, dataset):
-    """Return the fused vectors of a dataset's rows.
-
-    Parameters
-    ----------
-    module : FusionNetwork
-        In evaluation mode.
-    dataset : BlockDataset
-        Rows to read, on the module's device.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_samples, D)
-        For a fusion that decides itself, the outputs.
-    """
-    batches = Batches(dataset, dataset.rows_at_once())
-    return np.concatenate([module.fuse(*inputs).cpu().double().numpy() for inputs, _ in batches])
 
 
 @torch.no_grad()

@@ -19,8 +19,7 @@ class _Told(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X):
-        """Be what scikit-learn takes for a classifier."""
-        raise NotImplementedError
+        return X.argmax(axis=1)
 
 
 class _ToldProbabilities(_Told):

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection._search import BaseSearchCV
 
+from sklearn_mmsent.compose._final_step import final_step
 from sklearn_mmsent.ensemble.experts.naming import behind_fill
 from sklearn_mmsent.model_selection._metadata import fit_metadata
 
@@ -34,7 +35,7 @@ def run_search(expert, data):
         model, _ = behind_fill(clone(search), data.table)
         metadata = fit_metadata(model, **data.metadata(rows))
         model.fit(data.table.cut(expert, rows), data.y[rows], **metadata)
-        search = model[-1] if hasattr(model, "steps") else model
+        search = final_step(model)
     return search
 
 

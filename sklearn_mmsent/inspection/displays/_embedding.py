@@ -7,7 +7,6 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mmsent.inspection._networks import networks_of
 from sklearn_mmsent.inspection.displays._style import COLOURS, legend_beside, look, new_axes
-from sklearn_mmsent.training import read_fused
 
 _METHODS = ("pca", "tsne")
 
@@ -77,8 +76,7 @@ class EmbeddingDisplay:
             The picture.
         """
         networks, table = networks_of(estimator, X, owner=cls.__name__)
-        network = networks[0]
-        vectors = read_fused(network.net_.module_, network._dataset(table))
+        vectors = networks[0]._fused(table)
         return cls.from_vectors(vectors, y, method=method, random_state=random_state, ax=ax)
 
     @classmethod
