@@ -87,7 +87,6 @@ def tune(data, cache):
         clip_norm=1.0,
         max_epochs=2,
         n_iter_no_change=2,
-        precision="bfloat16",
         random_state=0,
         verbose=1,
     )

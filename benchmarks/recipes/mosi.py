@@ -141,7 +141,6 @@ def systems(data):
         clip_norm=1.0,
         max_epochs=3,
         early_stopping=False,  # a fixed, short course needs no rows to stop by
-        precision="bfloat16",
         checkpoint_dir=data.checkpoints,  # the same networks serve all rows of the table
     )
     voice = make_pipeline(SelectModalities(["audio"]), StandardScaler(), SVR(C=1.0))
