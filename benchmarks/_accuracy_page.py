@@ -14,6 +14,8 @@ SCORES = (
     *("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"),
     *("acc2_has0", "acc2_non0", "f1_weighted_non0", "acc7", "mae", "corr", "r2"),
 )
+#: Not to be had for the same rows on the same terms.
+NO_RIVALS = ("constant", "average, features standardised within each speaker (transductive)")
 LIBRARIES = ("sklearn-mmsent", "scikit-learn", "torch", "transformers")
 
 
@@ -44,7 +46,7 @@ def write(folder, recipes, machine):
 
 
 def write_targets(recipes, scores):
-    """Write the table of what was to be reached.
+    """Write the table of what was to be reached, and what a single part of the system reaches.
 
     Parameters
     ----------
@@ -58,16 +60,20 @@ def write_targets(recipes, scores):
     str
         Markdown.
     """
-    lines = ["| data | score | target | system | reached |", "|---|---|---|---|---|"]
+    lines = ["| data | score | target | system | reached | best other |", "|---" * 6 + "|"]
     for name, recipe in recipes.items():
         table = by_seed(scores[name])
-        system = table[table["model"] == system_of(table)]
+        is_system = table["model"] == system_of(table)
+        system, others = table[is_system], table[~is_system & ~table["model"].isin(NO_RIVALS)]
         for score, (sign, number) in recipe.targets.items():
             mean, std = system[score].mean(), system[score].std(ddof=1)
             reached = REACHED[sign](mean, number)
-            told = "yes" if reached else f"no, by {abs(mean - number):.3f}"
+            told = "yes" if reached else f"no, by {abs(mean - number):.2g}"
             spread = "" if np.isnan(std) else f" ± {std:.3f}"
-            lines.append(f"| {name} | {score} | {sign} {number:g} | {mean:.3f}{spread} | {told} |")
+            means = others.groupby("model", sort=False)[score].mean()
+            best = means.idxmax() if sign in (">", ">=") else means.idxmin()
+            cells = [name, score, f"{sign} {number:g}", f"{mean:.3f}{spread}", told]
+            lines.append(f"| {' | '.join(cells)} | {means[best]:.3f} {best} |")
     return "\n".join(lines)
 
 
@@ -173,6 +179,20 @@ What networks with default settings reach is told in [defaults.md](defaults.md).
   package (float32 on a CPU). The differences of mosi are of float32.
 
 {targets}
+
+**Best other** is the single modality or the part of the system that has the best score of all
+there. Which was to be the system was decided before, on other rows, so that a part may well be
+ahead here:
+
+- mvsa_single: on the folds below, without test rows, the average is ahead of its networks by half a
+  point to a point, which is less than a draw of 450 or 904 rows decides; on two test parts the
+  networks alone are ahead in F1.
+- imdb_poster_review: posters tell nothing of reviews, which an average pays for with one row in a
+  thousand.
+- ravdess: the sentences tell nothing, by design; a system that must read them all the same loses
+  .4 points in speech.
+- mosi: the voice tells nothing (see below); the sign of a mood is in its own words, so that in
+  two classes neighbours add nothing to them; the intensity is better for them.
 
 On {machine}, one thread; {versions}.
 """
