@@ -120,9 +120,16 @@ class ReinforcedFusion(Fusion):
         counts = ticks & torch.stack(let_in).any(0)  # (B, T)
         # those that count to the front: the LSTM never sees the others before them
         order = counts.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        states, _ = self.lstm(take(torch.cat(gated, dim=-1), order))  # (B, T, D)
+        states = self._read(take(torch.cat(gated, dim=-1), order))  # (B, T, D)
         share = _softmax(self.attention(states).squeeze(-1), take(counts, order))
         return self.dropout((share.unsqueeze(-1) * states).sum(1))
+
+    def _read(self, steps):
+        if steps.device.type != "cpu":
+            return self.lstm(steps)[0]
+        # torch has no LSTM of bfloat16 on a CPU without instructions for it, and fails
+        with torch.autocast("cpu", enabled=False):
+            return self.lstm(steps.to(self.lstm.weight_ih_l0.dtype))[0]
 
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return what teaches the controllers; see the base class."""
