@@ -122,7 +122,8 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             Speaker, video, film ... of each row, for the splitter and for a classifier that takes
             them.
         **params : dict
-            Metadata, such as ``sample_weight``.
+            Metadata, such as ``sample_weight``. Rows of weight 0 have no part in the offsets; all
+            others count the same there.
 
         Returns
         -------
@@ -157,11 +158,12 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         if hasattr(cv, "split"):
             cv = list(cv.split(X, labels, **split_params))
         proba = self._out_of_fold(X, labels, cv, fit_params)
+        counted, proba = _that_count(labels, proba, fit_params.get("sample_weight"))
         self.offsets_ = find_offsets(
-            proba, labels, classes, score=score, n_thresholds=self.thresholds
+            proba, counted, classes, score=score, n_thresholds=self.thresholds
         )
-        self.plain_score_ = score(labels, classes[proba.argmax(axis=1)])
-        self.best_score_ = score(labels, classes[(_log(proba) + self.offsets_).argmax(axis=1)])
+        self.plain_score_ = score(counted, classes[proba.argmax(axis=1)])
+        self.best_score_ = score(counted, classes[(_log(proba) + self.offsets_).argmax(axis=1)])
         self.estimator_ = clone(self.estimator).fit(X, labels, **fit_params)
         self.classes_ = self.estimator_.classes_
         for name in ("n_features_in_", "feature_names_in_"):
@@ -308,6 +310,14 @@ def _between(borders, n):
         [[borders[0] - 1], (borders[1:] + borders[:-1]) / 2, [borders[-1] + 1]]
     )
     return middles[np.unique(np.linspace(0, len(middles) - 1, n).round().astype(int))]
+
+
+def _that_count(labels, proba, sample_weight):
+    """Leave out rows of weight 0, from which the classifier has learned nothing either."""
+    if sample_weight is None:
+        return labels, proba
+    there = np.asarray(sample_weight) > 0
+    return labels[there], proba[there]
 
 
 def _log(proba):

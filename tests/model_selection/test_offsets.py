@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
@@ -196,3 +196,17 @@ def test_one_class():
     X, y = lopsided()
     with pytest.raises(ValueError, match="at least two classes"):
         TunedOffsetsClassifierCV(LogisticRegression()).fit(X, np.full(len(y), "glad"))
+
+
+def test_rows_without_weight_have_no_part_in_the_offsets():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = np.where(X[:, 0] + rng.normal(size=120) > 1, "rare", "usual")
+    wrong = np.r_[y, np.where(y == "rare", "usual", "rare")]  # as many rows, told falsely
+    weight = np.repeat([1.0, 0.0], 120)
+    cv = [(np.r_[a, a + 120], np.r_[b, b + 120]) for a, b in KFold(3).split(X)]
+    model = TunedOffsetsClassifierCV(LogisticRegression(), cv=cv, **FEW)
+    both = clone(model).fit(np.vstack([X, X]), wrong, sample_weight=weight)
+    alone = clone(model).set_params(cv=list(KFold(3).split(X))).fit(X, y)
+    np.testing.assert_allclose(both.offsets_, alone.offsets_, rtol=1e-3)
+    assert both.best_score_ == alone.best_score_
