@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_mmsent.nn._recurrence import RealSteps
 from sklearn_mmsent.nn._steps import common_clock, take, uniform_draws
 from sklearn_mmsent.nn.fusion.base import Fusion
 from sklearn_mmsent.nn.losses import weighted_mean
@@ -118,18 +119,10 @@ class ReinforcedFusion(Fusion):
             for i, (gate, index) in enumerate(zip(opened, indices, strict=True))
         ]
         counts = ticks & torch.stack(let_in).any(0)  # (B, T)
-        # those that count to the front: the LSTM never sees the others before them
-        order = counts.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
-        states = self._read(take(torch.cat(gated, dim=-1), order))  # (B, T, D)
-        share = _softmax(self.attention(states).squeeze(-1), take(counts, order))
+        # the LSTM reads those that count alone
+        states, _ = RealSteps(counts).run(self.lstm, torch.cat(gated, dim=-1))  # (B, T, D)
+        share = _softmax(self.attention(states).squeeze(-1), counts)
         return self.dropout((share.unsqueeze(-1) * states).sum(1))
-
-    def _read(self, steps):
-        if steps.device.type != "cpu":
-            return self.lstm(steps)[0]
-        # torch has no LSTM of bfloat16 on a CPU without instructions for it, and fails
-        with torch.autocast("cpu", enabled=False):
-            return self.lstm(steps.to(self.lstm.weight_ih_l0.dtype))[0]
 
     def auxiliary_loss(self, losses, loss_of, weights):
         """Return what teaches the controllers; see the base class."""
