@@ -51,7 +51,8 @@ has a MAE of .738. MAE / r:
   give voice and face alone less than .1 and are no better than a mean, .397 / .784 and .395 / .785.
 - Three gated networks on all (absolute error, 15 epochs) .417 / .753.
 - The average: kernels of the person's and of both's words with the ridge on all .393 / .788, with
-  the networks too .392 / .788. The best single modality, the person's words, .398 / .776.
+  the networks too .392 / .788. The best single modality, the person's words, .398 / .776;
+  over the folds above the average is ahead of it with p < .05 in both.
 """
 
 

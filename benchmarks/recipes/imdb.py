@@ -94,7 +94,7 @@ def _stack(experts):
 TRIED = """\
 One setting of each part was tried, on validation rows (accuracy): words .853, encoder .883,
 poster .557, words and encoder .903, all three .900. The poster tells nothing of a review, and
-nothing is lost by it beyond a row in a thousand."""
+nothing is lost by it beyond a row in a thousand: that is what text alone is ahead by."""
 
 
 RECIPES = (

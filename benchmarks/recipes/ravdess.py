@@ -72,7 +72,8 @@ else is said:
   and stands apart for that reason.
 
 More speakers or an encoder that has heard thousands of them would be needed to know a voice from
-one clip. Here 16 actors taught, in the final folds there are 20.
+one clip. Here 16 actors taught, in the final folds there are 20. The two sentences tell nothing,
+by design, and a system that must read them all the same loses less than half a point by it.
 """
 
 

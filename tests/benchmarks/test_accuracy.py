@@ -74,6 +74,14 @@ def test_from_recipes_to_a_page(accuracy, recipes, tmp_path, capsys):
     assert folds["test_rows"].max() <= 22  # of the sixty that are no test rows
 
 
+@pytest.mark.parametrize(
+    ("model", "rival"),
+    [("stump", True), ("constant", False), ("system", False), ("system (transductive)", False)],
+)
+def test_rivals_have_the_same_terms(accuracy, model, rival):
+    assert importlib.import_module("_accuracy_page").is_rival(model, "system") == rival
+
+
 def test_validation_rows_choose_and_nothing_is_written(accuracy, recipes, tmp_path, capsys):
     accuracy.main(["--data", str(tmp_path), "--output", str(tmp_path), "--part", "val"])
     assert "| system |" in capsys.readouterr().out
