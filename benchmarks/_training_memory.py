@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from _process import _forget_peak, _peak
 
-from sklearn_mmsent import FusionClassifier, _memory
+from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.utils import _memory
 
 TITLE = "Memory"
 CASES = {

@@ -30,9 +30,9 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from sklearn_mmsent import BatchedGridSearchCV, DeepEnsembleClassifier, FusionClassifier
-from sklearn_mmsent.model_selection._stand_in import FrozenSplits, note_folds
-from sklearn_mmsent.model_selection._together import fit_together
-from sklearn_mmsent.training.members import train as train_module
+from sklearn_mmsent.model_selection._batched_fit import fit_together
+from sklearn_mmsent.model_selection._replay import FrozenSplits, note_folds
+from sklearn_mmsent.training.batched import train_members as train_module
 
 BLOCKS = {"text": 300, "audio": 74, "face": 35}
 GRID = {
@@ -178,15 +178,15 @@ def _members(estimator, X, y, cv, candidates):
         taken.extend(members)
         return [train_module.Trained() for _ in members]
 
-    from sklearn_mmsent.model_selection import _together
+    from sklearn_mmsent.model_selection import _batched_fit
 
-    real, _together.train_members = _together.train_members, take
+    real, _batched_fit.train_members = _batched_fit.train_members, take
     try:
         splits = FrozenSplits(cv, y, estimator)
         folds = note_folds(estimator, X, y, cv=splits, scoring=None, groups=None, params=None)
         fit_together(estimator, candidates, folds)
     finally:
-        _together.train_members = real
+        _batched_fit.train_members = real
     return taken
 
 

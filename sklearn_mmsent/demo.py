@@ -30,9 +30,9 @@ from sklearn_mmsent import (
     make_pipeline,
     read_table,
 )
-from sklearn_mmsent._optional import import_optional
-from sklearn_mmsent.model_selection.comparison._models import seed_everywhere
-from sklearn_mmsent.model_selection.comparison._table import to_markdown
+from sklearn_mmsent.model_selection.comparison._summary import to_markdown
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._random import set_seeds
 
 METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro"]
 N_NEW_ROWS = 3
@@ -226,7 +226,7 @@ def _write(output, comparison, best):
 
 
 def _save_and_use(path, model, data, new, seed):
-    seed_everywhere(model, seed).fit(data.X, data.y)
+    set_seeds(model, seed).fit(data.X, data.y)
     joblib.dump(model, path)
     loaded = joblib.load(path)
     print(f"Saved {path.name} ({path.stat().st_size / 2**20:.1f} MiB), loaded it, new rows:")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from sklearn_mmsent import _memory
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.utils import _memory
 
 
 def named_table(n_samples=120, shapes=None, *, missing=0.0, seed=0, dtype="float32"):

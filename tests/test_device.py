@@ -1,6 +1,6 @@
 import pytest
 
-from sklearn_mmsent._device import resolve_device
+from sklearn_mmsent.utils._device import resolve_device
 
 
 def test_devices():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mmsent._windows import Windows
+from sklearn_mmsent.utils._windows import Windows
 
 
 @pytest.mark.parametrize("rate", [25, 8000, 16000, 44100, 29.97])

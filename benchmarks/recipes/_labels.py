@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from sklearn_mmsent.model_selection._metadata import fit_metadata
+from sklearn_mmsent.utils._metadata import fit_metadata
 
 
 class FromFinerLabels(ClassifierMixin, BaseEstimator):

@@ -21,11 +21,12 @@ and any other NaN is an ordinary missing value.
 """
 
 from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
+from sklearn_mmsent.blocks.block_values import BlockValues
 from sklearn_mmsent.blocks.layout import BlockLayout
-from sklearn_mmsent.blocks.names import check_unique, is_indicator
-from sklearn_mmsent.blocks.statistics import statistics_of
-from sklearn_mmsent.blocks.stored import StoredValues, pieces
-from sklearn_mmsent.blocks.values import BlockValues
+from sklearn_mmsent.blocks.memory_mapped import StoredValues, pieces
+from sklearn_mmsent.blocks.moments import statistics_of
+from sklearn_mmsent.blocks.names import is_indicator
+from sklearn_mmsent.utils._validation import check_unique
 
 __all__ = [
     "LENGTH",

@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils._validation import check_unique
 
 HOW_TO_NAME = (
     "Name columns '<modality>__<feature>' or '<modality>__<part>__<feature>', with zero-padded "
@@ -157,27 +158,3 @@ def _build_block(name, columns, indicators):
 
 def _is_present_column(name):
     return name.endswith(SEPARATOR + PRESENT) and name != SEPARATOR + PRESENT
-
-
-def check_unique(names):
-    """Refuse names that stand twice.
-
-    Parameters
-    ----------
-    names : iterable
-        Column names.
-
-    Raises
-    ------
-    BlockError
-        Names the column and both places.
-    """
-    if getattr(names, "is_unique", False):
-        return  # a pandas Index knows at once
-    first = {}
-    for column, name in enumerate(names):
-        if first.setdefault(name, column) != column:
-            raise BlockError(
-                f"column name {name!r} stands twice, at columns {first[name]} and {column}. "
-                "Give each column a name of its own."
-            )

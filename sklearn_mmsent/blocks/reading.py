@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent import _memory
+from sklearn_mmsent.blocks.block_values import BlockValues
+from sklearn_mmsent.blocks.memory_mapped import StoredValues, is_memory_mapped, pieces
 from sklearn_mmsent.blocks.names import column_names_of
-from sklearn_mmsent.blocks.stored import StoredValues, is_memory_mapped, pieces
-from sklearn_mmsent.blocks.values import BlockValues
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils import _memory
 
 
 def read_blocks(blocks, X, *, stream=False):

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks import SEPARATOR
@@ -17,6 +16,7 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
 from sklearn_mmsent.feature_extraction.cache import Cached
+from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
 
 
 class MultimodalExtractor(ColumnTransformer):

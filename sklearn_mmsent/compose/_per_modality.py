@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks import SEPARATOR, BlockLayout
-from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils._sklearn import HasMethods, _check_feature_names_in, _fit_context
+from sklearn_mmsent.utils._validation import check_table
 
 
 class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):

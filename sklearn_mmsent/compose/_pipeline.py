@@ -5,10 +5,9 @@ import warnings
 import pandas as pd
 from imblearn import pipeline as imblearn_pipeline
 from sklearn.base import is_classifier, is_regressor
-from sklearn.pipeline import _name_estimators
-from sklearn.utils import _set_output
 
 from sklearn_mmsent.blocks import SEPARATOR, is_indicator
+from sklearn_mmsent.utils._sklearn import _name_estimators, _set_output
 
 _CONTAINER = "blocks"
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks import BlockLayout
-from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.utils._sklearn import _check_feature_names_in, _fit_context
+from sklearn_mmsent.utils._validation import check_table
 
 
 class SelectModalities(TransformerMixin, BaseEstimator):

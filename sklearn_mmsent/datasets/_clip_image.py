@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.utils._optional import import_optional
 
 _SIZE = 64  # pixels of the finished image
 _DRAWN = 2 * _SIZE  # drawn at twice the size, so that the edges come out smooth

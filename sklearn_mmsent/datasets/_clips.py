@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_mmsent.datasets._clip_audio import Voice, synthesise, write_wav
 from sklearn_mmsent.datasets._clip_image import Looks, draw_face
 from sklearn_mmsent.datasets._clip_plan import INTERACTIONS, SIGNS, plan_clips
 from sklearn_mmsent.datasets._clip_text import TextHabits, write_sentence
-from sklearn_mmsent.datasets._table import read_table
+from sklearn_mmsent.datasets._read_table import read_table
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, validate_params
 
 _MODALITIES = ("text", "image", "audio")
 _FILES = {"image": ("images", ".png"), "audio": ("voices", ".wav")}

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_mmsent.datasets._unpickler import load_pickle
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.utils._sklearn import StrOptions, validate_params
 
 _MODALITIES = ("text", "audio", "vision")
 _TARGETS = {"text": "T", "audio": "A", "vision": "V"}

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, validate_params
 
 _MODALITIES = ("text", "audio", "image")
 _STEPS = 8

@@ -11,14 +11,14 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, clone
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.estimators import FusionClassifier, FusionRegressor
-from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.training import train_members
+from sklearn_mmsent.utils._random import check_found_again, draw_seed
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
 
 class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):

@@ -9,17 +9,17 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertClassifier, ExpertRegressor
+from sklearn_mmsent.ensemble.experts.candidates import best_candidates, is_search, run_search
+from sklearn_mmsent.ensemble.experts.combination import pool
+from sklearn_mmsent.ensemble.experts.expert import Expert
 from sklearn_mmsent.ensemble.experts.fitting import name_error
-from sklearn_mmsent.ensemble.experts.naming import Expert, generator, seeded
-from sklearn_mmsent.ensemble.experts.pooling import pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
-from sklearn_mmsent.ensemble.experts.searched import best_candidates, is_search, run_search
 from sklearn_mmsent.ensemble.experts.selection import draw_bags, select_members
+from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, _fit_context
 
 #: From so many members on, bags pay: fewer are too few to leave half of them out.
 MANY = 20
@@ -149,7 +149,7 @@ class _BaseGreedy(BaseExperts):
                     raise name_error(error, expert, type(self).__name__) from error
                 best = best_candidates(search, self.top_n)
                 found = {f"{expert.name}_{i}": params for i, params in best.items()}
-                estimator = seeded(search.estimator, generator(self.random_state))
+                estimator = clone_with_seeds(search.estimator, seed_generator(self.random_state))
                 expert = dataclasses.replace(expert, estimator=estimator)
             resolved.append(expert)
             candidates.append(found)

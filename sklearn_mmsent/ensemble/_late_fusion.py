@@ -7,14 +7,13 @@ and Machine Intelligence 20(3): the sum and the product of what independent clas
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
-from sklearn_mmsent.ensemble.experts.naming import did_you_mean
-from sklearn_mmsent.ensemble.experts.pooling import known, learn_weights, pool
+from sklearn_mmsent.ensemble.experts.combination import known, learn_weights, pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
+from sklearn_mmsent.utils._messages import did_you_mean
+from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
 
 
 class _BaseLateFusion(BaseExperts):

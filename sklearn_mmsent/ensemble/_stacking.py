@@ -5,18 +5,19 @@ Wolpert (1992), Stacked generalization, Neural Networks 5(2).
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.utils._param_validation import HasMethods
 
 from sklearn_mmsent.blocks import SEPARATOR
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
+from sklearn_mmsent.ensemble.experts.expert import Expert, behind_fill
+from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
 from sklearn_mmsent.ensemble.experts.fitting import name_error, outputs_of
-from sklearn_mmsent.ensemble.experts.naming import Expert, behind_fill, generator, seeded
-from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.model_selection._metadata import fit_metadata
+from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
+from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
 
 FINAL = "final_estimator"
 
@@ -80,7 +81,7 @@ class _BaseFusionStacking(BaseExperts):
 
     def _final(self):
         given = self._default() if self.final_estimator is None else self.final_estimator
-        return seeded(clone(given), generator(self.random_state))
+        return clone_with_seeds(clone(given), seed_generator(self.random_state))
 
     def _check_final(self, final):
         if hasattr(self, "classes_") and not hasattr(final.estimator, "predict_proba"):

@@ -10,25 +10,16 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_mmsent._device import resolve_device
 from sklearn_mmsent.blocks import BlockLayout, statistics_of
-from sklearn_mmsent.compose._fill import fill_table
-from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.blocks.filling import fill_table
 from sklearn_mmsent.estimators._encoder_file import write_encoders
+from sklearn_mmsent.estimators._encoder_transfer import find_starts, trained_blocks
 from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
-from sklearn_mmsent.estimators._reading import Reading, Table, rows_for_sampler
-from sklearn_mmsent.estimators._seed import check_found_again, draw_seed
+from sklearn_mmsent.estimators._fit_data import Reading, Table, rows_for_sampler
 from sklearn_mmsent.estimators._spaces import fusion_space
-from sklearn_mmsent.estimators._transfer import find_starts, trained_blocks
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
@@ -39,6 +30,10 @@ from sklearn_mmsent.training import (
     holdout_rows,
     predict_network,
 )
+from sklearn_mmsent.utils._device import resolve_device
+from sklearn_mmsent.utils._random import check_found_again, draw_seed
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
+from sklearn_mmsent.utils._validation import check_table
 
 
 class BaseFusion(BaseEstimator, metaclass=ABCMeta):

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mmsent.estimators._base import BaseFusion
-from sklearn_mmsent.estimators._labels import refuse_unusable_labels
 from sklearn_mmsent.estimators._weights import weights_of_classes
 from sklearn_mmsent.nn import OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.losses import LOSSES
+from sklearn_mmsent.utils._sklearn import HasMethods, StrOptions
+from sklearn_mmsent.utils._validation import refuse_unusable_labels
 
 
 class FusionClassifier(ClassifierMixin, BaseFusion):

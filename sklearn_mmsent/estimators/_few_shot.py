@@ -5,20 +5,19 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import ndtri, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_mmsent.blocks import BlockLayout
-from sklearn_mmsent.compose._validate import check_table
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._contrastive import contrastive_projection
-from sklearn_mmsent.estimators._labels import refuse_unusable_labels
 from sklearn_mmsent.estimators._prototypes import ShrunkPrototypes, with_unlabelled
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
+from sklearn_mmsent.utils._validation import check_table, refuse_unusable_labels
 
 _EDGE = 0.002  # share of rows that a rank tells apart at most
 _SHARPNESS = np.geomspace(0.25, 16.0, 13)  # of scores, that probabilities are chosen from

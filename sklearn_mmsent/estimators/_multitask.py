@@ -6,7 +6,6 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -14,9 +13,11 @@ from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._targets import TargetSet, as_target_table
 from sklearn_mmsent.estimators._weights import weights_of_classes
 from sklearn_mmsent.nn import JointHead
+from sklearn_mmsent.nn.heads import UnimodalHeads
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.nn.multitask import MultitaskLoss, Task
-from sklearn_mmsent.nn.unimodal import SelfSupervision, UnimodalHeads
+from sklearn_mmsent.nn.self_supervision import SelfSupervision
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 def _has_classes(self):

@@ -2,10 +2,10 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.nn.losses import LOSSES
+from sklearn_mmsent.utils._sklearn import HasMethods, StrOptions
 
 
 class FusionRegressor(RegressorMixin, BaseFusion):

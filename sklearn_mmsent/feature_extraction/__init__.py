@@ -8,7 +8,7 @@ import importlib
 
 # public name -> the module that defines it
 _EXPORTS = {
-    "AcousticFunctionals": "audio.acoustic",
+    "AcousticFunctionals": "audio.egemaps.acoustic",
     "AudioCleaner": "audio.cleaning",
     "BaseExtractor": "_base",
     "Cached": "cache",

@@ -6,8 +6,7 @@ from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
@@ -17,6 +16,7 @@ from sklearn_mmsent.feature_extraction._cells import (
     file_content,
     is_missing,
 )
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
 
 class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):

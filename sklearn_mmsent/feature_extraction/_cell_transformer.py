@@ -4,12 +4,12 @@ from abc import ABCMeta, abstractmethod
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
+from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
 
 
 class CellTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._files import looks_like
+from sklearn_mmsent.utils._optional import import_optional
 
 _FORMATS = (
     "mov,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,ivf,mp3,aac,ac3,wav,w64,ogg,"

@@ -11,16 +11,16 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._cells import content_key
-from sklearn_mmsent.feature_extraction._chain import as_extractor
+from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._store import FeatureStore
+from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, _fit_context
 
 _BATCHES_PER_CLAIM = 8
 _PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between looks for what other processes make

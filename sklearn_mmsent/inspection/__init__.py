@@ -1,8 +1,8 @@
 """Which modality decides, where modalities disagree, and how a clip goes on in time."""
 
 from sklearn_mmsent.inspection._agreement import agreement_report
+from sklearn_mmsent.inspection._conflict_detector import ConflictDetector
 from sklearn_mmsent.inspection._contributions import modality_contributions
-from sklearn_mmsent.inspection._detector import ConflictDetector
 from sklearn_mmsent.inspection._fusion_weights import fusion_weights
 from sklearn_mmsent.inspection._importance import modality_importance
 from sklearn_mmsent.inspection.displays import (

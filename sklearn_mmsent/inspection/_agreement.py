@@ -7,15 +7,15 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
 from sklearn_mmsent.inspection._conflict import (
     conflict_of_classes,
     conflict_of_intensities,
     contradictions,
 )
+from sklearn_mmsent.inspection._masking import Rows
 from sklearn_mmsent.inspection._predictions import Predictor
-from sklearn_mmsent.inspection._rows import Rows
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
 
 _OWNER = "agreement_report"
 

@@ -6,12 +6,12 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
 from sklearn_mmsent.inspection._coalitions import check_number, shapley, values_of
 from sklearn_mmsent.inspection._importance import choose
+from sklearn_mmsent.inspection._masking import Rows
 from sklearn_mmsent.inspection._predictions import prediction_of
-from sklearn_mmsent.inspection._rows import Rows
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
 
 _OWNER = "modality_contributions"
 

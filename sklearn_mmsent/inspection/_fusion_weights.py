@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, validate_params
 
 from sklearn_mmsent.inspection._networks import networks_of
 from sklearn_mmsent.nn import ENCODERS, FUSIONS, Encoder, Fusion
 from sklearn_mmsent.training import read_weights
+from sklearn_mmsent.utils._sklearn import HasMethods, validate_params
 
 _OWNER = "fusion_weights"
 

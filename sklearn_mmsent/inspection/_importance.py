@@ -9,15 +9,21 @@ from joblib import Parallel, delayed
 from scipy.stats import t as student_t
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from sklearn.utils import Bunch, _safe_indexing, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_mmsent.inspection._coalitions import check_number, shapley, values_of
-from sklearn_mmsent.inspection._rows import Rows
+from sklearn_mmsent.inspection._masking import Rows
 from sklearn_mmsent.metrics import get_scorer
 from sklearn_mmsent.model_selection import fused_cross_validate
-from sklearn_mmsent.model_selection._metadata import fit_metadata
-from sklearn_mmsent.model_selection.comparison._models import seed_everywhere
+from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn_mmsent.utils._random import set_seeds
+from sklearn_mmsent.utils._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _safe_indexing,
+    validate_params,
+)
 
 _OWNER = "modality_importance"
 
@@ -200,7 +206,7 @@ def _fits(estimator, X, y, cv, groups, seeds):
     for seed in [None] if seeds is None else seeds:
         one = clone(estimator)
         if seed is not None:
-            seed_everywhere(one, seed)
+            set_seeds(one, seed)
         result = fused_cross_validate(
             one,
             X,

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length
+
+from sklearn_mmsent.utils._sklearn import validate_params
 
 
 @validate_params(

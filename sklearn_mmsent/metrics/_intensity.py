@@ -4,13 +4,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.metrics import f1_score
-from sklearn.utils._param_validation import Options, StrOptions, validate_params
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+from sklearn_mmsent.utils._sklearn import Options, StrOptions, _check_sample_weight, validate_params
 
 # Inner edges of the right-closed bins on [-1, 1], by number of classes.
 _SIMS_EDGES = {2: (0.0,), 3: (-0.1, 0.1), 5: (-0.7, -0.1, 0.1, 0.7)}

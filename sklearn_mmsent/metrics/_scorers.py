@@ -6,7 +6,6 @@ import difflib
 from sklearn.metrics import get_scorer as _sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as _sklearn_get_scorer_names
 from sklearn.metrics import make_scorer
-from sklearn.utils._param_validation import validate_params
 
 from sklearn_mmsent.metrics._intensity import (
     intensity_accuracy,
@@ -14,6 +13,7 @@ from sklearn_mmsent.metrics._intensity import (
     intensity_f1,
     intensity_mae,
 )
+from sklearn_mmsent.utils._sklearn import validate_params
 
 _SCORERS = {
     "acc2_has0": make_scorer(intensity_accuracy),

@@ -1,11 +1,14 @@
 """Choosing models: searches, cross-validation with folds trained at once, and comparison."""
 
-from sklearn_mmsent.model_selection._cross_validation import (
+from sklearn_mmsent.model_selection._batched_cross_validation import (
     fused_cross_val_predict,
     fused_cross_validate,
 )
+from sklearn_mmsent.model_selection._batched_search import (
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
+)
 from sklearn_mmsent.model_selection._offsets import TunedOffsetsClassifierCV
-from sklearn_mmsent.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from sklearn_mmsent.model_selection.comparison import Comparison, ComparisonDisplay, compare
 from sklearn_mmsent.model_selection.fusion_search import FusionSearchCV
 

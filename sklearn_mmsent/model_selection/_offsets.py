@@ -4,23 +4,24 @@ from numbers import Integral
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import assert_all_finite, get_tags, indexable
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_mmsent.model_selection._cross_validation import fused_cross_val_predict
-from sklearn_mmsent.model_selection._metadata import fit_metadata
-from sklearn_mmsent.model_selection._split_checks import choose_splitter
+from sklearn_mmsent.model_selection._batched_cross_validation import fused_cross_val_predict
+from sklearn_mmsent.model_selection._splits import choose_splitter
+from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn_mmsent.utils._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    _routing_enabled,
+    _Scorer,
+)
 
 TINY = np.finfo(np.float64).tiny
 ROUNDS = 20  # over all classes; the score has settled long before

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from sklearn_mmsent.nn._alignment import places
 from sklearn_mmsent.nn._dropout import StepDropout
-from sklearn_mmsent.nn._steps import places
 
 
 class MultiHeadAttention(nn.Module):

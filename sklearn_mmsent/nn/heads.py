@@ -123,3 +123,57 @@ class JointHead(nn.Module):
     def forward(self, fused):
         """Map vectors of shape (B, D) to outputs of shape (B, sum of C)."""
         return torch.cat([head(fused) for head in self.heads], dim=1)
+
+
+class UnimodalHeads(nn.Module):
+    """Predict targets from one modality each.
+
+    Parameters
+    ----------
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    modality_of_block : sequence of int
+        Number of the modality that each block belongs to.
+    heads : sequence of (int, type, int) tuples
+        Number of the modality, class of the head and its outputs, for each target.
+    """
+
+    def __init__(self, width, dropout, modality_of_block, heads):
+        super().__init__()
+        self.sources = [modality for modality, _, _ in heads]
+        self.pool = ModalityVectors(modality_of_block)
+        self.heads = nn.ModuleList(head(width, n, dropout) for _, head, n in heads)
+
+    def forward(self, vectors, present, fused):
+        """Map block vectors (B, M, D) and their presence (B, M) to outputs (B, sum of C)."""
+        pooled = self.pool(vectors, present)
+        outputs = [head(pooled[:, s]) for s, head in zip(self.sources, self.heads, strict=True)]
+        return torch.cat(outputs, dim=1)
+
+
+class ModalityVectors(nn.Module):
+    """One vector per modality: the mean of those of its blocks that are there.
+
+    Parameters
+    ----------
+    modality_of_block : sequence of int
+        Number of the modality that each block belongs to.
+    """
+
+    def __init__(self, modality_of_block):
+        super().__init__()
+        self.n_modalities = max(modality_of_block) + 1
+        belongs = torch.arange(self.n_modalities)[:, None] == torch.tensor(list(modality_of_block))
+        self.register_buffer("belongs", belongs)  # (S, M)
+
+    def there(self, present):
+        """Tell of presence (B, M) which modalities are there, (B, S)."""
+        return (present.unsqueeze(1) & self.belongs).any(2)
+
+    def forward(self, vectors, present):
+        """Pool (B, M, D) to (B, S, D); a modality that is not there by its absence tokens."""
+        counted = present.unsqueeze(1) & self.belongs  # (B, S, M)
+        counted = (counted | (self.belongs & ~counted.any(2, keepdim=True))).to(vectors.dtype)
+        return counted @ vectors / counted.sum(2, keepdim=True)

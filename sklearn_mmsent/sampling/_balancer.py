@@ -6,10 +6,10 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.under_sampling.base import BaseUnderSampler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class ModalityBalancer(BaseRowSampler):

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from imblearn.base import BaseSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
-from sklearn.base import _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.utils._sklearn import _fit_context
+from sklearn_mmsent.utils._validation import check_table
 
 
 @dataclass(frozen=True)

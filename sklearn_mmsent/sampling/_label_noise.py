@@ -8,10 +8,10 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold, check_cv, cross_val_predict
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklearn_mmsent.compose import FillBlocks, make_pipeline
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 TINY = np.finfo(np.float64).tiny
 STRENGTHS = np.geomspace(0.5, 50.0, 5)  # C of the default classifier times the number of rows

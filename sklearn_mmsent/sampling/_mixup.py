@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ModalityMixup(BaseRowSampler):

@@ -8,11 +8,11 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 JOINT = "all"  # stands for the modality where they are judged together
 

@@ -6,11 +6,11 @@ from numbers import Integral
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ModalitySMOTE(BaseRowSampler):

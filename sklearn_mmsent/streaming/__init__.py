@@ -2,6 +2,6 @@
 
 from sklearn_mmsent.streaming._prediction import Prediction
 from sklearn_mmsent.streaming._predictor import StreamingPredictor
-from sklearn_mmsent.streaming._row import RowPredictor
+from sklearn_mmsent.streaming._row_predictor import RowPredictor
 
 __all__ = ["Prediction", "RowPredictor", "StreamingPredictor"]

@@ -2,7 +2,7 @@
 
 from math import floor
 
-from sklearn_mmsent.streaming._audio import AudioStream
+from sklearn_mmsent.streaming._audio_stream import AudioStream
 
 _ROUNDING = 1e-6  # seconds
 

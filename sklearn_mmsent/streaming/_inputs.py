@@ -8,12 +8,12 @@ from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
 from sklearn_mmsent.feature_extraction.cache import Cached
 from sklearn_mmsent.feature_extraction.video.frames import VideoFrames
-from sklearn_mmsent.streaming import _events
-from sklearn_mmsent.streaming._audio import AudioStream
-from sklearn_mmsent.streaming._events import EventStream
-from sklearn_mmsent.streaming._steps import parts_of
+from sklearn_mmsent.streaming import _event_stream
+from sklearn_mmsent.streaming._audio_stream import AudioStream
+from sklearn_mmsent.streaming._event_stream import EventStream
+from sklearn_mmsent.streaming._row_steps import parts_of
 
-GATHER = {"words": _events.words, "last": _events.last, "frames": _events.frames}
+GATHER = {"words": _event_stream.words, "last": _event_stream.last, "frames": _event_stream.frames}
 KINDS = ("audio", *GATHER)
 _FOLDERS = {"audio": "audio", "text": "words"}  # of feature_extraction
 _RATE = 16_000

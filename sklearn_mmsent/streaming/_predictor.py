@@ -8,11 +8,9 @@ from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_mmsent._windows import Windows
 from sklearn_mmsent.exceptions import CellError, StreamFullError
-from sklearn_mmsent.streaming._audio import AudioStream
+from sklearn_mmsent.streaming._audio_stream import AudioStream
 from sklearn_mmsent.streaming._clock import WindowClock
 from sklearn_mmsent.streaming._inputs import (
     check_time,
@@ -20,11 +18,13 @@ from sklearn_mmsent.streaming._inputs import (
     sliding_extractors,
     things_and_times,
 )
+from sklearn_mmsent.streaming._latency import StreamStatistics
 from sklearn_mmsent.streaming._prediction import Prediction
-from sklearn_mmsent.streaming._row import RowPredictor
-from sklearn_mmsent.streaming._statistics import StreamStatistics
+from sklearn_mmsent.streaming._row_predictor import RowPredictor
 from sklearn_mmsent.streaming._window import WindowReader, cut_window, noise_window
 from sklearn_mmsent.streaming._worker import Worker
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, validate_params
+from sklearn_mmsent.utils._windows import Windows
 
 
 class StreamingPredictor:

@@ -3,14 +3,14 @@
 Takes blocks and settings, gives back trained nets; knows no estimator.
 """
 
+from sklearn_mmsent.training.batched import Trained, train_members
 from sklearn_mmsent.training.dataset import BlockDataset
 from sklearn_mmsent.training.holdout import holdout_rows
 from sklearn_mmsent.training.member import Member
-from sklearn_mmsent.training.members import Trained, train_members
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.plan import NetworkPlan
-from sklearn_mmsent.training.reading import read_weights
-from sklearn_mmsent.training.train import predict_network, train_network
+from sklearn_mmsent.training.prediction import predict_network, read_weights
+from sklearn_mmsent.training.train import train_network
 
 __all__ = [
     "BlockDataset",

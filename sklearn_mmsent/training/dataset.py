@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 
-from sklearn_mmsent.training.streamed import StreamedValues, place, to_device
+from sklearn_mmsent.training.out_of_core import StreamedValues, place, to_device
 
 CHUNK = 2**24  # bytes of values that go to a device at once
 

@@ -10,10 +10,10 @@ from skorch.utils import noop
 
 from sklearn_mmsent.training.checkpoint import LoneCheckpoint, digest_of_network
 from sklearn_mmsent.training.compilation import compiling, undo_compilation
-from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.net import FusionNet, StopTraining
 from sklearn_mmsent.training.precision import check_precision, choose_precision
 from sklearn_mmsent.training.schedule import LearningRateSchedule
+from sklearn_mmsent.utils._random import torch_seed
 
 
 def train_network(
@@ -115,7 +115,7 @@ def train_network(
         run = LoneCheckpoint(checkpoint_dir, key).run
     net = make_net(plan, valid, **settings, verbose=verbose)
     compiled = compiling(device) if net.compile else contextlib.nullcontext()
-    with seeded(seed, device), compiled:
+    with torch_seed(seed, device), compiled:
         net.initialize()
         run(net, train)
     return finish_net(net)
@@ -192,43 +192,3 @@ def finish_net(net):
     undo_compilation(net.module_)
     net.precision = "float32"  # of what was trained, the net would predict by its own methods
     return net
-
-
-@torch.no_grad()
-def predict_network(module, dataset, batch_size=None):
-    """Run a trained network over a dataset.
-
-    Parameters
-    ----------
-    module : FusionNetwork
-        In evaluation mode.
-    dataset : BlockDataset
-        Rows to predict, on the module's device.
-    batch_size : int or None, default=None
-        Rows at once; None takes few of large blocks and many of small ones.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_samples, n_outputs)
-        Logits, or intensities.
-    """
-    results, done = None, 0
-    for inputs, _ in Batches(dataset, batch_size or dataset.rows_at_once()):
-        outputs = module(*inputs)
-        if results is None:  # one for all: small ones between large batches would scatter memory
-            results = outputs.new_empty(len(dataset), *outputs.shape[1:])
-        results[done : done + len(outputs)] = outputs
-        done += len(outputs)
-    return results.cpu().double().numpy()
-
-
-@contextlib.contextmanager
-def seeded(seed, device="cpu"):
-    """Seed the generators of the CPU and the device for a while, then put them back."""
-    cuda = torch.device(device).type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every device
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import _memory
-from sklearn_mmsent.blocks import BlockLayout, StoredValues, statistics_of, stored
-from sklearn_mmsent.blocks.stored import is_memory_mapped, pieces
+from sklearn_mmsent.blocks import BlockLayout, StoredValues, memory_mapped, statistics_of
+from sklearn_mmsent.blocks.memory_mapped import is_memory_mapped, pieces
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils import _memory
 
 SHAPES = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
 
@@ -18,7 +18,7 @@ SHAPES = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     """Cut tables of a few rows, too."""
-    monkeypatch.setattr(stored, "PIECE", 200)
+    monkeypatch.setattr(memory_mapped, "PIECE", 200)
 
 
 def read(X, modalities="auto"):
@@ -121,7 +121,7 @@ def test_pieces_are_all_rows():
 
 
 def test_nothing_is_loaded_whole(mapped, monkeypatch):
-    monkeypatch.setattr(stored, "PIECE", 2**14)
+    monkeypatch.setattr(memory_mapped, "PIECE", 2**14)
     X = mapped(np.zeros((20_000, 100), np.float32))
     tracemalloc.start()
     blocks = read(X, {"a": 60, "b": (8, 5)})

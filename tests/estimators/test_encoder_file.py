@@ -217,14 +217,14 @@ def test_weights_that_are_no_tensors_are_not_handed_on():
         def get_extra_state(self):
             return {"note": 1}
 
-    from sklearn_mmsent.training.start import plain_state
+    from sklearn_mmsent.training.encoder_start import plain_state
 
     with pytest.raises(ValueError, match="Odd keeps '_extra_state', of type dict"):
         plain_state(Odd(2, 2))
 
 
 def test_what_float32_would_round_stays_in_float64():
-    from sklearn_mmsent.training.start import plain_state
+    from sklearn_mmsent.training.encoder_start import plain_state
 
     layer = torch.nn.Linear(2, 2).double()
     layer.weight.data[0, 0] = 1 / 3

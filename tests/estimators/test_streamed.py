@@ -19,11 +19,11 @@ from sklearn_mmsent import (
     FusionMultitask,
     FusionRegressor,
 )
-from sklearn_mmsent.blocks import BlockLayout, stored
-from sklearn_mmsent.estimators import _reading
+from sklearn_mmsent.blocks import BlockLayout, memory_mapped
+from sklearn_mmsent.estimators import _fit_data
 from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training import BlockDataset
-from sklearn_mmsent.training.streamed import StreamedValues
+from sklearn_mmsent.training.out_of_core import StreamedValues
 
 SHAPES = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
 CHEAP = {"max_epochs": 2, "hidden_size": 8, "modalities": SHAPES, "random_state": 0}
@@ -162,7 +162,7 @@ def test_a_sampler_loads_its_rows_or_says_that_there_is_no_room(tables, monkeypa
     clf = FusionClassifier(sampler=RandomOverSampler(random_state=0), **CHEAP)
     own, other = (clone(clf).fit(table, y) for table in (X, view))
     np.testing.assert_array_equal(outputs(other, X), outputs(own, X))
-    monkeypatch.setattr(_reading, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(_fit_data, "free_bytes", lambda: 1000)
     clone(clf).fit(X, y)  # is in memory already
     with pytest.raises(TooLargeError, match="FusionClassifier: the sampler RandomOverSampler need"):
         clone(clf).fit(view, y)
@@ -189,7 +189,7 @@ def test_a_fitted_estimator_lets_go_of_the_table(tables, streams):
 @pytest.mark.parametrize("where", ["file", "frame of a file", "memory", "frame"])
 def test_how_much_memory_it_takes(mapped, monkeypatch, where):
     """Beside the table itself: next to nothing, or one copy of it, cut into blocks."""
-    monkeypatch.setattr(stored, "PIECE", 2**15)
+    monkeypatch.setattr(memory_mapped, "PIECE", 2**15)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(7_000, 300)).astype(np.float32)
     X = mapped(X) if "file" in where else X

@@ -242,7 +242,7 @@ def test_the_content_of_a_path_is_that_of_its_file(tmp_path):
 
 
 def test_a_missing_package_names_what_to_install(monkeypatch):
-    from sklearn_mmsent._optional import import_optional
+    from sklearn_mmsent.utils._optional import import_optional
 
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(MissingDependencyError, match=r"Me needs the package 'skimage'.*\[image\]"):

@@ -34,7 +34,7 @@ from sklearn_mmsent import (
     fused_cross_validate,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection import _cross_validation, _together
+from sklearn_mmsent.model_selection import _batched_cross_validation, _batched_fit
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)
@@ -165,8 +165,8 @@ def test_random_splits_are_drawn_once(table, monkeypatch):
         fitted.extend(fold.X.index for fold in folds)
         return fit_together(estimator, candidates, folds, **options)
 
-    fit_together = _together.fit_together
-    monkeypatch.setattr(_cross_validation, "fit_together", spy)
+    fit_together = _batched_fit.fit_together
+    monkeypatch.setattr(_batched_cross_validation, "fit_together", spy)
     anew = ShuffleSplit(2, test_size=0.4)
     result = fused_cross_validate(CLASSIFIER, X, y, cv=anew, return_indices=True)
     for rows, train in zip(fitted, result["indices"]["train"], strict=True):
@@ -251,7 +251,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
     X, y = table
     opened, split, trained = [], [], []
     real_open, real_split = FusionClassifier._open, FusionClassifier._split
-    real_train = _together.train_members
+    real_train = _batched_fit.train_members
 
     def train(members, **options):
         trained.extend(members)
@@ -267,7 +267,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
 
     monkeypatch.setattr(FusionClassifier, "_open", open_)
     monkeypatch.setattr(FusionClassifier, "_split", split_)
-    monkeypatch.setattr(_together, "train_members", train)
+    monkeypatch.setattr(_batched_fit, "train_members", train)
     grid = {"lr": [1e-3, 1e-2], "class_weight": [None, "balanced"], "fusion": ["sum", "mean"]}
     search = BatchedGridSearchCV(CLASSIFIER, grid, cv=2, refit=False, stack=True).fit(X, y)
     tables = {member.train.values[0].data_ptr() for member in trained}
@@ -287,7 +287,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
 
 def test_a_parameter_of_the_network_is_one_that_reading_ignores():
     params = set(CLASSIFIER.get_params())
-    named = _together._OF_THE_NETWORK | _together._OF_THE_SPLIT
+    named = _batched_fit._OF_THE_NETWORK | _batched_fit._OF_THE_SPLIT
     # a new one must be put where it belongs; these decide what a table's rows are
     assert params - named == {"modalities", "device", "ordinal"}
     assert named - params <= {"loss"}

@@ -16,7 +16,7 @@ from sklearn_mmsent import (
     TunedOffsetsClassifierCV,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection._metadata import fit_metadata
+from sklearn_mmsent.utils._metadata import fit_metadata
 
 GROUPS, WEIGHTS = np.arange(4), np.ones(4)
 LINEAR = LogisticRegression()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
-from sklearn_mmsent.model_selection._split_checks import (
+from sklearn_mmsent.model_selection._splits import (
     OUT_OF_FOLD,
     SCORES,
     SEARCH,

@@ -129,7 +129,7 @@ def test_a_model_that_counts_places_from_its_padding_number(tmp_path):
 def test_what_a_file_lacks_is_drawn_alike_and_from_nobody_elses_numbers(tmp_path):
     from transformers import BertConfig, BertModel
 
-    from sklearn_mmsent.feature_extraction import _pretrained
+    from sklearn_mmsent.pretrained import loading
 
     config = BertConfig(
         vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
@@ -141,8 +141,8 @@ def test_what_a_file_lacks_is_drawn_alike_and_from_nobody_elses_numbers(tmp_path
     )
     cold, warm = build(tmp_path).state_dict(), build(tmp_path).state_dict()
     assert all(torch.equal(warm[name], value) for name, value in cold.items())
-    for key in [key for key in _pretrained._loaded if key[1] == str(tmp_path)]:
-        del _pretrained._loaded[key]  # as another process would read it
+    for key in [key for key in loading._loaded if key[1] == str(tmp_path)]:
+        del loading._loaded[key]  # as another process would read it
     torch.manual_seed(7)
     other = ENCODERS["pretrained_text"]((T, 1), D, 0.0, model=tmp_path).double().state_dict()
     assert all(

@@ -15,9 +15,9 @@ import transformers
 
 from sklearn_mmsent import FusionClassifier, Pixels
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.nn import ENCODERS, FusionNetwork
 from sklearn_mmsent.nn.network import Standardize
+from sklearn_mmsent.pretrained import loading
 
 D, SIZE = 4, 32
 TOWER = {
@@ -86,7 +86,7 @@ def models():
 @pytest.fixture(name="folders", scope="module")
 def _folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("vision")
-    with torch.random.fork_rng(), _pretrained.quiet(), warnings.catch_warnings():
+    with torch.random.fork_rng(), loading.quiet(), warnings.catch_warnings():
         torch.manual_seed(0)
         for name, (kind, config, notes) in models().items():
             model = kind(config)
@@ -340,7 +340,7 @@ def test_models_and_values_that_do_not_fit(folders, tmp_path, monkeypatch):
     transformers.BertModel(config).save_pretrained(tmp_path)
     with pytest.raises(DataFormatError, match=r"ImageEncoder: the model is of type 'bert'"):
         build(tmp_path)
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingDependencyError, match=r"PretrainedImageEncoder needs .*\[image\]"):
         build(folders / "vit")

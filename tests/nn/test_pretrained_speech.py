@@ -14,9 +14,9 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from sklearn_mmsent import FusionClassifier, Waveform
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.nn import ENCODERS
 from sklearn_mmsent.nn.encoders.pretrained import speech
+from sklearn_mmsent.pretrained import loading
 
 T, D = 800, 4
 SIZES = {
@@ -300,7 +300,7 @@ def test_models_that_do_not_hear_waveforms(folders, tmp_path, monkeypatch):
     (tmp_path / "copy" / "preprocessor_config.json").unlink()
     with pytest.raises(DataFormatError, match=r"needs a 'preprocessor_config\.json'"):
         build(tmp_path / "copy")
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingDependencyError, match=r"PretrainedSpeechEncoder needs .*\[audio\]"):
         build(folders / "wav2vec2")

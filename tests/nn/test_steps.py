@@ -1,6 +1,6 @@
 import torch
 
-from sklearn_mmsent.nn._steps import common_clock, uniform_draws
+from sklearn_mmsent.nn._alignment import common_clock, uniform_draws
 
 
 def test_a_common_clock():

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from sklearn_mmsent.nn import OrdinalHead, PredictionHead
-from sklearn_mmsent.nn.unimodal import ModalityVectors, SelfSupervision, UnimodalHeads
+from sklearn_mmsent.nn.heads import ModalityVectors, UnimodalHeads
+from sklearn_mmsent.nn.self_supervision import SelfSupervision
 
 N, M, D = 12, 3, 4
 MODALITY = (0, 1, 0)  # of each block

@@ -6,10 +6,10 @@ from scipy.signal import resample_poly
 
 from sklearn_mmsent import MFCC, STFT, LogMel
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.streaming import _events
-from sklearn_mmsent.streaming._audio import AudioStream
+from sklearn_mmsent.streaming import _event_stream
+from sklearn_mmsent.streaming._audio_stream import AudioStream
 from sklearn_mmsent.streaming._resampling import Resampler
-from sklearn_mmsent.streaming._spectra import SlidingSpectra
+from sklearn_mmsent.streaming._sliding_spectra import SlidingSpectra
 
 RATE = 8000
 
@@ -151,7 +151,7 @@ def test_unusable_chunks_change_nothing(data, message):
 
 
 def test_words_out_of_order_and_at_the_edges():
-    stream = _events.EventStream(_events.words, 1.0, spoken=True)
+    stream = _event_stream.EventStream(_event_stream.words, 1.0, spoken=True)
     stream.push(["second", "first", None, " ", "third"], [1.0, 0.5, 0.7, 0.8, 1.5])
     assert stream.cut(0.0, 1.0) == "first second"  # a word that ends with the window is its own
     assert stream.cut(1.0, 2.0) == "third"
@@ -162,20 +162,20 @@ def test_words_out_of_order_and_at_the_edges():
 
 
 def test_a_word_at_the_very_start_belongs_to_the_first_window():
-    stream = _events.EventStream(_events.words, 1.0, spoken=True)
+    stream = _event_stream.EventStream(_event_stream.words, 1.0, spoken=True)
     stream.push(["now", "before"], [0.0, -1.0])
     assert (stream.cut(0.0, 1.0), stream.lost) == ("now", 1)
 
 
 def test_things_without_end_are_bounded(monkeypatch):
-    monkeypatch.setattr(_events, "_MOST", 10)
-    stream = _events.EventStream(_events.last, 1.0)
+    monkeypatch.setattr(_event_stream, "_MOST", 10)
+    stream = _event_stream.EventStream(_event_stream.last, 1.0)
     stream.push(list(range(1, 31)), [0.01 * i for i in range(30)])
     assert (len(stream), stream.lost, stream.cut(0, 1)) == (10, 20, 30)
 
 
 def test_frames_become_a_clip_with_its_rate():
-    stream = _events.EventStream(_events.frames, 2.0)
+    stream = _event_stream.EventStream(_event_stream.frames, 2.0)
     stream.push([np.zeros((2, 2, 3)), np.ones((2, 2, 3))], [0.1, 1.1])
     clip, rate = stream.cut(0, 2)
     assert (clip.shape, rate) == ((2, 2, 2, 3), 1.0)

@@ -24,8 +24,8 @@ from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, focal, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
+from sklearn_mmsent.training.batched import train_members as members_train
 from sklearn_mmsent.training.checkpoint import CheckpointError, digest, file
-from sklearn_mmsent.training.members import train as members_train
 
 AUGMENTATION = {"block_noise": 0.1, "mixup": 0.4, "time_masking": 0.3, "frequency_masking": 0.2}
 

@@ -14,8 +14,8 @@ import torch
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.nn.losses import cross_entropy
 from sklearn_mmsent.training import Member
+from sklearn_mmsent.training.batched.train_members import _reason_alone
 from sklearn_mmsent.training.compilation import CompilationError
-from sklearn_mmsent.training.members.train import _reason_alone
 from sklearn_mmsent.training.net import FusionNet
 
 pytestmark = [

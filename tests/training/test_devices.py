@@ -11,9 +11,9 @@ from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, Trained, train_members
-from sklearn_mmsent.training.members import devices
-from sklearn_mmsent.training.members import train as train_module
-from sklearn_mmsent.training.members.devices import EVEN, choose_devices, split, train_over
+from sklearn_mmsent.training.batched import devices
+from sklearn_mmsent.training.batched import train_members as train_module
+from sklearn_mmsent.training.batched.devices import EVEN, choose_devices, split, train_over
 
 TWO = ["cpu", "cpu"]
 

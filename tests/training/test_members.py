@@ -14,10 +14,11 @@ from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
-from sklearn_mmsent.training.members import layers, loop, packing, train
-from sklearn_mmsent.training.members.loop import Settings
-from sklearn_mmsent.training.members.optimizer import StackedAdamW, clip
-from sklearn_mmsent.training.members.streams import Streams
+from sklearn_mmsent.training.batched import layers, loop, packing
+from sklearn_mmsent.training.batched import train_members as train
+from sklearn_mmsent.training.batched.feeds import Streams
+from sklearn_mmsent.training.batched.loop import Settings
+from sklearn_mmsent.training.batched.optimizer import StackedAdamW, clip
 
 # fusions whose networks can be stacked, with encoders that can
 CARRIED = [name for name in FUSIONS if name not in ("reinforced",)]

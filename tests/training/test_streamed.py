@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mmsent import _memory
 from sklearn_mmsent.blocks import BlockLayout, StoredValues
 from sklearn_mmsent.training import BlockDataset, dataset, holdout_rows
 from sklearn_mmsent.training.dataset import Batches
-from sklearn_mmsent.training.streamed import StreamedValues, place
+from sklearn_mmsent.training.out_of_core import StreamedValues, place
+from sklearn_mmsent.utils import _memory
 
 SHAPES = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
 

@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import assert_all_finite
-from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_mmsent.compose._validate import check_table
+from sklearn_mmsent.ensemble.experts.combination import known
+from sklearn_mmsent.ensemble.experts.expert import name_experts
+from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
 from sklearn_mmsent.ensemble.experts.fitting import Training, name_error, outputs_of, train_expert
-from sklearn_mmsent.ensemble.experts.naming import (
-    generator,
-    name_experts,
-    seeded,
-)
-from sklearn_mmsent.ensemble.experts.pooling import known
-from sklearn_mmsent.ensemble.experts.table import ExpertTable
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.model_selection._inner_folds import with_whole_groups
-from sklearn_mmsent.model_selection._split_checks import OUT_OF_FOLD, choose_splitter, split_rows
+from sklearn_mmsent.model_selection._splits import (
+    OUT_OF_FOLD,
+    choose_splitter,
+    split_rows,
+    with_whole_groups,
+)
+from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
+from sklearn_mmsent.utils._sklearn import (
+    HasMethods,
+    StrOptions,
+    _BaseComposition,
+    _check_sample_weight,
+)
+from sklearn_mmsent.utils._validation import check_table
 
 
 class BaseExperts(_BaseComposition):
@@ -156,12 +156,12 @@ class BaseExperts(_BaseComposition):
         """Return those experts that can learn from the table, with seeds of their own."""
         name, classifier = type(self).__name__, data.classes is not None
         experts = name_experts(given, data.table, classifier=classifier, owner=name)
-        rng = generator(self.random_state)
+        rng = seed_generator(self.random_state)
         experts = [
             dataclasses.replace(
                 expert,
                 estimator=with_whole_groups(
-                    seeded(expert.estimator, rng),
+                    clone_with_seeds(expert.estimator, rng),
                     data.y,
                     data.groups,
                     classifier=classifier,

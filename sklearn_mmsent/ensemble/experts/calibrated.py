@@ -1,10 +1,9 @@
 """Experts whose probabilities may be calibrated on their out-of-fold outputs."""
 
-from sklearn.utils._param_validation import StrOptions
-
 from sklearn_mmsent.ensemble.experts.base import ExpertClassifier
 from sklearn_mmsent.ensemble.experts.calibration import calibrate
 from sklearn_mmsent.ensemble.experts.fitting import name_error
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class CalibratedExperts(ExpertClassifier):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_mmsent.ensemble.experts.naming import behind_fill
-from sklearn_mmsent.model_selection._metadata import fit_metadata
-from sklearn_mmsent.model_selection._together import Fold, fit_together
+from sklearn_mmsent.ensemble.experts.expert import behind_fill
+from sklearn_mmsent.model_selection._batched_fit import Fold, fit_together
+from sklearn_mmsent.utils._metadata import fit_metadata
 
 
 @dataclass(frozen=True)

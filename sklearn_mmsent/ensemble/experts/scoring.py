@@ -2,9 +2,9 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics._scorer import _BaseScorer
 
 from sklearn_mmsent.metrics import get_scorer
+from sklearn_mmsent.utils._sklearn import _BaseScorer
 
 
 class _ToldClasses(ClassifierMixin, BaseEstimator):

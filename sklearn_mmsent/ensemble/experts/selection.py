@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_mmsent.ensemble.experts.pooling import known
+from sklearn_mmsent.ensemble.experts.combination import known
 
 
 def select_members(outputs, prior, score, *, among, n_rounds, n_initial):

@@ -4,12 +4,12 @@ from abc import abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import part_names, statistic_names, step_names
-from sklearn_mmsent.feature_extraction._statistics import check_statistics
+from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class SpectralExtractor(BaseExtractor):
@@ -61,8 +61,8 @@ class SpectralExtractor(BaseExtractor):
     def _encode(self, loaded):
         import torch
 
-        from sklearn_mmsent._device import resolve_device
         from sklearn_mmsent.feature_extraction.audio import _spectral
+        from sklearn_mmsent.utils._device import resolve_device
 
         device = torch.device(resolve_device(self.device))
         block = np.empty((len(loaded), self.n_features_out_), dtype=np.float32)
@@ -82,11 +82,11 @@ class SpectralExtractor(BaseExtractor):
 
     def _pool(self, frames, lengths):
         """Bring clips of any number of frames to one width, (B, ...)."""
-        from sklearn_mmsent.feature_extraction.audio import _pooling
+        from sklearn_mmsent.feature_extraction.audio import _time_pooling
 
         if self.pooling == "stats":
-            return _pooling.statistics_of_parts(frames, lengths, self.statistics, self.parts)
-        return _pooling.sequences(
+            return _time_pooling.statistics_of_parts(frames, lengths, self.statistics, self.parts)
+        return _time_pooling.sequences(
             frames,
             lengths,
             frames_per_step=self.frames_per_step,

@@ -4,10 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _FRAME, _HOP = 2048, 512  # samples, as `librosa.effects.trim` has them
 _SILENT = 1e-5  # amplitude; -100 dB of full scale

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.ndimage import convolve1d
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
-from sklearn.utils._param_validation import Interval
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.utils._sklearn import Interval
 
 _FEWEST_FRAMES = 32  # below them noise and sound cannot be told apart
 _SILENT = 1e-10  # power under the loudest frame's; -100 dB

@@ -2,9 +2,8 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
-
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
+from sklearn_mmsent.utils._sklearn import Interval
 
 
 class MFCC(MelExtractor):

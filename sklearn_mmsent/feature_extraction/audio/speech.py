@@ -4,13 +4,13 @@ from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
-from sklearn_mmsent.feature_extraction._statistics import check_statistics
+from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _SOURCE = {"owner": "SpeechEmbedder", "extra": "audio"}
 
@@ -180,9 +180,9 @@ class SpeechEmbedder(BaseExtractor):
         )
 
     def _encode(self, loaded):
-        from sklearn_mmsent.feature_extraction.audio._speech_model import SpeechModel
+        from sklearn_mmsent.pretrained.speech import SpeechModel
 
-        model = _pretrained.load(SpeechModel, self.model, self.device, **_SOURCE)
+        model = loading.load(SpeechModel, self.model, self.device, **_SOURCE)
         clips = model.encode(loaded, window_seconds=self.window_seconds, layer=self.layer)
         return np.stack([self._pool(frames).cpu().numpy().ravel() for frames in clips])
 
@@ -190,12 +190,12 @@ class SpeechEmbedder(BaseExtractor):
         """Bring the frames of one clip, (T, F), to one width."""
         import torch
 
-        from sklearn_mmsent.feature_extraction.audio import _pooling
+        from sklearn_mmsent.feature_extraction.audio import _time_pooling
 
         frames, length = frames[None], torch.tensor([len(frames)], device=frames.device)
         if self.pooling == "stats":
-            return _pooling.statistics(frames, length, self.statistics)
-        return _pooling.sequences(
+            return _time_pooling.statistics(frames, length, self.statistics)
+        return _time_pooling.sequences(
             frames,
             length,
             frames_per_step=self.frames_per_step,
@@ -219,9 +219,9 @@ class SpeechEmbedder(BaseExtractor):
         return step_names(names, self.max_steps)
 
     def _notes(self):
-        from sklearn_mmsent.feature_extraction.audio._speech_model import SpeechNotes
+        from sklearn_mmsent.pretrained.speech import SpeechNotes
 
-        return _pretrained.load(SpeechNotes, self.model, **_SOURCE)
+        return loading.load(SpeechNotes, self.model, **_SOURCE)
 
     def _fingerprint(self):
-        return _pretrained.fingerprint(self.model, **_SOURCE)
+        return loading.fingerprint(self.model, **_SOURCE)

@@ -2,9 +2,8 @@
 
 import math
 
-from sklearn.utils._param_validation import StrOptions
-
 from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class STFT(SpectralExtractor):

@@ -3,12 +3,12 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.audio._io import TooLongError, read_audio
+from sklearn_mmsent.utils._sklearn import Interval
 
 _LONGEST = 600.0  # seconds that are read at all, as by the other extractors
 

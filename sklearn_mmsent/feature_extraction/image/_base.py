@@ -2,10 +2,9 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.image._io import read_image, resize_image
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ImageExtractor(BaseExtractor):

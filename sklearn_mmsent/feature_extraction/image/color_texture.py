@@ -3,10 +3,10 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
-from sklearn_mmsent.feature_extraction.image import _stats as stats
+from sklearn_mmsent.feature_extraction.image import _descriptors as descriptors
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
+from sklearn_mmsent.utils._sklearn import Interval
 
 
 class ColorTexture(ImageExtractor):
@@ -164,35 +164,35 @@ class ColorTexture(ImageExtractor):
 
     def _describe(self, image):
         rgb = image / 255
-        luma = stats.luma(rgb)
+        luma = descriptors.luma(rgb)
         groups = []
         if self.color_stats or self.histograms:
-            hsv = stats.hsv(rgb)
+            hsv = descriptors.hsv(rgb)
         if self.color_stats:
-            groups.append(stats.color_stats(rgb, hsv))
+            groups.append(descriptors.color_stats(rgb, hsv))
         if self.histograms:
-            groups.append(stats.color_histograms(hsv, self.n_bins))
+            groups.append(descriptors.color_histograms(hsv, self.n_bins))
         if self.hog:
-            groups.append(stats.hog(luma, self.hog_cells, self._hog_orientations))
+            groups.append(descriptors.hog(luma, self.hog_cells, self._hog_orientations))
         if self.lbp:
-            groups.append(stats.lbp_histograms(luma, self._lbp_radii))
+            groups.append(descriptors.lbp_histograms(luma, self._lbp_radii))
         if self.edges:
-            groups.append(stats.edge_stats(luma))
+            groups.append(descriptors.edge_stats(luma))
         return np.concatenate(groups)
 
     def _feature_names(self):
         self._check_settings()
         names = []
         if self.color_stats:
-            names += stats.COLOR_NAMES
+            names += descriptors.COLOR_NAMES
         if self.histograms:
-            names += stats.histogram_names(self.n_bins)
+            names += descriptors.histogram_names(self.n_bins)
         if self.hog:
-            names += stats.hog_names(self.hog_cells, self._hog_orientations)
+            names += descriptors.hog_names(self.hog_cells, self._hog_orientations)
         if self.lbp:
-            names += stats.lbp_names(self._lbp_radii)
+            names += descriptors.lbp_names(self._lbp_radii)
         if self.edges:
-            names += stats.EDGE_NAMES
+            names += descriptors.EDGE_NAMES
         return names
 
     def _check_settings(self):

@@ -5,11 +5,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import ndimage
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.image._io import read_image, shrink_image
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 # Immerkaer (1996): blind to planes and to straight edges, it leaves the noise; its norm is 6
 _NOISE_MASK = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]) / 6

@@ -4,13 +4,13 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.image import _model
 from sklearn_mmsent.feature_extraction.image._io import read_image
+from sklearn_mmsent.pretrained import image as vision
+from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ImageEmbedder(BaseExtractor):
@@ -164,7 +164,7 @@ class ImageEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        model = _model.load(self.model, self.device)
+        model = vision.load(self.model, self.device)
         image = read_image(
             cell,
             max_pixels=self.max_pixels,
@@ -174,7 +174,7 @@ class ImageEmbedder(BaseExtractor):
         return model.prepare(image)  # not the photo itself: a batch of those would be large
 
     def _encode(self, loaded):
-        model = _model.load(self.model, self.device)
+        model = vision.load(self.model, self.device)
         encoded = model.encode(loaded, self.pooling, self.layer)
         if self.pooling is not None:
             return self._scaled(np.stack(encoded))
@@ -190,13 +190,13 @@ class ImageEmbedder(BaseExtractor):
         return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
     def _feature_names(self):
-        names = numbered("emb", _model.width(self.model, self.device, self.pooling, self.layer))
+        names = numbered("emb", vision.width(self.model, self.device, self.pooling, self.layer))
         if self.pooling is not None:
             return names
         return [name + step for step in numbered("@", self.max_steps) for name in names]
 
     def _fingerprint(self):
-        return _pretrained.fingerprint(self.model, "ImageEmbedder", "image")
+        return loading.fingerprint(self.model, "ImageEmbedder", "image")
 
 
 def _coarsen(grid, max_steps):

@@ -4,12 +4,12 @@ from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.image._io import read_image, shrink_image
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _SEARCHED = 240  # pixels of the longer side: more takes longer and finds few more large faces
 _WINDOW = 24  # pixels, the smallest face that the cascade knows

@@ -1,9 +1,9 @@
 """The pixels of pictures, all brought to one size."""
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class Pixels(ImageExtractor):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.utils._optional import import_optional
 
 _OWNER = "Word2VecEmbedder"
 _MAX_FILES = 2  # each may hold gigabytes

@@ -2,12 +2,11 @@
 
 import re
 
-from sklearn.utils._param_validation import StrOptions
-
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.text._markup import shorten_runs, split_hashtag, strip_html
 from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import StrOptions
 
 _URL = re.compile(r"\b(?:https?://|ftp://|www\.)[^\s<>\"]*[^\s<>\"'.,:;!?)\]}…]", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@.])@\w+")

@@ -4,13 +4,12 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.text import _model
 from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.pretrained import loading, text
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class TextEmbedder(BaseExtractor):
@@ -151,7 +150,7 @@ class TextEmbedder(BaseExtractor):
         )
 
     def _encode(self, loaded):
-        model = _model.load(self.model, self.device, self.max_length)
+        model = text.load(self.model, self.device, self.max_length)
         if self.pooling is not None:
             return model.encode(loaded, self.normalize, self.layer)
         steps = np.full((len(loaded), self.max_steps, model.token_width), np.nan, np.float32)
@@ -165,12 +164,12 @@ class TextEmbedder(BaseExtractor):
     def _feature_names(self):
         where = self.model, self.device, self.max_length
         if self.pooling is not None:
-            return numbered("emb", _model.width(*where))
-        names = numbered("emb", _model.token_width(*where))
+            return numbered("emb", text.width(*where))
+        names = numbered("emb", text.token_width(*where))
         return [name + step for step in numbered("@", self.max_steps) for name in names]
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path
 
     def _fingerprint(self):
-        return _pretrained.fingerprint(self.model, "TextEmbedder", "text")
+        return loading.fingerprint(self.model, "TextEmbedder", "text")

@@ -5,11 +5,10 @@ from functools import lru_cache
 from itertools import islice
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
-
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval
 
 _SCORES = ["neg", "neu", "pos", "compound"]
 _COUNTS = [

@@ -7,13 +7,13 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.extmath import randomized_svd, svd_flip
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
 
 class TfidfEmbedder(BaseExtractor):

@@ -6,14 +6,14 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
-from sklearn_mmsent.feature_extraction import _pretrained
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval
 
 _MAX_EXACT = 2**24  # whole numbers beyond are not all in float32
 _using = threading.Lock()  # a fast tokenizer is no two threads' to use
@@ -120,11 +120,11 @@ class TokenIds(BaseExtractor):
         return ("text", cell) if isinstance(cell, str) else None  # never a path
 
     def _fingerprint(self):
-        return _pretrained.fingerprint(self.model, "TokenIds", "text")
+        return loading.fingerprint(self.model, "TokenIds", "text")
 
     def _tokenizer(self):
-        source = str(_pretrained.find_folder(self.model, "TokenIds", "text") or self.model)
-        tokenizer = _load_tokenizer(source, _pretrained.fingerprint(self.model, "TokenIds", "text"))
+        source = str(loading.find_folder(self.model, "TokenIds", "text") or self.model)
+        tokenizer = _load_tokenizer(source, loading.fingerprint(self.model, "TokenIds", "text"))
         limit = tokenizer.model_max_length  # 1e30 where the tokenizer knows of none
         special = tokenizer.num_special_tokens_to_add()
         if not special < self.max_steps <= limit:
@@ -139,7 +139,7 @@ class TokenIds(BaseExtractor):
 def _load_tokenizer(source, fingerprint):
     transformers = import_optional("transformers", extra="text", needed_by="TokenIds")
     try:
-        with _pretrained.quiet():
+        with loading.quiet():
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 source, local_files_only=Path(source).is_dir()
             )

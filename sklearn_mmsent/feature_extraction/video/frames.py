@@ -6,16 +6,16 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import _media
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cells import describe, is_missing
-from sklearn_mmsent.feature_extraction._chain import as_extractor
+from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._files import is_file_cell, open_cell
 from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
-from sklearn_mmsent.feature_extraction._statistics import check_statistics, summarize
+from sklearn_mmsent.feature_extraction._summaries import check_statistics, summarize
+from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, StrOptions
 
 
 class VideoFrames(BaseExtractor):

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mmsent.inspection._networks import networks_of
 from sklearn_mmsent.inspection.displays._style import COLOURS, legend_beside, look, new_axes
+from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 _METHODS = ("pca", "tsne")
 

@@ -4,10 +4,10 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, new_axes
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, validate_params
 
 
 class ReliabilityDisplay:

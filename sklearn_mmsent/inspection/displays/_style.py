@@ -1,6 +1,6 @@
 """How all pictures look: colours that everybody tells apart, and marks beside colours."""
 
-from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.utils._optional import import_optional
 
 #: Okabe and Ito (2008), Color universal design; without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

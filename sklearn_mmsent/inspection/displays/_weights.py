@@ -1,11 +1,11 @@
 """FusionWeightsDisplay."""
 
 import numpy as np
-from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.inspection._fusion_weights import fusion_weights
 from sklearn_mmsent.inspection.displays._style import COLOURS, legend_beside, look, new_axes
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 _KINDS = ("rows", "time", "steps")
 

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy.signal import find_peaks
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from sklearn_mmsent._windows import Windows
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cells import is_missing
 from sklearn_mmsent.inspection._predictions import Predictor
 from sklearn_mmsent.inspection.timeline._changes import change_points
 from sklearn_mmsent.inspection.timeline._clip import open_clip
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, validate_params
+from sklearn_mmsent.utils._windows import Windows
 
 _OWNER = "predict_timeline"
 _TICKS = 1000.0  # per second, in which a clip's length is counted

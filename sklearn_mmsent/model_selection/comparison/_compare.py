@@ -8,27 +8,27 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from tqdm import tqdm
 
-from sklearn_mmsent.model_selection._inner_folds import with_whole_groups
-from sklearn_mmsent.model_selection._metadata import fit_metadata
-from sklearn_mmsent.model_selection._split_checks import (
+from sklearn_mmsent.model_selection._splits import (
     N_FOLDS,
     check_rows,
     choose_splitter,
     split_rows,
+    with_whole_groups,
 )
 from sklearn_mmsent.model_selection.comparison import _models
 from sklearn_mmsent.model_selection.comparison._comparison import Comparison
+from sklearn_mmsent.model_selection.comparison._fits import Data, Split, run_all, seeds_of
 from sklearn_mmsent.model_selection.comparison._presence import presence_patterns
-from sklearn_mmsent.model_selection.comparison._running import Data, Split, run_all, seeds_of
 from sklearn_mmsent.model_selection.comparison._scoring import (
     check_responses,
     choose_scorer,
     inner_scoring,
 )
-from sklearn_mmsent.model_selection.comparison._statistics import ENOUGH_FOR_WILCOXON
+from sklearn_mmsent.model_selection.comparison._significance import ENOUGH_FOR_WILCOXON
+from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
 
 
 @validate_params(

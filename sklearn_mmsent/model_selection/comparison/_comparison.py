@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.model_selection.comparison import _table
+from sklearn_mmsent.model_selection.comparison import _summary
 from sklearn_mmsent.model_selection.comparison._breakdown import break_down
 from sklearn_mmsent.model_selection.comparison._display import ComparisonDisplay
 from sklearn_mmsent.model_selection.comparison._report import write_html
@@ -97,7 +97,7 @@ class Comparison:
         self.scores = list(next(run.scores for run in runs if run.scores is not None))
         self.primary = primary_of(self.scores)
         self.results = self._results(error_score)
-        self.table = _table.summarize(
+        self.table = _summary.summarize(
             self.results,
             self.scores,
             baseline=baseline,
@@ -106,7 +106,7 @@ class Comparison:
         )
         self.chosen_ = self._chosen()
         means = self.table[self.primary, "mean"]
-        self.best_model_ = _table.best_of(means, self.primary)
+        self.best_model_ = _summary.best_of(means, self.primary)
         self.best_score_ = float(means.get(self.best_model_, np.nan))
 
     def __repr__(self):
@@ -149,7 +149,7 @@ class Comparison:
     @property
     def n_splits(self):
         """Number of splits that models were scored on, of all repeats."""
-        return _table.n_splits(self.results)
+        return _summary.n_splits(self.results)
 
     def predictions(self, model=None):
         """Return what was predicted for test rows.
@@ -296,7 +296,7 @@ class Comparison:
         """
         scores = self._check_scores(scores)
         told = self.primary if self.primary in scores else scores[0]
-        columns = {score: _table.mean_and_std(self.table, score, digits) for score in scores}
+        columns = {score: _summary.mean_and_std(self.table, score, digits) for score in scores}
         of = "" if len(scores) == 1 else f" of {told}"
         columns[f"{self.confidence_level:.0%} interval{of}".replace("%", " %")] = {
             name: "-"
@@ -312,7 +312,7 @@ class Comparison:
             columns[f"{seconds} s"] = {
                 name: f"{value:.2g}" for name, value in self.table["seconds", seconds].items()
             }
-        return f"{_table.write_markdown(columns)}\n\n{self.note}"
+        return f"{_summary.write_markdown(columns)}\n\n{self.note}"
 
     @property
     def note(self):

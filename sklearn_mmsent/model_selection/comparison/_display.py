@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_mmsent._optional import import_optional
+from sklearn_mmsent.utils._optional import import_optional
 
 #: Blue and vermilion, which everybody tells apart (Okabe and Ito, 2008), and grey for fits.
 MODEL, BASELINE, FITS = "#0072B2", "#D55E00", "#777777"

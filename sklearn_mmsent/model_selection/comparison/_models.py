@@ -6,10 +6,9 @@ from collections import Counter
 from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from sklearn_mmsent.compose._final_step import final_step
-from sklearn_mmsent.model_selection._inner_folds import splits_inside
-from sklearn_mmsent.model_selection._search import BatchedGridSearchCV
-from sklearn_mmsent.model_selection._split_checks import choose_splitter, split_rows
+from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.model_selection._batched_search import BatchedGridSearchCV
+from sklearn_mmsent.model_selection._splits import choose_splitter, split_rows, splits_inside
 
 CONSTANT = "constant"
 INNER_FOLDS = 3
@@ -174,21 +173,3 @@ def check_inner_splits(name, model, y, groups, splits, *, classifier):
             split_rows(splitter, train, y[train], inside, classifier=classifier, owner=owner)
     if told:  # what is wrong with one outer fold is often wrong with all
         warnings.warn(told[0].message, stacklevel=2)
-
-
-def seed_everywhere(model, seed):
-    """Set every ``random_state`` of a model and its parts, and return the model."""
-    return model.set_params(**seed_params(model, seed))
-
-
-def seed_params(model, seed):
-    """Return every ``random_state`` of a model and its parts, with a seed."""
-    names = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
-    return dict.fromkeys(names, seed)
-
-
-def uses_seeds(model):
-    """Tell whether a seed may change what a model learns."""
-    constant = isinstance(model, DummyClassifier | DummyRegressor)
-    varied = constant and getattr(model, "strategy", None) in ("stratified", "uniform")
-    return bool(seed_params(model, 0)) and (varied or not constant)

@@ -8,8 +8,8 @@ from importlib.metadata import version
 import numpy as np
 
 from sklearn_mmsent import __version__
-from sklearn_mmsent._optional import import_optional
-from sklearn_mmsent.model_selection.comparison import _table
+from sklearn_mmsent.model_selection.comparison import _summary
+from sklearn_mmsent.utils._optional import import_optional
 
 LIBRARIES = ("scikit-learn", "torch", "skorch", "numpy", "pandas")
 PAGE = """\
@@ -78,7 +78,7 @@ def write_html(comparison, title):
 def _scores(comparison):
     table = comparison.table
     rows, marked = [["model", *comparison.scores, "fit s", "predict s"]], set()
-    best = [_table.best_of(table[s, "mean"], s) for s in comparison.scores]
+    best = [_summary.best_of(table[s, "mean"], s) for s in comparison.scores]
     for i, name in enumerate(table.index, start=1):
         of_model = table.loc[name]
         cells = [

@@ -4,9 +4,9 @@ from numbers import Real
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import _check_response_method
 
 from sklearn_mmsent.metrics import classification_scores, get_scorer, intensity_scores
+from sklearn_mmsent.utils._sklearn import _check_response_method
 
 #: Scores that a model is chosen, drawn and searched by, where the default ones are computed.
 PRIMARY = ("f1_macro", "mae", "mae_sims")

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params
 
-from sklearn_mmsent.model_selection._together import FULL, Fold, fit_together
-from sklearn_mmsent.model_selection.fusion_search._race import FOLD
+from sklearn_mmsent.model_selection._batched_fit import FULL, Fold, fit_together
+from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD
+from sklearn_mmsent.utils._sklearn import _check_method_params, _safe_split
 
 EPOCHS = (4, 8, 16, 32, 64)  # of the first fold, after which trials are compared
 KEPT = 20  # of each fold, for candidates to come: four variants of steps and what they give

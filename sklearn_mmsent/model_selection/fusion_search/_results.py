@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import FitFailedWarning
 
-from sklearn_mmsent.model_selection.fusion_search._link import RECORD
+from sklearn_mmsent.model_selection.fusion_search._study import RECORD
 
 
 def rows_of_results(trials, n_splits, error_score, *, with_train):

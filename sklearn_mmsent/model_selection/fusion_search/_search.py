@@ -11,25 +11,29 @@ from joblib import effective_n_jobs
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from sklearn.base import _fit_context, clone
-from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state, get_tags, indexable
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import _check_method_params
 
-from sklearn_mmsent.compose._final_step import final_step
+from sklearn_mmsent.compose._parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.model_selection.fusion_search import _checks as checks
 from sklearn_mmsent.model_selection.fusion_search import _results as results
 from sklearn_mmsent.model_selection.fusion_search._evaluate import Data
-from sklearn_mmsent.model_selection.fusion_search._link import copy_in_memory
-from sklearn_mmsent.model_selection.fusion_search._race import RacePruner
-from sklearn_mmsent.model_selection.fusion_search._run import Plan, optunas_voice, run
+from sklearn_mmsent.model_selection.fusion_search._loop import Plan, optunas_voice, run
+from sklearn_mmsent.model_selection.fusion_search._pruner import RacePruner
 from sklearn_mmsent.model_selection.fusion_search._sampler import NumberedSampler
+from sklearn_mmsent.model_selection.fusion_search._study import copy_in_memory
 from sklearn_mmsent.spaces import SearchSpace, space_of
+from sklearn_mmsent.utils._sklearn import (
+    BaseSearchCV,
+    Interval,
+    StrOptions,
+    _check_method_params,
+    _fit_context,
+    _MultimetricScorer,
+)
 
 TOGETHER = 16  # trials of fusion networks that are asked for at once
 ALIKE = 4  # of them in a row have networks of one shape; more would leave fusions untried

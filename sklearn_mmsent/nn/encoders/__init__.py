@@ -1,9 +1,9 @@
 """Encoders: one block in, a vector or a sequence of vectors of the hidden width out."""
 
+from sklearn_mmsent.nn.encoders.attentive import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.conv1d import Conv1dEncoder
 from sklearn_mmsent.nn.encoders.conv2d import Conv2dEncoder
-from sklearn_mmsent.nn.encoders.mean import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.mlp import MLPEncoder
 from sklearn_mmsent.nn.encoders.pretrained import (
     PretrainedImageEncoder,

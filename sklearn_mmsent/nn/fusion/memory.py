@@ -12,8 +12,8 @@ s the sigmoid, every D of two dense layers; the result is made of h_T and u_T.
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn._alignment import common_clock, take
 from sklearn_mmsent.nn._dropout import StepDropout
-from sklearn_mmsent.nn._steps import common_clock, take
 from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 

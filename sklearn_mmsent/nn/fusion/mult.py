@@ -12,8 +12,8 @@ side, and dense layers. What is added is not normed, as in the authors' code; th
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn._alignment import extent, take
 from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
-from sklearn_mmsent.nn._steps import extent, take
 from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 

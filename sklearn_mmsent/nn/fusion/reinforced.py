@@ -21,8 +21,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_mmsent.nn._alignment import common_clock, take, uniform_draws
 from sklearn_mmsent.nn._recurrence import RealSteps
-from sklearn_mmsent.nn._steps import common_clock, take, uniform_draws
 from sklearn_mmsent.nn.fusion.base import Fusion
 from sklearn_mmsent.nn.losses import weighted_mean
 

@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.signal import fftconvolve
-from sklearn.utils._param_validation import Interval
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval
 
 _FRAME = 2048  # samples; librosa's own
 _SHORTEST = 64  # samples; of less there is no pitch to shift and no time to stretch

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import MissingDependencyError
 from sklearn_mmsent.feature_extraction.text._texts import read_text
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _SHARE = Interval(Real, 0, 1, closed="both")
 _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)

@@ -7,7 +7,7 @@ from sklearn_mmsent.training.checkpoint.file import (
     Decisions,
     NoDecisions,
 )
-from sklearn_mmsent.training.checkpoint.lone import LoneCheckpoint
+from sklearn_mmsent.training.checkpoint.single import LoneCheckpoint
 
 __all__ = [
     "CheckpointError",

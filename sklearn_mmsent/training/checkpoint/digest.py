@@ -14,7 +14,7 @@ import skorch
 import torch
 
 import sklearn_mmsent
-from sklearn_mmsent.training.start import EncoderStart
+from sklearn_mmsent.training.encoder_start import EncoderStart
 
 FORMAT = 1  # of what is written; a new one finds none of the old files
 CHUNK = 2**24  # bytes of a tensor that are on the CPU at once

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from sklearn_mmsent.exceptions import MMSentError
+from sklearn_mmsent.utils._messages import first_line
 
 #: Seconds from one save in training to the next. A kill costs at most these and an epoch; a save
 #: takes some thousandths, so that training feels nothing of it.
@@ -170,8 +171,3 @@ def plain(value, where):
         "checkpoint cannot. Keep tensors, numbers, strings, and lists and dicts of them there, or "
         "train with checkpoint_dir=None."
     )
-
-
-def first_line(error):
-    """Return an error in a line."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from sklearn_mmsent.feature_extraction.audio import _functionals
-from sklearn_mmsent.feature_extraction.audio.acoustic import AcousticFunctionals
+from sklearn_mmsent.feature_extraction.audio.egemaps import functionals
+from sklearn_mmsent.feature_extraction.audio.egemaps.acoustic import AcousticFunctionals
 
 RATE = 16_000
 # narrow resonances ring from one period into the next, which hides how these differ
@@ -108,8 +108,8 @@ def test_parts_of_a_silent_clip_and_of_one_that_is_shorter_than_they_are_many():
 
 def test_frames_without_pitch_are_bridged():
     curve = np.array([0, 2.0, 0, 0, 5.0, 0])
-    np.testing.assert_allclose(_functionals.bridge(curve), [2, 2, 3, 4, 5, 5])
-    assert np.isnan(_functionals.bridge(np.zeros(3))).all()
+    np.testing.assert_allclose(functionals.bridge(curve), [2, 2, 3, 4, 5, 5])
+    assert np.isnan(functionals.bridge(np.zeros(3))).all()
 
 
 @pytest.mark.parametrize("jitter", [0.01, 0.02, 0.04])
@@ -212,7 +212,7 @@ def test_batches_and_lengths_change_nothing():
 
 
 def test_long_clips_are_described_in_pieces(monkeypatch):
-    from sklearn_mmsent.feature_extraction.audio import acoustic
+    from sklearn_mmsent.feature_extraction.audio.egemaps import acoustic
 
     clip = voice(170.0, seconds=1.5, noise_db=-20)
     whole = features(clip)
@@ -294,21 +294,21 @@ def test_ranges_of_pitch_that_make_no_sense(options):
 
 def test_turning_points():
     values = np.array([0, 1, 2, 1.9, 3, 10, 9.5, 9.9, 2, 4, 0.0])
-    assert _functionals.turning_points(values).tolist() == [0, 5, 8, 9, 10]
-    assert _functionals.turning_points(np.ones(4)).tolist() == [0, 3]
-    assert _functionals.turning_points(np.ones(1)).tolist() == [0]
-    assert _functionals.turning_points(np.arange(5.0)).tolist() == [0, 4]
+    assert functionals.turning_points(values).tolist() == [0, 5, 8, 9, 10]
+    assert functionals.turning_points(np.ones(4)).tolist() == [0, 3]
+    assert functionals.turning_points(np.ones(1)).tolist() == [0]
+    assert functionals.turning_points(np.arange(5.0)).tolist() == [0, 4]
 
 
 def test_plateaus_do_not_hide_a_turn():
     values = np.array([0, 5, 5, 5, 1, 1, 6.0])
-    turns = _functionals.turning_points(values)
+    turns = functionals.turning_points(values)
     assert np.sign(np.diff(values[turns])).tolist() == [1, -1, 1]
 
 
 def test_single_frames_make_no_segment():
     voiced = np.array([0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0], dtype=bool)
-    rate, mean, _, unvoiced, _ = _functionals.segments(voiced, 0.01)
+    rate, mean, _, unvoiced, _ = functionals.segments(voiced, 0.01)
     assert rate == pytest.approx(2 / 0.15)
     assert mean == pytest.approx(0.04)  # of 5 and of 3 frames
     assert unvoiced == pytest.approx((1 + 5 + 1) / 3 / 100)
@@ -316,8 +316,8 @@ def test_single_frames_make_no_segment():
 
 def test_smoothing_keeps_what_is_unvoiced():
     values = np.array([0, 3, 5, 0, 0, 2, 0.0])
-    assert _functionals.smooth_nonzero(values).tolist() == [0, 4, 4, 0, 0, 2, 0]
-    np.testing.assert_allclose(_functionals.smooth(np.array([3.0, 0, 3])), [2, 2, 2])
+    assert functionals.smooth_nonzero(values).tolist() == [0, 4, 4, 0, 0, 2, 0]
+    np.testing.assert_allclose(functionals.smooth(np.array([3.0, 0, 3])), [2, 2, 2])
 
 
 @pytest.mark.slow

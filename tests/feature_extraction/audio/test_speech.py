@@ -9,8 +9,7 @@ import transformers
 
 from sklearn_mmsent import SpeechEmbedder
 from sklearn_mmsent.exceptions import DataFormatError
-from sklearn_mmsent.feature_extraction import _pretrained
-from sklearn_mmsent.feature_extraction.audio import _speech_model
+from sklearn_mmsent.pretrained import loading, speech
 
 RATE = 16_000
 SIZES = {
@@ -133,10 +132,10 @@ def test_whisper_hears_thirty_seconds_at_most(saved):
 
 def test_fit_loads_no_weights_and_pickles_carry_none(saved, monkeypatch):
     folder, _ = saved("hubert")
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     embedder = SpeechEmbedder(folder, device="cpu").fit([])
-    kinds = [key[0] for key in _pretrained._loaded]
-    assert kinds == [_speech_model.SpeechNotes]
+    kinds = [key[0] for key in loading._loaded]
+    assert kinds == [speech.SpeechNotes]
     clips = make_clips([0.3])
     X = embedder.transform(clips)
     assert len(pickle.dumps(embedder)) < 2000

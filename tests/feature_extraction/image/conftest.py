@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from sklearn_mmsent.feature_extraction import _pretrained
+from sklearn_mmsent.pretrained import loading
 
 TOWER = {
     "hidden_size": 16,
@@ -65,7 +65,7 @@ def model_configs():
 def folders(model_configs, tmp_path_factory):
     """A folder of each model, saved by the library itself."""
     root = tmp_path_factory.mktemp("models")
-    with torch.random.fork_rng(), _pretrained.quiet(), warnings.catch_warnings():
+    with torch.random.fork_rng(), loading.quiet(), warnings.catch_warnings():
         torch.manual_seed(0)
         for name, (kind, config, notes) in model_configs.items():
             kind(config).save_pretrained(root / name)

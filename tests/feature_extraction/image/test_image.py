@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import ColorTexture, Pixels
-from sklearn_mmsent.feature_extraction.image._stats import hsv
+from sklearn_mmsent.feature_extraction.image._descriptors import hsv
 
 GROUPS = ("color_stats", "histograms", "hog", "lbp", "edges")
 

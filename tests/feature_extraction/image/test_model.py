@@ -15,13 +15,13 @@ import transformers
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import ImageEmbedder, _pretrained
-from sklearn_mmsent.feature_extraction.image import _model
+from sklearn_mmsent.feature_extraction import ImageEmbedder
+from sklearn_mmsent.pretrained import image, loading
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
 
 
 def embed(folder, cells, **options):
@@ -37,7 +37,7 @@ def embed(folder, cells, **options):
 )
 def test_fit_loads_no_model_and_reads_the_width(folders, name, pooling, monkeypatch):
     width = embed(folders / name, [np.zeros((9, 9), np.uint8)], pooling=pooling).shape[1]
-    monkeypatch.setattr(_model, "ImageModel", None)
+    monkeypatch.setattr(image, "ImageModel", None)
     embedder = ImageEmbedder(str(folders / name), pooling=pooling).fit(["no picture at all"])
     names = embedder.get_feature_names_out()
     assert (names[0], len(names)) == ("emb000", width)
@@ -47,12 +47,12 @@ def test_fit_loads_no_model_and_reads_the_width(folders, name, pooling, monkeypa
 def test_a_model_is_loaded_once_for_clones_and_copies(folders, photos, monkeypatch):
     loads = []
 
-    class Counting(_model.ImageModel):
+    class Counting(image.ImageModel):
         def __init__(self, *args):
             loads.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(_model, "ImageModel", Counting)
+    monkeypatch.setattr(image, "ImageModel", Counting)
     embedder = ImageEmbedder(folders / "siglip", device="cpu", batch_size=2)
     features = embedder.fit_transform(photos)
     clone(embedder).set_params(pooling="mean", layer=1).fit_transform(photos)
@@ -104,7 +104,7 @@ def test_half_precision_checkpoints_compute_in_single(folders, photos, tmp_path)
 
 
 def test_the_half_that_reads_texts_is_not_kept(folders):
-    model = _model.load(folders / "clip", "cpu")
+    model = image.load(folders / "clip", "cpu")
     assert not [name for name, _ in model._model.named_parameters() if name.startswith("text_mod")]
 
 

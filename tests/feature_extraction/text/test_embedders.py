@@ -15,8 +15,8 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import Cached, TextEmbedder, TfidfEmbedder, _pretrained
-from sklearn_mmsent.feature_extraction.text import _model
+from sklearn_mmsent.feature_extraction import Cached, TextEmbedder, TfidfEmbedder
+from sklearn_mmsent.pretrained import loading, text
 
 TEXTS = [
     "what a lovely film, full of joy!",
@@ -169,7 +169,7 @@ def test_embeddings_mean_something(embedder):
 
 
 def test_fit_loads_no_model_and_reads_the_width(folder, monkeypatch):
-    monkeypatch.setattr(_model, "TextModel", None)
+    monkeypatch.setattr(text, "TextModel", None)
     embedder = TextEmbedder(str(folder)).fit(TEXTS)
     names = embedder.get_feature_names_out()
     assert (names[0], names[-1], len(names)) == ("emb000", "emb383", 384)
@@ -179,13 +179,13 @@ def test_fit_loads_no_model_and_reads_the_width(folder, monkeypatch):
 def test_a_model_is_loaded_once_for_clones_copies_and_threads(folder, monkeypatch):
     loads = []
 
-    class Counting(_model.TextModel):
+    class Counting(text.TextModel):
         def __init__(self, *args):
             loads.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(_model, "TextModel", Counting)
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(text, "TextModel", Counting)
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     embedder = TextEmbedder(folder, device="cpu", batch_size=2)
     features = embedder.fit_transform(TEXTS)
     clone(embedder).fit_transform(TEXTS)
@@ -196,7 +196,7 @@ def test_a_model_is_loaded_once_for_clones_copies_and_threads(folder, monkeypatc
     for max_length in (4, 5, 6, 7):
         clone(embedder).set_params(max_length=max_length).fit_transform(TEXTS[:1])
     assert len(loads) == 5
-    assert len(_pretrained._loaded) == 3
+    assert len(loading._loaded) == 3
 
 
 def test_max_length_cuts_and_has_a_limit(folder, embedder):
@@ -223,7 +223,7 @@ def test_loading_is_local_quiet_and_leaves_global_state_alone(folder, monkeypatc
         raise AssertionError("a local model asked the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
 
     def state():
         return (
@@ -247,7 +247,7 @@ def fake_library(monkeypatch, model):
     library = types.ModuleType("sentence_transformers")
     library.SentenceTransformer = model
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
 
 
 def test_a_hub_model_that_cannot_be_had(monkeypatch):
@@ -278,7 +278,7 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_missing_package_names_what_to_install(folder, monkeypatch):
-    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(
         MissingDependencyError, match=r"TextEmbedder needs .*sklearn-mmsent\[text\]"
@@ -289,10 +289,10 @@ def test_a_missing_package_names_what_to_install(folder, monkeypatch):
 def test_a_changed_model_folder_has_another_fingerprint(folder, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.safetensors"))
-    before = _pretrained.fingerprint(copy, "TextEmbedder", "text")
-    assert _pretrained.fingerprint(str(copy), "TextEmbedder", "text") == before
+    before = loading.fingerprint(copy, "TextEmbedder", "text")
+    assert loading.fingerprint(str(copy), "TextEmbedder", "text") == before
     (copy / "vocab.txt").write_text("other words")
-    assert _pretrained.fingerprint(copy, "TextEmbedder", "text") != before
+    assert loading.fingerprint(copy, "TextEmbedder", "text") != before
 
 
 def test_a_cached_text_is_a_text_even_if_a_file_is_named_so(embedder, tmp_path, monkeypatch):
@@ -384,7 +384,7 @@ def test_tokens_are_a_sequence_block(folder, monkeypatch):
     assert data.values.shape == (3, 4, 384)
     assert data.steps.sum(axis=1).tolist() == [3, 4, 0]
     np.testing.assert_allclose(np.linalg.norm(data.values[0, :3], axis=1), 1, rtol=1e-5)
-    monkeypatch.setattr(_model, "TextModel", None)
+    monkeypatch.setattr(text, "TextModel", None)
     assert len(clone(extractor).fit([]).get_feature_names_out()) == 4 * 384
 
 
@@ -412,7 +412,7 @@ def test_no_text_is_padded_to_its_neighbours_length(folder, monkeypatch):
     embedder = TextEmbedder(folder, device="cpu").fit(texts)
     expected = embedder.transform(texts)
     batches = []
-    inner = _model.load(folder, "cpu", None)
+    inner = text.load(folder, "cpu", None)
     encode = inner._model.encode
 
     def note(batch, **settings):

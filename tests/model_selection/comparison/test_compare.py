@@ -32,7 +32,7 @@ from sklearn_mmsent import (
     compare,
     intensity_scores,
 )
-from sklearn_mmsent.model_selection.comparison._models import seed_everywhere
+from sklearn_mmsent.utils._random import set_seeds
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_scores_are_those_of_cross_validate(seeds):
     pipe = make_pipeline(StandardScaler(), RandomForestClassifier(4))
     results = compare({"pipe": pipe}, X, Y, groups=GROUPS, cv=4, seeds=seeds).results
     for seed in seeds:
-        seeded = seed_everywhere(pipe, seed)
+        seeded = set_seeds(pipe, seed)
         scoring = ["accuracy", "f1_macro", "f1_weighted", "recall_macro"]
         expected = cross_validate(seeded, X, Y, groups=GROUPS, cv=cv, scoring=scoring)
         own = results[(results["model"] == "pipe") & (results["seed"] == seed)]
@@ -159,7 +159,7 @@ def test_metadata_goes_by_request_where_routing_is_on():
 
 def test_seeds_are_set_at_every_depth():
     pipe = make_pipeline(StandardScaler(), RandomForestClassifier())
-    assert seed_everywhere(pipe, 7)[-1].random_state == 7
+    assert set_seeds(pipe, 7)[-1].random_state == 7
     compare(Spy(), X, Y, cv=2, seeds=[5, 6])
     assert sorted(seed for seed, *_ in Spy.seen) == [5, 5, 6, 6]
 

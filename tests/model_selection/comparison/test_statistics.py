@@ -6,12 +6,12 @@ import pytest
 from scipy.stats import t as student_t
 from scipy.stats import ttest_rel
 
-from sklearn_mmsent.model_selection.comparison._statistics import (
+from sklearn_mmsent.model_selection.comparison._significance import (
     corrected_interval,
     holm,
     paired_p,
 )
-from sklearn_mmsent.model_selection.comparison._table import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
 
 FIRST = np.array([0.81, 0.79, 0.84, 0.77, 0.80])
 SECOND = np.array([0.78, 0.77, 0.80, 0.78, 0.76])

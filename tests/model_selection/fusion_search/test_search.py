@@ -28,7 +28,7 @@ from sklearn_mmsent import (
     FusionSearchCV,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection.fusion_search._race import FOLD, RacePruner
+from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD, RacePruner
 
 CHEAP = {"max_epochs": 5, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)

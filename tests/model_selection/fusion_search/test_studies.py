@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_mmsent import FusionSearchCV
 from sklearn_mmsent.exceptions import StudyError
-from sklearn_mmsent.model_selection.fusion_search import _run, _workers
-from sklearn_mmsent.model_selection.fusion_search._link import RECORD, Link
+from sklearn_mmsent.model_selection.fusion_search import _loop, _workers
+from sklearn_mmsent.model_selection.fusion_search._study import RECORD, Link
 from sklearn_mmsent.model_selection.fusion_search._workers import PREFIX, WORKER, Workers
 
 X = np.arange(40.0).reshape(-1, 1)
@@ -51,7 +51,7 @@ class Noted(ClassifierMixin, BaseEstimator):
 def _forget(monkeypatch):
     monkeypatch.setattr(Noted, "fits", [])
     monkeypatch.setattr(Noted, "after", None)
-    monkeypatch.setattr(_run, "PAUSE", 0.05)
+    monkeypatch.setattr(_loop, "PAUSE", 0.05)
 
 
 def search(storage=None, **options):

@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import masked_mean
+from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._optional import import_optional
 
 _ROWS = 32  # at once where nothing is learnt: a prediction's batches are larger than a model's
 
@@ -139,19 +140,14 @@ class PretrainedEncoder(Encoder):
 
 def load_model(model, owner, extra):
     """Return a model of the transformers library from this process's memory, or load it."""
-    # this part of the package knows how to find models and to keep them; it is no torch
-    from sklearn_mmsent.feature_extraction import _pretrained
-
-    return _pretrained.load(_read, model, owner, extra, owner=owner, extra=extra)
+    return loading.load(_read, model, owner, extra, owner=owner, extra=extra)
 
 
 def _read(source, owner, extra):
-    from sklearn_mmsent.feature_extraction import _pretrained
-
     transformers = import_optional("transformers", extra=extra, needed_by=owner)
     try:
         # what the file lacks is drawn: the same at each load, and not from the caller's numbers
-        with _pretrained.quiet(), torch.random.fork_rng(devices=[]):
+        with loading.quiet(), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             return transformers.AutoModel.from_pretrained(
                 source,

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder
+from sklearn_mmsent.pretrained import image as vision
 
 _SLACK = 0.5  # of the range: noise and sharpening may leave it, another unit is far outside
 
@@ -171,6 +172,5 @@ class PretrainedImageEncoder(PretrainedEncoder):
 
 def _load(model):
     # this part of the package knows how vision models are read and prepared for; it is no torch
-    from sklearn_mmsent.feature_extraction.image import _model
 
-    return _model.load(model, "cpu", "PretrainedImageEncoder")
+    return vision.load(model, "cpu", "PretrainedImageEncoder")

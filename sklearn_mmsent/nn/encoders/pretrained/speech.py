@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from sklearn_mmsent._optional import import_optional
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.nn.encoders.pooling import AttentionPooling
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder, load_model
+from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._optional import import_optional
 
 _MASKED = ("hubert", "wav2vec2", "wavlm")  # what reads padding as silence only in its first norm
 _ONE_BY_ONE = ("cpu",)  # devices on which padding costs more than many small runs
@@ -242,8 +243,6 @@ def _n_samples(convolutions):
 
 def _load(model):
     """Return a speech model and how its samples are prepared, or say what it is instead."""
-    from sklearn_mmsent.feature_extraction import _pretrained
-
     owner, extra = "PretrainedSpeechEncoder", PretrainedSpeechEncoder.extra
     loaded = load_model(model, owner, extra)
     if loaded.main_input_name != "input_values" or not hasattr(loaded, "feature_extractor"):
@@ -252,19 +251,17 @@ def _load(model):
             f"data2vec; {str(model)!r} is of type {loaded.config.model_type!r}, which reads "
             f"{loaded.main_input_name}. SpeechEmbedder takes Whisper, too."
         )
-    return loaded, _pretrained.load(_read_notes, model, owner=owner, extra=extra)
+    return loaded, loading.load(_read_notes, model, owner=owner, extra=extra)
 
 
 def _read_notes(source):
     from pathlib import Path
 
-    from sklearn_mmsent.feature_extraction import _pretrained
-
     transformers = import_optional(
         "transformers", extra=PretrainedSpeechEncoder.extra, needed_by="PretrainedSpeechEncoder"
     )
     try:
-        with _pretrained.quiet():
+        with loading.quiet():
             return transformers.AutoFeatureExtractor.from_pretrained(
                 source, local_files_only=Path(source).is_dir()
             )

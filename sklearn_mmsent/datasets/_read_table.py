@@ -1,0 +1,293 @@
+"""From a csv or parquet file with columns of file names to a table of raw cells."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.utils._optional import import_optional
+from sklearn_mmsent.utils._sklearn import validate_params
+
+_CSV = {".csv": ",", ".tsv": "\t"}
+_PARQUET = {".parquet", ".pq"}
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "target": [str, list, tuple, None],
+        "files": [str, list, tuple],
+        "columns": [str, list, tuple, None],
+        "groups": [str, None],
+        "split": [str, None],
+        "check_files": ["boolean"],
+        "allow_outside": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def read_table(
+    path,
+    *,
+    target,
+    files=(),
+    columns=None,
+    groups=None,
+    split=None,
+    check_files=True,
+    allow_outside=False,
+):
+    r"""Read a table of texts, file names and labels into raw cells.
+
+    Nothing but the table is read: images and sounds stay files until an extractor
+    opens them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.csv`` (commas, UTF-8, header), ``.tsv`` (tabs) or ``.parquet`` file.
+    target : str, list of str or None
+        Column of the labels or intensities; a list for several targets; None for a
+        table without labels.
+    files : str or list of str, default=()
+        Columns that hold file names, relative to the folder of the table.
+    columns : str or list of str, default=None
+        Other columns to keep as they are, such as texts; None keeps all that have no
+        other role.
+    groups : str, default=None
+        Column that says which rows belong together (speaker, video, film).
+    split : str, default=None
+        Column that says to which part a row belongs, such as "train" or "test".
+    check_files : bool, default=True
+        Whether each named file must exist.
+    allow_outside : bool, default=False
+        Whether a file may lie outside of the folder of the table, as with ``..``, an
+        absolute path or a link. Allow it only for tables that you trust.
+
+    Returns
+    -------
+    Bunch
+        ``X`` : DataFrame of raw cells, first `columns`, then `files`, as absolute paths;
+        missing and empty cells are None (NaN in columns of numbers).
+        ``y`` : ndarray of shape (n_samples,), numbers where all labels are numbers, else
+        str; a DataFrame for a list of targets; None without `target`. Labels may be missing.
+        ``groups``, ``split`` : ndarray of str or of the table's own type; None if not asked.
+        ``DESCR`` : str, a short description.
+
+    Raises
+    ------
+    DataFormatError
+        If the table cannot be parsed or has no rows, a column is not there or occurs
+        twice, a named file does not exist or lies outside, or a row has no group.
+    FileNotFoundError
+        If the table itself does not exist.
+
+    See Also
+    --------
+    read_feature_file : Reads the field's pickled features, where no raw files are at hand.
+    make_clips : Writes such a table with raw clips, where no data is at hand.
+
+    Notes
+    -----
+    All cells of a csv are text at first: "None", "NA" and "007" stay what they are. A
+    column becomes numbers if every present cell is one; file, group and split columns
+    never do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_mmsent import read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "1.png").write_bytes(b"an image")
+    ...     rows = "review,poster,stars,film\nLovely!,1.png,5,A\nSo dull.,,1,B\n"
+    ...     _ = Path(folder, "films.csv").write_text(rows)
+    ...     data = read_table(
+    ...         f"{folder}/films.csv", target="stars", files="poster", groups="film"
+    ...     )
+    >>> data.X["review"].tolist(), data.X["poster"].notna().tolist(), data.y.tolist()
+    (['Lovely!', 'So dull.'], [True, False], [5, 1])
+    """
+    path = Path(path)
+    frame = _read_cells(path)
+    files = _as_list(files)
+    roles = [name for name in (*_as_list(target), groups, split) if name is not None]
+    if columns is None:
+        kept = [name for name in frame.columns if name not in {*roles, *files}]
+    else:
+        kept = [name for name in _as_list(columns) if name not in files]
+    _check_columns(path, frame, asked=[*kept, *files, *roles])
+    leaked = [name for name in [*kept, *files] if name in _as_list(target)]
+    if leaked:
+        raise ValueError(
+            f"read_table: {leaked[0]!r} is a target and also asked for as input. Leave it out "
+            "of columns= and files=, or the model reads its label off its input."
+        )
+
+    X = pd.DataFrame({name: _numbers_or_cells(frame[name]) for name in kept})
+    for name in files:
+        X[name] = _resolve(path, frame[name], check_files, allow_outside)
+    y = None
+    if isinstance(target, str):
+        y = _numbers_or_cells(frame[target]).to_numpy()
+    elif target is not None:
+        y = pd.DataFrame({name: _numbers_or_cells(frame[name]) for name in target})
+    group_cells = None if groups is None else _all_present(path, frame[groups])
+    split_cells = None if split is None else frame[split].to_numpy()
+    return Bunch(
+        X=X,
+        y=y,
+        groups=group_cells,
+        split=split_cells,
+        DESCR=_describe(path, X, files, target, group_cells, split_cells),
+    )
+
+
+def _as_list(names):
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _read_cells(path):
+    """Read every cell as an object; missing and empty ones become None."""
+    suffix = path.suffix.lower()
+    if suffix not in {*_CSV, *_PARQUET}:
+        raise DataFormatError(
+            f"read_table: {path.name!r} must end in .csv, .tsv or .parquet, got {suffix!r}. "
+            "Save the table as one of these."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"read_table: there is no file {str(path)!r}.")
+    frame = _read_csv(path, _CSV[suffix]) if suffix in _CSV else _read_parquet(path)
+    if len(frame) == 0:
+        raise DataFormatError(f"read_table: {path.name!r} has a header but no rows.")
+    doubled = frame.columns[frame.columns.duplicated()]
+    if len(doubled):
+        raise DataFormatError(
+            f"read_table: {path.name!r} has more than one column named {doubled[0]!r}. "
+            "Rename them so that each name occurs once."
+        )
+    return frame
+
+
+def _read_csv(path, separator):
+    try:
+        # without header=, pandas would drop cells of rows longer than it and rename twins
+        rows = pd.read_csv(
+            path, sep=separator, header=None, dtype=str, na_filter=False, encoding="utf-8-sig"
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataFormatError(
+            f"read_table: {path.name!r} is not a UTF-8 table with one header row and rows of "
+            f"equal length: {error}"
+        ) from error
+    cells = rows.astype(object)
+    cells = cells.mask(cells.isna() | cells.map(lambda cell: str(cell).strip() == ""), None)
+    frame = cells.iloc[1:].reset_index(drop=True)
+    frame.columns = pd.Index(rows.iloc[0], dtype=object, name=None)
+    return frame
+
+
+def _read_parquet(path):
+    pyarrow = import_optional("pyarrow", extra="all", needed_by="read_table of a parquet file")
+    try:
+        frame = pd.read_parquet(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataFormatError(
+            f"read_table: {path.name!r} is not a parquet file: {error}"
+        ) from error
+    frame = frame.reset_index(drop=True)
+    frame.columns = frame.columns.map(str)
+    for name in frame.columns[~frame.columns.duplicated()]:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            cells = [None if _is_empty(cell) else cell for cell in frame[name]]
+            frame[name] = pd.Series(cells, dtype=object)
+    return frame
+
+
+def _is_empty(cell):
+    if isinstance(cell, str):
+        return not cell.strip()
+    return cell is None or (np.ndim(cell) == 0 and bool(pd.isna(cell)))
+
+
+def _check_columns(path, frame, asked):
+    there = ", ".join(map(repr, frame.columns))
+    for name in asked:
+        if name not in frame.columns:
+            raise DataFormatError(
+                f"read_table: {path.name!r} has no column {name!r}. Its columns are: {there}."
+            )
+
+
+def _numbers_or_cells(cells):
+    if cells.dtype != object:
+        return cells
+    present = cells.dropna()
+    if len(present) and all(isinstance(cell, str) for cell in present):
+        try:
+            return pd.to_numeric(cells)
+        except (ValueError, TypeError):
+            return cells
+    return cells
+
+
+def _all_present(path, cells):
+    missing = np.flatnonzero(cells.isna())
+    if len(missing):
+        raise DataFormatError(
+            f"read_table: column {cells.name!r} of {path.name!r} has no group in {len(missing)} "
+            f"rows, first in row {missing[0]}. Give each row a group of its own if it belongs "
+            "to no other."
+        )
+    return cells.to_numpy()
+
+
+def _resolve(path, cells, check_files, allow_outside):
+    """Make file names absolute, and check where they lead."""
+    folder = os.path.abspath(path.parent)
+    inside = os.path.join(os.path.realpath(folder), "")
+    resolved, absent = [], []
+    for row, cell in enumerate(cells):
+        if cell is None:
+            resolved.append(None)
+            continue
+        where = f"read_table: row {row}, column {cells.name!r} of {path.name!r}"
+        if not isinstance(cell, str) or "\0" in cell:
+            raise DataFormatError(
+                f"{where} should name a file, got {cell!r:.80}. Leave the column out of files= "
+                "if its cells hold the content itself."
+            )
+        file = os.path.normpath(os.path.join(folder, cell.strip()))
+        if not allow_outside and not os.path.realpath(file).startswith(inside):
+            raise DataFormatError(
+                f"{where} leads outside of the table's folder: {cell!r}. Set "
+                "allow_outside=True if you trust the table."
+            )
+        if check_files and not os.path.isfile(file):
+            absent.append(row)
+        resolved.append(file)
+    if absent:
+        raise DataFormatError(
+            f"read_table: {len(absent)} of {len(resolved)} files of column {cells.name!r} of "
+            f"{path.name!r} do not exist, first in row {absent[0]}: {cells[absent[0]]!r}, looked "
+            f"for at {resolved[absent[0]]!r}. Empty these cells to mark them as missing, or set "
+            "check_files=False."
+        )
+    return pd.Series(resolved, dtype=object)
+
+
+def _describe(path, X, files, target, groups, split):
+    lines = [f"{path.name}: {len(X)} rows, target {target!r}."]
+    for name in X.columns:
+        kind = "files" if name in files else "cells"
+        lines.append(f"  {name}: {kind}, {int(X[name].isna().sum())} missing")
+    if groups is not None:
+        lines.append(f"  {len(pd.unique(groups))} groups")
+    if split is not None:
+        counts = pd.Series(split).fillna("none").value_counts()
+        lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    return "\n".join(lines)

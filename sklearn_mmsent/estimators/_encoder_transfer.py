@@ -1,0 +1,216 @@
+"""Where trained encoders come from, and which block they are for."""
+
+import inspect
+import json
+import os
+from collections.abc import Mapping
+
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+
+from sklearn_mmsent.estimators._encoder_file import TrainedBlock, read_encoders
+from sklearn_mmsent.nn import ENCODERS
+from sklearn_mmsent.training.encoder_start import EncoderStart, plain_state
+
+
+def trained_blocks(estimator):
+    """Take the encoders out of a fitted fusion estimator.
+
+    Parameters
+    ----------
+    estimator : BaseFusion
+        Fitted.
+
+    Returns
+    -------
+    list of TrainedBlock
+        One per block, without those that no training row had.
+    """
+    network = estimator.net_.module_
+    return [
+        TrainedBlock(
+            name=block.name,
+            shape=[int(n) for n in block.shape],
+            encoder=_name_of(encoder),
+            options=_told(encoder, options),
+            width=int(network.absence.shape[1]),
+            states={
+                "encoder": plain_state(network.encoders[i]),
+                "standardizer": plain_state(network.standardizers[i]),
+            },
+        )
+        for i, (block, (encoder, options)) in enumerate(
+            zip(estimator.layout_.blocks, estimator._encoders, strict=True)
+        )
+        if i not in estimator._unseen
+    ]
+
+
+def find_starts(source, layout, encoders, *, width, frozen, owner):
+    """Find what the encoder of each block starts with.
+
+    Parameters
+    ----------
+    source : str, Path, estimator or mapping
+        The parameter `encoders_from`.
+    layout : BlockLayout
+        The blocks of the table.
+    encoders : sequence of (type, dict) pairs
+        Encoder class and its options, one pair per block.
+    width : int
+        Hidden width D.
+    frozen : bool
+        Whether the encoders stay as they are.
+    owner : str
+        Who asks, for messages.
+
+    Returns
+    -------
+    tuple of EncoderStart or None
+        One per block; None where it starts anew.
+
+    Raises
+    ------
+    ValueError
+        If a block of the same name differs, or none is there.
+    """
+    find = _find_named if isinstance(source, Mapping) else _find_common
+    found = find(source, layout, owner)  # (where it is from, TrainedBlock) by name of block
+    starts = []
+    for block, (encoder, options) in zip(layout.blocks, encoders, strict=True):
+        if block.name not in found:
+            starts.append(None)
+            continue
+        where, trained = found[block.name]
+        who = f"{owner}: the block {block.name!r} of encoders_from ({where})"
+        _check_agrees(trained, block, encoder, options, width, who)
+        who += f", of shape {tuple(trained.shape)} there and {block.shape} here,"
+        states = trained.states
+        starts.append(EncoderStart(who, states["encoder"], states["standardizer"], frozen))
+    return tuple(starts)
+
+
+def _find_common(source, layout, owner):
+    """Return all blocks of the table that the source has."""
+    where, trained = _open(source, owner)
+    names = [block.name for block in layout.blocks]
+    if not set(names) & trained.keys():
+        raise ValueError(
+            f"{owner}: encoders_from ({where}) has encoders of {_list(trained)}, and the table has "
+            f"{_list(names)}: no name in common. Name the columns' blocks alike."
+        )
+    return {name: (where, trained[name]) for name in names if name in trained}
+
+
+def _find_named(sources, layout, owner):
+    """Return the blocks that a mapping from blocks or modalities to sources names."""
+    names = [block.name for block in layout.blocks]
+    if unknown := sources.keys() - {*names, *layout.modalities}:
+        raise ValueError(
+            f"{owner}: encoders_from names {sorted(map(str, unknown))[0]!r}, which is not a "
+            f"modality or block of the table; it has {_list({*names, *layout.modalities})}."
+        )
+    found = {}
+    for key, source in sources.items():
+        if source is None:
+            continue
+        where, trained = _open(source, owner)
+        inside = {b.name for b in layout.blocks if b.name == key or b.modality == key}
+        if not inside & trained.keys():
+            raise ValueError(
+                f"{owner}: encoders_from takes {key!r} from {where}, which has encoders of "
+                f"{_list(trained)} only."
+            )
+        for name in inside & trained.keys():
+            # what is said of a block goes before what is said of its modality
+            if name == key or name not in sources:
+                found[name] = (where, trained[name])
+    return found
+
+
+def _open(source, owner):
+    """Return where a source is, in words, and its trained blocks by name."""
+    if isinstance(source, str | os.PathLike):
+        blocks = read_encoders(source, owner=owner)
+        return f"the file {os.fspath(source)!r}", {block.name: block for block in blocks}
+    estimator = source
+    while (inner := _inside(estimator)) is not None:  # ensembles may be false: they have a length
+        estimator = inner
+    name = type(estimator).__name__
+    if not hasattr(estimator, "save_encoders"):
+        raise ValueError(
+            f"{owner}: encoders_from must be the path of a file that save_encoders wrote, or a "
+            f"fitted fusion estimator. Got {name} instead."
+        )
+    if not hasattr(estimator, "net_"):
+        raise NotFittedError(
+            f"{owner}: the {name} in encoders_from is not fitted, or lost its fit when "
+            "scikit-learn cloned it. Wrap the fitted one, as in encoders_from="
+            "sklearn.frozen.FrozenEstimator(fitted), or write fitted.save_encoders(path) and pass "
+            "the path."
+        )
+    return f"a fitted {name}", {block.name: block for block in trained_blocks(estimator)}
+
+
+def _inside(estimator):
+    """Return what a frozen estimator, a search or a pipeline is about, or None."""
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    steps = getattr(estimator, "steps", None)
+    return steps[-1][1] if steps else None
+
+
+def _check_agrees(trained, block, encoder, options, width, who):
+    """Refuse weights of another kind of block or encoder; shapes of weights are checked later."""
+    here, there = block.shape, tuple(trained.shape)
+    n_features = [shape[0 if len(shape) == 3 else -1] for shape in (here, there)]
+    if len(here) != len(there) or n_features[0] != n_features[1]:
+        raise ValueError(
+            f"{who} has the shape {there} there and {here} here, and no weights fit both. Make the "
+            "tables alike, or name the blocks to take: encoders_from={name: source}."
+        )
+    mine = _told(encoder, options)
+    # an option that is newer than the file has its default there
+    theirs = {**_told(encoder, {}), **trained.options}
+    if (trained.encoder, theirs) != (_name_of(encoder), mine):
+        told = [_write(trained.encoder, theirs, mine), _write(_name_of(encoder), mine, theirs)]
+        raise ValueError(
+            f"{who} has the encoder {told[0]} there and {told[1]} here. Give both the same in "
+            f"encoders, as in encoders={{{block.name!r}: ({trained.encoder!r}, {{...}})}}."
+        )
+    if trained.width != width:
+        raise ValueError(
+            f"{who} was trained with hidden_size={trained.width}, and here it is {width}. Set "
+            f"hidden_size={trained.width}."
+        )
+
+
+def _name_of(encoder):
+    return next((n for n, cls in ENCODERS.items() if cls is encoder), encoder.__name__)
+
+
+def _told(encoder, options):
+    """Return an encoder's options as JSON tells them, defaults included."""
+    parameters = inspect.signature(encoder).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    told = {}
+    for name, value in {**defaults, **options}.items():
+        if name in getattr(encoder, "training_options", ()):
+            continue
+        try:
+            # tuples become lists, and numpy's numbers Python's
+            told[name] = json.loads(json.dumps(value, default=lambda number: number.item()))
+        except (TypeError, ValueError, AttributeError):
+            continue  # a class or function: what it makes is told by the shapes of the weights
+    return told
+
+
+def _write(name, options, others):
+    differing = [f"{k}={v!r}" for k, v in options.items() if k not in others or others[k] != v]
+    return f"{name}({', '.join(differing)})"
+
+
+def _list(names):
+    return ", ".join(sorted(map(repr, names))) or "no block"

@@ -1,0 +1,1 @@
+"""Acoustic functionals of the voice: the 88 features of eGeMAPS."""

@@ -1,0 +1,1 @@
+"""Pretrained models of every modality: found, loaded once per process, read without code."""

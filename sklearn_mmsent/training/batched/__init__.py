@@ -1,0 +1,5 @@
+"""Many networks at once: folds, candidates and seeds, stacked where they are alike."""
+
+from sklearn_mmsent.training.batched.train_members import Trained, train_members
+
+__all__ = ["Trained", "train_members"]

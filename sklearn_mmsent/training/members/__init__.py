@@ -1,5 +1,0 @@
-"""Many networks at once: folds, candidates and seeds, stacked where they are alike."""
-
-from sklearn_mmsent.training.members.train import Trained, train_members
-
-__all__ = ["Trained", "train_members"]

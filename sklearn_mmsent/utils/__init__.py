@@ -1,0 +1,1 @@
+"""Shared plumbing below every other package: scikit-learn, seeds, messages, files, memory."""
