@@ -4,7 +4,8 @@ import _data
 from _process import measure
 from _section import Section
 
-from sklearn_mmsent import MFCC, AcousticFunctionals, ColorTexture, LogMel, Pixels, TextEmbedder
+from sklearn_mmsent import MFCC, AcousticFunctionals, ColorTexture, LogMel, TextEmbedder
+from sklearn_mmsent.feature_extraction.image import Pixels
 
 TITLE = "Memory, as files grow in number"
 TIMES = (1, 4, 16)

@@ -14,7 +14,8 @@ from joblib import Parallel, cpu_count, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from sklearn_mmsent import MFCC, STFT, LogMel
+from sklearn_mmsent import MFCC, LogMel
+from sklearn_mmsent.feature_extraction.audio import STFT
 
 TITLE = "STFT, LogMel and MFCC and librosa"
 N_FILES, REPEATS = 300, 15

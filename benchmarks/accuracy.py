@@ -117,7 +117,7 @@ def _compare(recipe, data, options, **options_of_compare):
             groups=data.groups,
             scoring=_Score(recipe.score),
             baseline=next(iter(systems)),
-            fused=False,  # the same seed, the same result
+            batched=False,  # the same seed, the same result
             error_score="raise",
             n_jobs=options.jobs,
             verbose=1,

@@ -135,7 +135,7 @@ def compare(benchmark, data, table, options):
             cv=make_splits(benchmark, data, options.part),
             seeds=range(options.seeds),
             n_jobs=options.jobs,
-            fused=False,  # seconds of each fit are told
+            batched=False,  # seconds of each fit are told
             verbose=1,
         ).results
     if not _resamples(data, options):

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sklearn_mmsent import FusionRegressor, TokenIds, intensity_scores, make_extractor
+from sklearn_mmsent import FusionRegressor, intensity_scores, make_extractor
+from sklearn_mmsent.feature_extraction.text import TokenIds
 from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
 
 METRICS = (

@@ -43,8 +43,8 @@ from sklearn_mmsent import (
     LogMel,
     TextEmbedder,
     TfidfEmbedder,
-    make_interactions,
 )
+from sklearn_mmsent.datasets import make_interactions
 
 DATA = ("mvsa_single", "ravdess_speech")
 GENERATED = "generated"

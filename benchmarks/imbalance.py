@@ -32,21 +32,23 @@ from tqdm import tqdm
 
 from sklearn_mmsent import (
     MFCC,
-    AudioAugmenter,
     Cached,
     ColorTexture,
     FusionClassifier,
+    LogMel,
+    TextEmbedder,
+    classification_scores,
+)
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
+from sklearn_mmsent.sampling import (
+    AudioAugmenter,
     ImageAugmenter,
     LabelNoiseFilter,
-    LogMel,
     ModalityBalancer,
     ModalityMixup,
     ModalitySMOTE,
     OutlierRemover,
     TextAugmenter,
-    TextEmbedder,
-    TunedOffsetsClassifierCV,
-    classification_scores,
 )
 
 REAL = {

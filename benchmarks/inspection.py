@@ -29,21 +29,19 @@ from sklearn.svm import SVC
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
-    AudioCleaner,
     Cached,
-    ConflictDetector,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
     LogMel,
-    agreement_report,
     make_extractor,
     make_pipeline,
-    modality_contributions,
     modality_importance,
     predict_timeline,
 )
+from sklearn_mmsent.feature_extraction.audio import AudioCleaner
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.inspection import ConflictDetector, agreement_report, modality_contributions
 
 OPPOSITES = [("negative", "positive")]
 WEIGHTS = {"text": 2.0, "voice": 1.0, "face": 0.5, "bio": 0.0}

@@ -16,7 +16,8 @@ import torch
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sklearn_mmsent import FusionClassifier, make_interactions
+from sklearn_mmsent import FusionClassifier
+from sklearn_mmsent.datasets import make_interactions
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 
 # transformers of several layers, whose docstrings ask for this rate

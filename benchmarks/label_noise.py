@@ -27,10 +27,10 @@ from sklearn_mmsent import (
     Cached,
     ColorTexture,
     FusionClassifier,
-    LabelNoiseFilter,
     TextEmbedder,
     classification_scores,
 )
+from sklearn_mmsent.sampling import LabelNoiseFilter
 
 SETS = ("mvsa_single", "mvsa_single_qmf", "sst2")
 FLIPS = (0.0, 0.1, 0.3)

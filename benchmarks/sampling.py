@@ -22,7 +22,8 @@ from _process import _forget_peak, _peak
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from sklearn_mmsent import FillBlocks, ModalityBalancer, ModalityMixup, ModalitySMOTE
+from sklearn_mmsent import FillBlocks
+from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
 SHAPES = {"text": 400, "image": 350, "audio": 250}
 SHARES = [0.1, 0.3, 0.6]

@@ -30,7 +30,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from sklearn_mmsent import BatchedGridSearchCV, DeepEnsembleClassifier, FusionClassifier
-from sklearn_mmsent.model_selection._batched_fit import fit_together
+from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, note_folds
 from sklearn_mmsent.training.batched import train_members as train_module
 
@@ -67,7 +67,7 @@ how many times longer the other side takes.
   their own, against fits of `FusionClassifier`, timed on {some} of {members}.
 
 All train for {epochs} epochs, with a tenth of the rows to validate on after each, in float32; the
-measurement by which `stack="auto"` decides is part of the time. In a profile of a stack of 40 at
+measurement by which `batched="auto"` decides is part of the time. In a profile of a stack of 40 at
 batch 32, about half of the time went into matrix products, which are as much work alone.
 With one thread, times are those of the processor, in
 which other work on the machine does not count; with more, those of the clock.
@@ -90,7 +90,7 @@ def main(arguments=None):
     before = torch.get_num_threads()
     rows = []
     X, y = _table(100)  # what is slow at its first time
-    DeepEnsembleClassifier(FusionClassifier(max_epochs=2), 3, stack=True).fit(X, y)
+    DeepEnsembleClassifier(FusionClassifier(max_epochs=2), 3, batched=True).fit(X, y)
     try:
         for threads in options.threads:
             torch.set_num_threads(threads)
@@ -184,7 +184,7 @@ def _members(estimator, X, y, cv, candidates):
     try:
         splits = FrozenSplits(cv, y, estimator)
         folds = note_folds(estimator, X, y, cv=splits, scoring=None, groups=None, params=None)
-        fit_together(estimator, candidates, folds)
+        fit_batched(estimator, candidates, folds)
     finally:
         _batched_fit.train_members = real
     return taken

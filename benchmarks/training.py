@@ -177,7 +177,7 @@ def bare_loop(X, y, batch_size, device):
     present = torch.ones(len(X), len(blocks), dtype=torch.bool, device=device)
     targets = torch.as_tensor(y, device=device)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True
+        network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, batched=True
     )
     seconds = []
     for _ in range(N_EPOCHS):

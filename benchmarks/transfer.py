@@ -23,8 +23,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
-from sklearn_mmsent import FusionClassifier, Pixels, classification_scores, make_extractor
+from sklearn_mmsent import FusionClassifier, classification_scores, make_extractor
 from sklearn_mmsent import compare as compare_models
+from sklearn_mmsent.feature_extraction.image import Pixels
 from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
 
 SIZE = 48
@@ -132,7 +133,7 @@ def compare(target, path, options):
         cv=make_splits(target, options.part),
         seeds=range(options.seeds),
         n_jobs=options.jobs,
-        fused=False,  # seconds of each fit are told
+        batched=False,  # seconds of each fit are told
         verbose=1,
     )
     return comparison.results[comparison.results["model"].isin(MODELS)]

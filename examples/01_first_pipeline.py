@@ -29,11 +29,11 @@ from sklearn_mmsent import (
     FusionClassifier,
     TfidfEmbedder,
     classification_scores,
-    fused_cross_val_predict,
     make_clips,
     make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent.model_selection import batched_cross_val_predict
 
 folder = tempfile.TemporaryDirectory()
 clips = make_clips(f"{folder.name}/clips", 300, missing_rate=0.1, random_state=0)
@@ -71,7 +71,7 @@ models["fusion"] = make_pipeline(
 cv = StratifiedGroupKFold(4, shuffle=True, random_state=0)
 predicted = {}
 for name, model in models.items():
-    predict = cross_val_predict if name == "constant" else fused_cross_val_predict
+    predict = cross_val_predict if name == "constant" else batched_cross_val_predict
     predicted[name] = predict(model, clips.X, clips.y, groups=clips.groups, cv=cv)
 
 # %%

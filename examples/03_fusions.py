@@ -15,7 +15,8 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mmsent import FusionClassifier, make_interactions, make_pipeline
+from sklearn_mmsent import FusionClassifier, make_pipeline
+from sklearn_mmsent.datasets import make_interactions
 
 train, test = (make_interactions("product", 500, random_state=seed) for seed in (0, 1))
 pd.concat([train.X, pd.Series(train.y, name="class")], axis=1).head(4).round(2)

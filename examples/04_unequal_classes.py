@@ -15,12 +15,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, recall_score
 
-from sklearn_mmsent import (
-    FusionClassifier,
-    ModalityBalancer,
-    ModalitySMOTE,
-    TunedOffsetsClassifierCV,
-)
+from sklearn_mmsent import FusionClassifier
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
+from sklearn_mmsent.sampling import ModalityBalancer, ModalitySMOTE
 
 
 def make_rows(n_rows, seed):

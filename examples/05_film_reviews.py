@@ -27,14 +27,14 @@ from sklearn_mmsent import (
     ColorTexture,
     FillBlocks,
     FusionClassifier,
-    SentimentLexicon,
     TfidfEmbedder,
-    fused_cross_val_predict,
     make_clips,
     make_extractor,
     make_pipeline,
     read_table,
 )
+from sklearn_mmsent.feature_extraction.text import SentimentLexicon
+from sklearn_mmsent.model_selection import batched_cross_val_predict
 
 folder = tempfile.TemporaryDirectory()
 if "MMSENT_DATA" in os.environ:
@@ -94,7 +94,7 @@ linear = {
 cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 positive, rows = {}, {}
 for name, model in (networks | linear).items():
-    positive[name] = fused_cross_val_predict(
+    positive[name] = batched_cross_val_predict(
         model, X, y, groups=films, cv=cv, method="predict_proba"
     )[:, 1]
     rows[name] = {

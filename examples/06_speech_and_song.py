@@ -30,12 +30,12 @@ from sklearn_mmsent import (
     FillBlocks,
     FusionClassifier,
     LogMel,
-    fused_cross_val_predict,
     make_clips,
     make_extractor,
     make_pipeline,
     read_table,
 )
+from sklearn_mmsent.model_selection import batched_cross_val_predict
 
 folder = tempfile.TemporaryDirectory()
 if "MMSENT_DATA" in os.environ:
@@ -101,7 +101,9 @@ predicted = {}
 for name, (model, table) in models.items():
     for kind in ("speech", "song"):
         own = np.flatnonzero(channel == kind)
-        guess = fused_cross_val_predict(model, table.iloc[own], y[own], groups=speakers[own], cv=cv)
+        guess = batched_cross_val_predict(
+            model, table.iloc[own], y[own], groups=speakers[own], cv=cv
+        )
         rows[name][kind] = f1_score(y[own], guess, average="macro")
         predicted[name, kind] = y[own], guess
     crossed = np.array(y, dtype=object)

@@ -16,14 +16,8 @@ import pandas as pd
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import GroupShuffleSplit
 
-from sklearn_mmsent import (
-    MFCC,
-    FusionRegressor,
-    Word2VecEmbedder,
-    intensity_scores,
-    make_clips,
-    make_extractor,
-)
+from sklearn_mmsent import MFCC, FusionRegressor, intensity_scores, make_clips, make_extractor
+from sklearn_mmsent.feature_extraction.text import Word2VecEmbedder
 
 with tempfile.TemporaryDirectory() as folder:
     clips = make_clips(

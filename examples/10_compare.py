@@ -15,14 +15,8 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mmsent import (
-    ComparisonDisplay,
-    FillBlocks,
-    FusionClassifier,
-    SelectModalities,
-    compare,
-    make_pipeline,
-)
+from sklearn_mmsent import FillBlocks, FusionClassifier, SelectModalities, compare, make_pipeline
+from sklearn_mmsent.model_selection import ComparisonDisplay
 
 rng = np.random.default_rng(0)
 y = rng.choice(["negative", "neutral", "positive"], 300)

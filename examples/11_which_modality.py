@@ -21,16 +21,14 @@ from sklearn_mmsent import (
     MFCC,
     ColorTexture,
     FusionClassifier,
-    ModalityImportanceDisplay,
     TfidfEmbedder,
-    TimelineDisplay,
-    agreement_report,
     make_clips,
     make_extractor,
     make_pipeline,
     modality_importance,
     predict_timeline,
 )
+from sklearn_mmsent.inspection import ModalityImportanceDisplay, TimelineDisplay, agreement_report
 
 folder = tempfile.TemporaryDirectory()
 clips = make_clips(

@@ -70,7 +70,7 @@ def main(arguments=None):
             cv=options.folds,
             seeds=[options.seed],
             n_jobs=options.jobs,
-            fused=False,  # the same table, whatever --jobs
+            batched=False,  # the same table, whatever --jobs
             verbose=1,
         )
         print(f"\n{to_markdown(comparison.table, METRICS)}\n")

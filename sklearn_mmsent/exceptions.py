@@ -4,6 +4,18 @@ Each also inherits from the builtin that scikit-learn users expect, so that
 ``except ValueError`` and ``error_score=`` keep working.
 """
 
+__all__ = [
+    "BlockError",
+    "CellError",
+    "DataFormatError",
+    "DivergenceError",
+    "MMSentError",
+    "MissingDependencyError",
+    "StreamFullError",
+    "StudyError",
+    "TooLargeError",
+]
+
 
 class MMSentError(Exception):
     """Root of all errors that the package raises on purpose."""

@@ -21,7 +21,6 @@ import sklearn_mmsent
 from sklearn_mmsent import (
     MFCC,
     BatchedGridSearchCV,
-    BatchedRandomizedSearchCV,
     Cached,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
@@ -37,15 +36,13 @@ from sklearn_mmsent import (
     GreedyEnsembleRegressor,
     LateFusionClassifier,
     LateFusionRegressor,
-    MultimodalExtractor,
     PerModality,
-    Pipeline,
-    PresentCells,
     SelectModalities,
     TfidfEmbedder,
-    TunedOffsetsClassifierCV,
     VideoFrames,
 )
+from sklearn_mmsent.compose import MultimodalExtractor, Pipeline, PresentCells
+from sklearn_mmsent.model_selection import BatchedRandomizedSearchCV, TunedOffsetsClassifierCV
 
 ONE_BLOCK = {"modalities": None, "cv": 2, "random_state": 0}
 # how to build what has required parameters, or is slow by default

@@ -99,7 +99,7 @@ def test_a_search(client, clips, pipe):
 def test_a_comparison(client, clips, pipe):
     scoring = ["accuracy", "f1_macro"]
     options = {"groups": clips.groups, "cv": 2, "scoring": scoring, "seeds": (0, 1)}
-    here = compare({"pipe": pipe}, clips.X, clips.y, fused=False, **options)
+    here = compare({"pipe": pipe}, clips.X, clips.y, batched=False, **options)
     with parallel_config("dask"):  # where there are workers, they are used
         there = compare({"pipe": pipe}, clips.X, clips.y, error_score="raise", **options)
     assert there.results[scoring].equals(here.results[scoring])

@@ -24,19 +24,19 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn_mmsent import (
     MFCC,
     Cached,
-    CellError,
     ColorTexture,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
     LogMel,
     TfidfEmbedder,
-    get_scorer,
     make_clips,
     make_extractor,
     make_pipeline,
 )
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.metrics import get_scorer
 
 FOLDS = 2
 

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sklearn_mmsent import FusionMultitask, TextCleaner, TokenIds, make_extractor, make_pipeline
+from sklearn_mmsent import FusionMultitask, make_extractor, make_pipeline
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
+from sklearn_mmsent.feature_extraction.text import TextCleaner, TokenIds
 from sklearn_mmsent.feature_extraction.text._texts import read_text
 
 #: Of the two heads, in the order of the features.

@@ -129,7 +129,7 @@ def _networks(modalities):
         max_epochs=15,
         early_stopping=False,  # a fixed, short course needs no rows to stop by
     )
-    ensemble = DeepEnsembleRegressor(network, 3, stack=False)
+    ensemble = DeepEnsembleRegressor(network, 3, batched=False)
     return make_pipeline(SelectModalities(modalities), ensemble)
 
 

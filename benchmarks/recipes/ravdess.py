@@ -22,7 +22,6 @@ from recipes._texts import embed_texts
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
-    AudioCleaner,
     Cached,
     FillBlocks,
     LogMel,
@@ -31,6 +30,7 @@ from sklearn_mmsent import (
     make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent.feature_extraction.audio import AudioCleaner
 
 N_FOLDS = 6
 CLIP = 2.5  # standard deviations; what lies beyond tells of errors of measurement

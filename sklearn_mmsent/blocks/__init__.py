@@ -20,24 +20,7 @@ block of NaN is a missing modality, a whole first-axis step of NaN is padding,
 and any other NaN is an ordinary missing value.
 """
 
-from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR, Block
-from sklearn_mmsent.blocks.block_values import BlockValues
+from sklearn_mmsent.blocks.block import Block
 from sklearn_mmsent.blocks.layout import BlockLayout
-from sklearn_mmsent.blocks.memory_mapped import StoredValues, pieces
-from sklearn_mmsent.blocks.moments import statistics_of
-from sklearn_mmsent.blocks.names import is_indicator
-from sklearn_mmsent.utils._validation import check_unique
 
-__all__ = [
-    "LENGTH",
-    "PRESENT",
-    "SEPARATOR",
-    "Block",
-    "BlockLayout",
-    "BlockValues",
-    "StoredValues",
-    "check_unique",
-    "is_indicator",
-    "pieces",
-    "statistics_of",
-]
+__all__ = ["Block", "BlockLayout"]

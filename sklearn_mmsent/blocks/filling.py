@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.blocks import LENGTH, PRESENT, SEPARATOR
+from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR
 
 
 def fill_table(blocks, values, fills, names):

@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mmsent.blocks import SEPARATOR
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer

@@ -32,7 +32,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         What stands where nothing was: the feature's training mean, or zero.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     Attributes
     ----------

@@ -9,7 +9,8 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mmsent.blocks import SEPARATOR, BlockLayout
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import HasMethods, _check_feature_names_in, _fit_context
 from sklearn_mmsent.utils._validation import check_table

@@ -6,7 +6,8 @@ import pandas as pd
 from imblearn import pipeline as imblearn_pipeline
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_mmsent.blocks import SEPARATOR, is_indicator
+from sklearn_mmsent.blocks.block import SEPARATOR
+from sklearn_mmsent.blocks.names import is_indicator
 from sklearn_mmsent.utils._sklearn import _name_estimators, _set_output
 
 _CONTAINER = "blocks"
@@ -43,7 +44,8 @@ class Pipeline(imblearn_pipeline.Pipeline):
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn.preprocessing import StandardScaler
-    >>> from sklearn_mmsent import FillBlocks, Pipeline
+    >>> from sklearn_mmsent import FillBlocks
+    >>> from sklearn_mmsent.compose import Pipeline
     >>> X = pd.DataFrame({"text__a": [1.0, 3.0], "face__smile": [0.5, np.nan]})
     >>> pipe = Pipeline([("fill", FillBlocks()), ("scale", StandardScaler())])
     >>> pipe.fit_transform(X)["face__present"].tolist()

@@ -84,7 +84,7 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
     >>> import pickle
     >>> import tempfile
     >>> import numpy as np
-    >>> from sklearn_mmsent import read_feature_file
+    >>> from sklearn_mmsent.datasets import read_feature_file
     >>> part = {
     ...     "audio": np.ones((2, 3, 2)),
     ...     "audio_lengths": [3, 1],

@@ -52,7 +52,8 @@ def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state
 
     Examples
     --------
-    >>> from sklearn_mmsent import FusionClassifier, make_interactions
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.datasets import make_interactions
     >>> train, test = (make_interactions(n_samples=600, random_state=seed) for seed in (0, 1))
     >>> FusionClassifier("tensor", random_state=0).fit(train.X, train.y).score(test.X, test.y) > 0.9
     True

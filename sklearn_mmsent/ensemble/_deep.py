@@ -28,17 +28,17 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: dict = {
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "bootstrap": ["boolean"],
-        "stack": [StrOptions({"auto"}), "boolean"],
+        "batched": [StrOptions({"auto"}), "boolean"],
         "random_state": ["random_state"],
     }
 
     def __init__(
-        self, estimator=None, n_members=5, *, bootstrap=False, stack="auto", random_state=None
+        self, estimator=None, n_members=5, *, bootstrap=False, batched="auto", random_state=None
     ):
         self.estimator = estimator
         self.n_members = n_members
         self.bootstrap = bootstrap
-        self.stack = stack
+        self.batched = batched
         self.random_state = random_state
 
     @abstractmethod
@@ -92,7 +92,7 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
                 drawn = rng.integers(len(member.train), size=len(member.train))
                 member = dataclasses.replace(member, train=member.train.view(drawn))
             members.append(member)
-        self._take(estimators, train_members(members, stack=self.stack))
+        self._take(estimators, train_members(members, batched=self.batched))
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if name in learned:
                 setattr(self, name, learned[name])
@@ -143,7 +143,7 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     bootstrap : bool, default=False
         Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
         predict better without.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether members are trained at once: "auto" lets a short measurement decide; True
         and False fix it, which makes results repeat to the last bit on one machine.
     random_state : int, RandomState or None, default=None
@@ -280,7 +280,7 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     bootstrap : bool, default=False
         Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
         predict better without.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether members are trained at once: "auto" lets a short measurement decide; True
         and False fix it, which makes results repeat to the last bit on one machine.
     random_state : int, RandomState or None, default=None

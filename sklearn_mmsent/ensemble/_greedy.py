@@ -26,11 +26,9 @@ MANY = 20
 
 
 class _BaseGreedy(BaseExperts):
-    _holder = "library"
-
     _parameter_constraints: dict = {
         **{k: v for k, v in BaseExperts._parameter_constraints.items() if k != "experts"},
-        "library": [list, HasMethods(["fit"])],
+        "experts": [list, HasMethods(["fit"])],
         "scoring": [str, callable, None],
         "top_n": [Interval(Integral, 1, None, closed="left")],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
@@ -42,7 +40,7 @@ class _BaseGreedy(BaseExperts):
 
     def __init__(
         self,
-        library,
+        experts,
         *,
         scoring=None,
         top_n=20,
@@ -52,11 +50,11 @@ class _BaseGreedy(BaseExperts):
         bag_fraction=0.5,
         modalities="auto",
         cv=None,
-        stack="auto",
+        batched="auto",
         n_jobs=None,
         random_state=None,
     ):
-        self.library = library
+        self.experts = experts
         self.scoring = scoring
         self.top_n = top_n
         self.n_rounds = n_rounds
@@ -65,7 +63,7 @@ class _BaseGreedy(BaseExperts):
         self.bag_fraction = bag_fraction
         self.modalities = modalities
         self.cv = cv
-        self.stack = stack
+        self.batched = batched
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -125,7 +123,7 @@ class _BaseGreedy(BaseExperts):
 
     def _given(self):
         """Return the library as a list, unless each modality is to have a clone."""
-        return [("search", self.library)] if is_search(self.library) else self.library
+        return [("search", self.experts)] if is_search(self.experts) else self.experts
 
     def _check_members(self, experts):
         """Refuse, before anything is fitted, members that cannot be averaged."""
@@ -254,7 +252,7 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
 
     Parameters
     ----------
-    library : search, estimator or list of tuple
+    experts : search, estimator or list of tuple
         A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's: its `top_n` best
         candidates are members. Or one classifier, of which each modality of the table gets a clone;
         or a list of (name, classifier or search) and, for members that read some modalities only,
@@ -277,11 +275,11 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
         Share of the library in each of several bags.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled,
         stratified folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of a member's folds, and of a search's candidates, are trained at
         once: "auto" lets a short measurement decide.
     n_jobs : int or None, default=None
@@ -355,7 +353,7 @@ class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
 
     Parameters
     ----------
-    library : search, estimator or list of tuple
+    experts : search, estimator or list of tuple
         A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's: its `top_n` best
         candidates are members. Or one regressor, of which each modality of the table gets a clone;
         or a list of (name, regressor or search) and, for members that read some modalities only,
@@ -379,11 +377,11 @@ class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
         Share of the library in each of several bags.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled
         folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of a member's folds, and of a search's candidates, are trained at
         once: "auto" lets a short measurement decide.
     n_jobs : int or None, default=None

@@ -161,11 +161,11 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         calibrated on predictions of rows that it has not seen.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split where predictions of unseen rows are needed, each into one test part;
         None means 5, an int that many shuffled, stratified folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of an expert's folds are trained at once: "auto" lets a short
         measurement decide.
     n_jobs : int or None, default=None
@@ -233,7 +233,7 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         calibration=None,
         modalities="auto",
         cv=None,
-        stack="auto",
+        batched="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -244,7 +244,7 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         self.calibration = calibration
         self.modalities = modalities
         self.cv = cv
-        self.stack = stack
+        self.batched = batched
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -279,11 +279,11 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
         What ``weights="score"`` compares; any name of `get_scorer`. None is the squared error.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split where predictions of unseen rows are needed, each into one test part;
         None means 5, an int that many shuffled folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of an expert's folds are trained at once: "auto" lets a short
         measurement decide.
     n_jobs : int or None, default=None
@@ -340,7 +340,7 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
         scoring=None,
         modalities="auto",
         cv=None,
-        stack="auto",
+        batched="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -349,6 +349,6 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
         self.scoring = scoring
         self.modalities = modalities
         self.cv = cv
-        self.stack = stack
+        self.batched = batched
         self.n_jobs = n_jobs
         self.random_state = random_state

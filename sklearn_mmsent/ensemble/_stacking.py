@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
-from sklearn_mmsent.blocks import SEPARATOR
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
 from sklearn_mmsent.ensemble.experts.expert import Expert, behind_fill
@@ -144,11 +144,11 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         calibrated on predictions of rows that it has not seen.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled,
         stratified folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of an expert's folds are trained at once: "auto" lets a short
         measurement decide.
     n_jobs : int or None, default=None
@@ -220,7 +220,7 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         calibration=None,
         modalities="auto",
         cv=None,
-        stack="auto",
+        batched="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -230,7 +230,7 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         self.calibration = calibration
         self.modalities = modalities
         self.cv = cv
-        self.stack = stack
+        self.batched = batched
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -270,11 +270,11 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
         Whether the final regressor sees the table, too.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         How rows are split, each into one test part; None means 5, an int that many shuffled
         folds, which keep groups together.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of an expert's folds are trained at once: "auto" lets a short
         measurement decide.
     n_jobs : int or None, default=None
@@ -331,7 +331,7 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
         passthrough=False,
         modalities="auto",
         cv=None,
-        stack="auto",
+        batched="auto",
         n_jobs=None,
         random_state=None,
     ):
@@ -340,7 +340,7 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
         self.passthrough = passthrough
         self.modalities = modalities
         self.cv = cv
-        self.stack = stack
+        self.batched = batched
         self.n_jobs = n_jobs
         self.random_state = random_state
 

@@ -13,8 +13,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_mmsent.blocks import BlockLayout, statistics_of
+from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.blocks.filling import fill_table
+from sklearn_mmsent.blocks.moments import statistics_of
 from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._encoder_transfer import find_starts, trained_blocks
 from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
@@ -61,7 +62,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "block_noise": [Interval(Real, 0, None, closed="left")],
         "mixup": [Interval(Real, 0, 10, closed="both")],
         "time_masking": [Interval(Real, 0, 1, closed="left")],
-        "spec_augment": [Interval(Real, 0, 1, closed="left")],
+        "frequency_masking": [Interval(Real, 0, 1, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "linear"}), None],
         "warmup": [Interval(Real, 0, 1, closed="left")],
@@ -454,8 +455,8 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             augmentation={
                 "block_noise": self.block_noise,
                 "mixup": self.mixup,
-                "time_masking": max(self.time_masking, self.spec_augment),
-                "frequency_masking": self.spec_augment,
+                "time_masking": self.time_masking,
+                "frequency_masking": self.frequency_masking,
             },
         )
 

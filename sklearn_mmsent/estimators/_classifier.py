@@ -102,11 +102,11 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         Beta(mixup, mixup), and their targets likewise [6]_; 0 mixes nothing, 0.2
         to 0.4 are usual. Blocks that one of the two lacks stay as they are.
     time_masking : float, default=0.0
-        Largest share of a sequence's steps that one stretch of means hides in
-        training.
-    spec_augment : float, default=0.0
-        The same for steps and, all along a sequence, for features side by side,
-        such as the bands of a spectrogram (SpecAugment [7]_).
+        Largest share of a sequence's steps that one masked stretch covers in
+        training (SpecAugment [7]_).
+    frequency_masking : float, default=0.0
+        Largest share of a sequence's features, such as the bands of a
+        spectrogram, that one mask over all its steps covers in training.
     loss : {"cross_entropy", "binary_cross_entropy", "focal"} or callable, \
             default="cross_entropy"
         What is minimised; "focal" counts rows less that are easy already [3]_,
@@ -269,7 +269,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         block_noise=0.0,
         mixup=0.0,
         time_masking=0.0,
-        spec_augment=0.0,
+        frequency_masking=0.0,
         loss="cross_entropy",
         loss_params=None,
         ordinal=False,
@@ -307,7 +307,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         self.block_noise = block_noise
         self.mixup = mixup
         self.time_masking = time_masking
-        self.spec_augment = spec_augment
+        self.frequency_masking = frequency_masking
         self.loss = loss
         self.loss_params = loss_params
         self.ordinal = ordinal

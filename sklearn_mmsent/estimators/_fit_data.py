@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_mmsent.blocks import StoredValues
+from sklearn_mmsent.blocks.memory_mapped import StoredValues
 from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training import BlockDataset
 from sklearn_mmsent.utils._memory import free_bytes

@@ -102,11 +102,11 @@ class FusionMultitask(BaseFusion):
         Beta(mixup, mixup), and their targets likewise [3]_; 0 mixes nothing, 0.2
         to 0.4 are usual. Blocks that one of the two lacks stay as they are.
     time_masking : float, default=0.0
-        Largest share of a sequence's steps that one stretch of means hides in
-        training.
-    spec_augment : float, default=0.0
-        The same for steps and, all along a sequence, for features side by side,
-        such as the bands of a spectrogram (SpecAugment [4]_).
+        Largest share of a sequence's steps that one masked stretch covers in
+        training (SpecAugment [4]_).
+    frequency_masking : float, default=0.0
+        Largest share of a sequence's features, such as the bands of a
+        spectrogram, that one mask over all its steps covers in training.
     losses : mapping or None, default=None
         Loss by target: a name that :class:`FusionClassifier` or
         :class:`FusionRegressor` knows, or a callable. Others have cross-entropy
@@ -255,7 +255,7 @@ class FusionMultitask(BaseFusion):
         block_noise=0.0,
         mixup=0.0,
         time_masking=0.0,
-        spec_augment=0.0,
+        frequency_masking=0.0,
         losses=None,
         class_weight=None,
         lr=3e-3,
@@ -294,7 +294,7 @@ class FusionMultitask(BaseFusion):
         self.block_noise = block_noise
         self.mixup = mixup
         self.time_masking = time_masking
-        self.spec_augment = spec_augment
+        self.frequency_masking = frequency_masking
         self.losses = losses
         self.class_weight = class_weight
         self.lr = lr

@@ -73,11 +73,11 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         Beta(mixup, mixup), and their targets likewise; 0 mixes nothing, 0.2
         to 0.4 are usual. Blocks that one of the two lacks stay as they are.
     time_masking : float, default=0.0
-        Largest share of a sequence's steps that one stretch of means hides in
-        training.
-    spec_augment : float, default=0.0
-        The same for steps and, all along a sequence, for features side by side,
-        such as the bands of a spectrogram (SpecAugment).
+        Largest share of a sequence's steps that one masked stretch covers in
+        training (SpecAugment).
+    frequency_masking : float, default=0.0
+        Largest share of a sequence's features, such as the bands of a
+        spectrogram, that one mask over all its steps covers in training.
     loss : {"squared_error", "absolute_error", "huber"} or callable, \
             default="squared_error"
         What is minimised, between outputs and targets of mean 0 and deviation
@@ -195,7 +195,7 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         block_noise=0.0,
         mixup=0.0,
         time_masking=0.0,
-        spec_augment=0.0,
+        frequency_masking=0.0,
         loss="squared_error",
         loss_params=None,
         sampler=None,
@@ -230,7 +230,7 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         self.block_noise = block_noise
         self.mixup = mixup
         self.time_masking = time_masking
-        self.spec_augment = spec_augment
+        self.frequency_masking = frequency_masking
         self.loss = loss
         self.loss_params = loss_params
         self.sampler = sampler

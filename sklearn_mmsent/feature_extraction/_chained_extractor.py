@@ -17,7 +17,7 @@ def as_extractor(transformer, owner):
     Parameters
     ----------
     transformer : BaseExtractor or Pipeline
-        A pipeline's steps before the last must turn cells into cells, as `FaceCrops` does.
+        A pipeline's steps before the last must turn cells into cells, as `FaceCropper` does.
     owner : str
         Who asks, for messages.
 

@@ -39,7 +39,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     ----------
     extractor : BaseExtractor or Pipeline
         An extractor that learns nothing from its training rows, such as `TextEmbedder`; or a
-        pipeline of cell transformers that ends in one, such as ``make_pipeline(Denoise(),
+        pipeline of cell transformers that ends in one, such as ``make_pipeline(AudioDenoiser(),
         LogMel())``. What is kept is found by the cells that enter the pipeline.
 
     location : str or Path
@@ -89,7 +89,8 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from sklearn_mmsent import Cached, Pixels
+    >>> from sklearn_mmsent import Cached
+    >>> from sklearn_mmsent.feature_extraction.image import Pixels
     >>> pictures = [np.zeros((8, 8, 3)), np.ones((8, 8, 3)), np.zeros((8, 8, 3))]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     cached = Cached(Pixels(size=(2, 2)), folder)

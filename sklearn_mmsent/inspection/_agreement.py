@@ -102,7 +102,8 @@ def agreement_report(
     --------
     >>> import pandas as pd
     >>> from sklearn.linear_model import LinearRegression
-    >>> from sklearn_mmsent import FillBlocks, agreement_report, make_pipeline
+    >>> from sklearn_mmsent import FillBlocks, make_pipeline
+    >>> from sklearn_mmsent.inspection import agreement_report
     >>> X = pd.DataFrame({"text__tone": [-1.0, 1.0, 2.0, -2.0], "voice__pitch": [-1, 1, -1, 1]})
     >>> y = 2 * X["text__tone"] + X["voice__pitch"]
     >>> model = make_pipeline(FillBlocks(), LinearRegression()).fit(X, y)

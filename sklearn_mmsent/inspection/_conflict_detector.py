@@ -67,7 +67,7 @@ class ConflictDetector(BaseEstimator):
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_mmsent import ConflictDetector
+    >>> from sklearn_mmsent.inspection import ConflictDetector
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 300)
     >>> X = pd.DataFrame({"text__tone": y + rng.normal(size=300), "face__smile": y.astype(float)})

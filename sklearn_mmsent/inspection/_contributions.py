@@ -89,7 +89,8 @@ def modality_contributions(
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn.linear_model import LinearRegression
-    >>> from sklearn_mmsent import FillBlocks, make_pipeline, modality_contributions
+    >>> from sklearn_mmsent import FillBlocks, make_pipeline
+    >>> from sklearn_mmsent.inspection import modality_contributions
     >>> X = pd.DataFrame({"text__tone": [-1.0, 1.0, 0.0], "voice__pitch": [1.0, 1.0, -2.0]})
     >>> y = 2 * X["text__tone"] + X["voice__pitch"]
     >>> model = make_pipeline(FillBlocks(), LinearRegression()).fit(X, y)

@@ -63,7 +63,8 @@ def fusion_weights(estimator, X):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import FusionClassifier, fusion_weights
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.inspection import fusion_weights
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(100, 2)), columns=["text__tone", "voice__pitch"])
     >>> X.loc[0, "voice__pitch"] = np.nan

@@ -14,7 +14,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn_mmsent.inspection._coalitions import check_number, shapley, values_of
 from sklearn_mmsent.inspection._masking import Rows
 from sklearn_mmsent.metrics import get_scorer
-from sklearn_mmsent.model_selection import fused_cross_validate
+from sklearn_mmsent.model_selection import batched_cross_validate
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._random import set_seeds
 from sklearn_mmsent.utils._sklearn import (
@@ -38,7 +38,7 @@ _OWNER = "modality_importance"
         "cv": ["cv_object"],
         "seeds": [list, tuple, range, None],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     },
@@ -57,7 +57,7 @@ def modality_importance(
     groups=None,
     seeds=None,
     n_repeats=5,
-    confidence=0.95,
+    confidence_level=0.95,
     random_state=None,
     n_jobs=None,
 ):
@@ -98,7 +98,7 @@ def modality_importance(
         fits once, as it is.
     n_repeats : int, default=5
         Permutations that are averaged.
-    confidence : float, default=0.95
+    confidence_level : float, default=0.95
         Of the intervals.
     random_state : int, RandomState instance or None, default=None
         Of the permutations.
@@ -182,7 +182,7 @@ def modality_importance(
         runs = runs.reset_index()
     share = _test_share(fits, _n_rows(X)) if several else 0.0
     return Bunch(
-        importances=_summarize(runs[list(names)], share, confidence),
+        importances=_summarize(runs[list(names)], share, confidence_level),
         runs=runs,
         score=float(runs["score"].mean()),
         baseline=float(runs["baseline"].mean()),
@@ -207,7 +207,7 @@ def _fits(estimator, X, y, cv, groups, seeds):
         one = clone(estimator)
         if seed is not None:
             set_seeds(one, seed)
-        result = fused_cross_validate(
+        result = batched_cross_validate(
             one,
             X,
             y,
@@ -290,11 +290,11 @@ def _test_share(fits, n_rows):
     return np.mean(tests) / (n_rows - np.mean(tests)) if tests else 0.0
 
 
-def _summarize(values, share, confidence):
+def _summarize(values, share, confidence_level):
     """Average runs, and give the interval of the mean."""
     n = len(values)
     mean, std = values.mean(), values.std(ddof=1)  # NaN for a single run
-    wide = student_t.ppf((1 + confidence) / 2, n - 1) if n > 1 else np.nan
+    wide = student_t.ppf((1 + confidence_level) / 2, n - 1) if n > 1 else np.nan
     half = wide * std * np.sqrt(1 / n + share)
     table = pd.DataFrame({"mean": mean, "std": std, "low": mean - half, "high": mean + half})
     return table.rename_axis("modality")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from sklearn_mmsent.blocks import SEPARATOR, BlockLayout
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.compose import MultimodalExtractor
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.feature_extraction._cells import is_missing

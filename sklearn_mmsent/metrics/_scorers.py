@@ -69,7 +69,7 @@ def get_scorer(scoring):
     >>> import numpy as np
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.model_selection import cross_validate
-    >>> from sklearn_mmsent import get_scorer
+    >>> from sklearn_mmsent.metrics import get_scorer
     >>> X = np.random.RandomState(0).randn(60, 3)
     >>> y = np.clip(X @ [1.5, -1, 0.5], -3, 3)
     >>> scoring = {name: get_scorer(name) for name in ("acc7", "neg_mae", "r2")}
@@ -105,7 +105,7 @@ def get_scorer_names():
 
     Examples
     --------
-    >>> from sklearn_mmsent import get_scorer_names
+    >>> from sklearn_mmsent.metrics import get_scorer_names
     >>> {"acc2_has0", "neg_mae", "f1_macro"} <= set(get_scorer_names())
     True
     """

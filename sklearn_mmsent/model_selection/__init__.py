@@ -1,8 +1,8 @@
 """Choosing models: searches, cross-validation with folds trained at once, and comparison."""
 
 from sklearn_mmsent.model_selection._batched_cross_validation import (
-    fused_cross_val_predict,
-    fused_cross_validate,
+    batched_cross_val_predict,
+    batched_cross_validate,
 )
 from sklearn_mmsent.model_selection._batched_search import (
     BatchedGridSearchCV,
@@ -19,7 +19,7 @@ __all__ = [
     "ComparisonDisplay",
     "FusionSearchCV",
     "TunedOffsetsClassifierCV",
+    "batched_cross_val_predict",
+    "batched_cross_validate",
     "compare",
-    "fused_cross_val_predict",
-    "fused_cross_validate",
 ]

@@ -5,13 +5,13 @@ from sklearn.model_selection import cross_val_predict, cross_validate
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from sklearn_mmsent.model_selection._batched_fit import fit_together
+from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
 
 _PER_CLASS = ("decision_function", "predict_proba", "predict_log_proba")
 
 
-def fused_cross_validate(
+def batched_cross_validate(
     estimator,
     X,
     y=None,
@@ -25,7 +25,7 @@ def fused_cross_validate(
     return_estimator=False,
     return_indices=False,
     error_score=float("nan"),
-    stack="auto",
+    batched="auto",
 ):
     """Score an estimator by cross-validation, the networks of all folds trained together.
 
@@ -58,7 +58,7 @@ def fused_cross_validate(
         Whether to return the rows of each split.
     error_score : "raise" or float, default=float("nan")
         Score of a fold whose fit fails.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether networks are trained at once: "auto" lets a short measurement decide.
 
     Returns
@@ -69,19 +69,19 @@ def fused_cross_validate(
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import FusionClassifier, fused_cross_validate
+    >>> from sklearn_mmsent import FusionClassifier, batched_cross_validate
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["text__tone", "face__smile"])
     >>> y = np.where(X["text__tone"] > X["face__smile"], "happy", "sad")
     >>> clf = FusionClassifier(max_epochs=20, random_state=0)
-    >>> bool(fused_cross_validate(clf, X, y)["test_score"].mean() > 0.9)
+    >>> bool(batched_cross_validate(clf, X, y)["test_score"].mean() > 0.9)
     True
     """
     X, y = indexable(X, y)
     splits = FrozenSplits(cv, y, estimator)
     options = {"cv": splits, "scoring": scoring, "groups": groups, "params": params}
     folds = note_folds(estimator, X, y, **options)
-    fits = fit_together(estimator, [{}], folds, stack=stack)
+    fits = fit_batched(estimator, [{}], folds, batched=batched)
     results = cross_validate(
         Replay(estimator, fits),
         X,
@@ -99,7 +99,7 @@ def fused_cross_validate(
     return results
 
 
-def fused_cross_val_predict(
+def batched_cross_val_predict(
     estimator,
     X,
     y=None,
@@ -109,7 +109,7 @@ def fused_cross_val_predict(
     verbose=0,
     params=None,
     method="predict",
-    stack="auto",
+    batched="auto",
 ):
     """Predict each row by networks that have not seen it, all trained together.
 
@@ -133,7 +133,7 @@ def fused_cross_val_predict(
         Metadata for ``fit`` and the splitter.
     method : str, default="predict"
         Method of the estimator to call.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether networks are trained at once: "auto" lets a short measurement decide.
 
     Returns
@@ -144,11 +144,12 @@ def fused_cross_val_predict(
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import FusionRegressor, fused_cross_val_predict
+    >>> from sklearn_mmsent import FusionRegressor
+    >>> from sklearn_mmsent.model_selection import batched_cross_val_predict
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["text__tone", "face__smile"])
     >>> y = X["text__tone"] + X["face__smile"]
-    >>> predicted = fused_cross_val_predict(FusionRegressor(max_epochs=20, random_state=0), X, y)
+    >>> predicted = batched_cross_val_predict(FusionRegressor(max_epochs=20, random_state=0), X, y)
     >>> bool(np.corrcoef(predicted, y)[0, 1] > 0.9)
     True
     """
@@ -159,5 +160,5 @@ def fused_cross_val_predict(
     splits = FrozenSplits(cv, y, estimator)
     options = {"cv": splits, "groups": groups, "params": params}
     folds = note_folds(estimator, X, y, scoring=None, **options)
-    replay = Replay(estimator, fit_together(estimator, [{}], folds, stack=stack))
+    replay = Replay(estimator, fit_batched(estimator, [{}], folds, batched=batched))
     return cross_val_predict(replay, X, y, **options, n_jobs=1, verbose=verbose, method=method)

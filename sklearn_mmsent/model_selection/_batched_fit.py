@@ -21,7 +21,7 @@ FULL = 8
 _OF_THE_NETWORK = {
     *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders"),
     *("hidden_size", "dropout", "modality_dropout"),
-    *("block_noise", "mixup", "time_masking", "spec_augment"),
+    *("block_noise", "mixup", "time_masking", "frequency_masking"),
     *("loss", "loss_params", "class_weight", "balanced_batches"),
     *("lr", "lr_schedule", "warmup", "clip_norm"),
     *("weight_decay", "batch_size", "max_epochs", "n_iter_no_change", "callbacks", "net_params"),
@@ -58,7 +58,7 @@ class Fit:
         return final_step(self.estimator)
 
 
-def fit_together(estimator, candidates, folds, *, stack="auto", shared=None, watch=None):
+def fit_batched(estimator, candidates, folds, *, batched="auto", shared=None, watch=None):
     """Fit clones of an estimator with each candidate's parameters on each fold.
 
     Pipelines' earlier steps are fitted once per fold for all candidates that have them in common;
@@ -72,7 +72,7 @@ def fit_together(estimator, candidates, folds, *, stack="auto", shared=None, wat
         Parameters of each candidate.
     folds : list of Fold
         Training rows.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         As for :func:`train_members`.
     shared : list of dict or None, default=None
         What is kept of each fold, and found there again by a later call: earlier steps that are
@@ -95,7 +95,7 @@ def fit_together(estimator, candidates, folds, *, stack="auto", shared=None, wat
             for c, params in enumerate(candidates):
                 candidate = clone(estimator).set_params(**clone(params, safe=False))
                 fits[c, f] = _prepare(Fit(candidate, c, f), folds[f], shared[f])
-        _train([fits[c, f] for f in chosen for c in range(len(candidates))], stack, watch)
+        _train([fits[c, f] for f in chosen for c in range(len(candidates))], batched, watch)
     return [fits[c, f] for c in range(len(candidates)) for f in range(len(folds))]
 
 
@@ -163,11 +163,11 @@ def _member(fit, arguments, shared):
     return final._member(shared[of_split])
 
 
-def _train(fits, stack, watch=None):
+def _train(fits, batched, watch=None):
     waiting = [fit for fit in fits if fit.member is not None]
     watch = None if watch is None else _WatchFits(waiting, watch)
     started = time.perf_counter()
-    results = train_members([fit.member for fit in waiting], stack=stack, watch=watch)
+    results = train_members([fit.member for fit in waiting], batched=batched, watch=watch)
     seconds = time.perf_counter() - started
     for fit, result in zip(waiting, results, strict=True):
         fit.member, fit.how, fit.error = None, result.how, result.error

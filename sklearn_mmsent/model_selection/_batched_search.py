@@ -9,7 +9,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags, indexable
 
-from sklearn_mmsent.model_selection._batched_fit import fit_together
+from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, StrOptions, _fit_context, _routing_enabled
 
@@ -44,7 +44,7 @@ class _BatchedSearch:
             self.estimator, X, y, cv=splits, scoring=self.scoring, groups=groups, params=routed
         )
         candidates = list(self._candidates())
-        fits = fit_together(self.estimator, candidates, folds, stack=self.stack)
+        fits = fit_batched(self.estimator, candidates, folds, batched=self.batched)
         search = _Listed(
             Replay(self.estimator, fits),
             candidates,
@@ -75,7 +75,7 @@ class _BatchedSearch:
 
 def _constraints(search):
     """Return those of scikit-learn's search, without what tells how to run fits in parallel."""
-    constraints = {**search._parameter_constraints, "stack": [StrOptions({"auto"}), "boolean"]}
+    constraints = {**search._parameter_constraints, "batched": [StrOptions({"auto"}), "boolean"]}
     return {k: v for k, v in constraints.items() if k not in ("n_jobs", "pre_dispatch")}
 
 
@@ -124,7 +124,7 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
         Score of a candidate whose fit fails, or whose training diverges.
     return_train_score : bool, default=False
         Whether to score the training rows, too.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether networks are trained at once: "auto" lets a short measurement decide; True
         and False fix it, which makes results repeat to the last bit on one machine.
 
@@ -168,7 +168,7 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
         verbose=0,
         error_score=float("nan"),
         return_train_score=False,
-        stack="auto",
+        batched="auto",
     ):
         self.estimator = estimator
         self.param_grid = param_grid
@@ -178,7 +178,7 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
         self.verbose = verbose
         self.error_score = error_score
         self.return_train_score = return_train_score
-        self.stack = stack
+        self.batched = batched
 
     def _candidates(self):
         return ParameterGrid(self.param_grid)
@@ -222,7 +222,7 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
         Score of a candidate whose fit fails, or whose training diverges.
     return_train_score : bool, default=False
         Whether to score the training rows, too.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether networks are trained at once: "auto" lets a short measurement decide; True
         and False fix it, which makes results repeat to the last bit on one machine.
 
@@ -245,7 +245,8 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     --------
     >>> import numpy as np, pandas as pd
     >>> from scipy.stats import loguniform
-    >>> from sklearn_mmsent import BatchedRandomizedSearchCV, FusionClassifier
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.model_selection import BatchedRandomizedSearchCV
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["text__tone", "face__smile"])
     >>> y = np.where(X["text__tone"] > X["face__smile"], "happy", "sad")
@@ -271,7 +272,7 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
         random_state=None,
         error_score=float("nan"),
         return_train_score=False,
-        stack="auto",
+        batched="auto",
     ):
         self.estimator = estimator
         self.param_distributions = param_distributions
@@ -283,7 +284,7 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
         self.random_state = random_state
         self.error_score = error_score
         self.return_train_score = return_train_score
-        self.stack = stack
+        self.batched = batched
 
     def _candidates(self):
         return ParameterSampler(

@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_mmsent.model_selection._batched_cross_validation import fused_cross_val_predict
+from sklearn_mmsent.model_selection._batched_cross_validation import batched_cross_val_predict
 from sklearn_mmsent.model_selection._splits import choose_splitter
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._sklearn import (
@@ -81,7 +81,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_mmsent import TunedOffsetsClassifierCV
+    >>> from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
     >>> rng = np.random.default_rng(0)
     >>> y = rng.choice(["glad", "so-so", "sad"], size=600, p=[0.8, 0.15, 0.05])
     >>> X = np.column_stack([y == "sad", y == "so-so"]) + rng.normal(size=(600, 2))
@@ -259,7 +259,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         )
 
     def _out_of_fold(self, X, labels, cv, fit_params):
-        return fused_cross_val_predict(
+        return batched_cross_val_predict(
             self.estimator, X, labels, cv=cv, params=fit_params, method="predict_proba"
         )
 

@@ -32,7 +32,7 @@ class ModalityBalancer(BaseRowSampler):
 
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
         Seed of which rows are repeated or left out.
@@ -65,7 +65,7 @@ class ModalityBalancer(BaseRowSampler):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import ModalityBalancer
+    >>> from sklearn_mmsent.sampling import ModalityBalancer
     >>> X = pd.DataFrame({"text__a": range(5), "face__smile": [1.0, 2.0, 3.0, np.nan, 5.0]})
     >>> balancer = ModalityBalancer(random_state=0)
     >>> X_new, y_new = balancer.fit_resample(X, ["neg", "neg", "neg", "neg", "pos"])

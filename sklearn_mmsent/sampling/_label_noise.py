@@ -46,7 +46,7 @@ class LabelNoiseFilter(BaseRowSampler):
         How rows are split. An int makes that many stratified, shuffled folds.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are, for the default classifier. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     n_jobs : int or None, default=None
         How many folds are fitted at once.
     random_state : int, RandomState or None, default=None
@@ -93,7 +93,7 @@ class LabelNoiseFilter(BaseRowSampler):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import LabelNoiseFilter
+    >>> from sklearn_mmsent.sampling import LabelNoiseFilter
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(["neg", "pos"], 50)
     >>> tone = np.where(y == "pos", 2.0, -2.0) + rng.normal(size=100)

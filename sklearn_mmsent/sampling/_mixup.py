@@ -40,7 +40,7 @@ class ModalityMixup(BaseRowSampler):
 
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
         Seed of what is drawn: pairs and shares.
@@ -92,7 +92,7 @@ class ModalityMixup(BaseRowSampler):
     Examples
     --------
     >>> import pandas as pd
-    >>> from sklearn_mmsent import ModalityMixup
+    >>> from sklearn_mmsent.sampling import ModalityMixup
     >>> X = pd.DataFrame({"text__a": [0.0, 1.0, 5.0], "face__smile": [0.0, 2.0, 1.0]})
     >>> mixup = ModalityMixup(alpha=1.0, labels="soft", random_state=0)
     >>> X_new, y_new = mixup.fit_resample(X, ["neg", "pos", "pos"])

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_mmsent.blocks import pieces, statistics_of
+from sklearn_mmsent.blocks.memory_mapped import pieces
+from sklearn_mmsent.blocks.moments import statistics_of
 
 
 class BlockSpace:

@@ -39,7 +39,7 @@ class OutlierRemover(BaseRowSampler):
         class; classes that it leaves out lose nothing.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState or None, default=None
         Decides what a detector without a `random_state` of its own draws.
 
@@ -76,7 +76,7 @@ class OutlierRemover(BaseRowSampler):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import OutlierRemover
+    >>> from sklearn_mmsent.sampling import OutlierRemover
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(40, 3)), columns=["text__a", "text__b", "face__smile"])
     >>> X.loc[7, "face__smile"] = 100.0

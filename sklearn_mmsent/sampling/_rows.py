@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.blocks import BlockLayout, pieces
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.memory_mapped import pieces
 
 TOKEN = ("id",)  # the one feature of what `TokenIds` makes
 

@@ -35,7 +35,7 @@ class ModalitySMOTE(BaseRowSampler):
 
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.BlockLayout.of`.
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     n_jobs : int or None, default=None
         Threads of the search for neighbours; None means one, -1 all.
@@ -97,7 +97,7 @@ class ModalitySMOTE(BaseRowSampler):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import ModalitySMOTE
+    >>> from sklearn_mmsent.sampling import ModalitySMOTE
     >>> X = pd.DataFrame({
     ...     "text__a": [0.0, 1.0, 5.0, 6.0, 7.0], "face__smile": [np.nan, 2.0, 1.0, 1.0, 1.0]
     ... })

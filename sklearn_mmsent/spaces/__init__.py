@@ -1,6 +1,6 @@
 """What a search tries: parameters with choices, ranges, and conditions between them."""
 
 from sklearn_mmsent.spaces.domains import DependsOn
-from sklearn_mmsent.spaces.space import SearchSpace, space_of
+from sklearn_mmsent.spaces.space import SearchSpace
 
-__all__ = ["DependsOn", "SearchSpace", "space_of"]
+__all__ = ["DependsOn", "SearchSpace"]

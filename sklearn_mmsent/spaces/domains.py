@@ -191,7 +191,7 @@ class DependsOn:
 
     Examples
     --------
-    >>> from sklearn_mmsent import DependsOn, SearchSpace
+    >>> from sklearn_mmsent.spaces import DependsOn, SearchSpace
     >>> rank = DependsOn("fusion", {"low_rank": [{"rank": 2}, {"rank": 8}]}, otherwise=[None])
     >>> space = SearchSpace({"fusion": ["concat", "low_rank"], "fusion_params": rank})
     >>> [len(grid["fusion_params"]) for grid in space.for_grid()]

@@ -32,7 +32,8 @@ class SearchSpace(Mapping):
     Examples
     --------
     >>> from scipy.stats import loguniform
-    >>> from sklearn_mmsent import FusionClassifier, SearchSpace
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.spaces import SearchSpace
     >>> space = SearchSpace({"lr": loguniform(1e-4, 1e-2), "hidden_size": [32, 64]})
     >>> [round(lr, 4) for lr in space.for_grid()[0]["lr"]]
     [0.0001, 0.001, 0.01]

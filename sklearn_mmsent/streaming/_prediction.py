@@ -26,7 +26,7 @@ class Prediction:
 
     Examples
     --------
-    >>> from sklearn_mmsent import Prediction
+    >>> from sklearn_mmsent.streaming import Prediction
     >>> Prediction(index=3, start=0.75, end=1.75, value="positive", present=("audio",)).value
     'positive'
     """

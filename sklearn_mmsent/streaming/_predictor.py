@@ -102,9 +102,8 @@ class StreamingPredictor:
     at the stream's rate, frames inside a window are kept for the next ones; only those at its two
     ends, next to which an extractor sees zeros, are computed for each window. What stands on the
     whole window (decibels under its loudest, derivatives, pooling) is computed for each. All other
-    extractors (`AcousticFunctionals`, `SpeechEmbedder`, pipelines with `Denoise` ...) look at a
-    window as a whole and get it anew; a cell that is the same as in the last window is not
-    computed again.
+    extractors (`AcousticFunctionals`, `SpeechEmbedder`, pipelines with `AudioDenoiser` ...) read
+    each window whole; a cell that is the same as in the last window is not computed again.
 
     *Threads.* `push` may be called by one thread, such as a sound card's, and `read` by another.
 

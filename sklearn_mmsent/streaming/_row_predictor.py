@@ -51,7 +51,11 @@ class RowPredictor:
     >>> import pandas as pd
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn_mmsent import (
-    ...     FillBlocks, RowPredictor, TfidfEmbedder, make_extractor, make_pipeline
+    ...     FillBlocks,
+    ...     RowPredictor,
+    ...     TfidfEmbedder,
+    ...     make_extractor,
+    ...     make_pipeline,
     ... )
     >>> X = pd.DataFrame({"text": ["good fun", "good", "bad fun", "bad"]})
     >>> pipe = make_pipeline(

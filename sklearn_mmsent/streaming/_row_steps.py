@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from sklearn_mmsent.blocks import SEPARATOR
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.blocks.filling import fill_arrays
 from sklearn_mmsent.compose import FillBlocks, Pipeline, PresentCells, SelectModalities
 from sklearn_mmsent.compose._pipeline import carried_columns

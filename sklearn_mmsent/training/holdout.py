@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sklearn_mmsent.blocks import pieces
+from sklearn_mmsent.blocks.memory_mapped import pieces
 
 
 def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sklearn_mmsent.blocks import StoredValues, pieces
+from sklearn_mmsent.blocks.memory_mapped import StoredValues, pieces
 from sklearn_mmsent.utils._memory import fits
 
 

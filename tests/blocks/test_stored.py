@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent.blocks import BlockLayout, StoredValues, memory_mapped, statistics_of
-from sklearn_mmsent.blocks.memory_mapped import is_memory_mapped, pieces
+from sklearn_mmsent.blocks import BlockLayout, memory_mapped
+from sklearn_mmsent.blocks.memory_mapped import StoredValues, is_memory_mapped, pieces
+from sklearn_mmsent.blocks.moments import statistics_of
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils import _memory
 

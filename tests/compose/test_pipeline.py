@@ -15,8 +15,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FunctionTransformer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 
-from sklearn_mmsent import FillBlocks, FusionClassifier, Pipeline, make_pipeline
+from sklearn_mmsent import FillBlocks, FusionClassifier, make_pipeline
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.compose import Pipeline
 
 SCALERS = [
     StandardScaler(),

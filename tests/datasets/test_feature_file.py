@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import BlockLayout, read_feature_file
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.datasets import read_feature_file
 from sklearn_mmsent.exceptions import DataFormatError
 
 

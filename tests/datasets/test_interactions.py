@@ -6,8 +6,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from sklearn_mmsent import make_interactions
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.datasets import make_interactions
 
 
 @pytest.mark.parametrize(("kind", "n_signs"), [("product", 2), ("parity", 3)])

@@ -10,11 +10,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 
-from sklearn_mmsent import (
-    FusionClassifier,
-    FusionStackingClassifier,
-    LateFusionClassifier,
-)
+from sklearn_mmsent import FusionClassifier, FusionStackingClassifier, LateFusionClassifier
 from sklearn_mmsent.ensemble.experts.calibration import Calibrator, calibrate
 
 METHODS = ["sigmoid", "isotonic", "temperature"]

@@ -10,10 +10,10 @@ from skorch.callbacks import EpochTimer
 from sklearn_mmsent import (
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
-    DivergenceError,
     FusionClassifier,
     FusionRegressor,
 )
+from sklearn_mmsent.exceptions import DivergenceError
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8}
 CLASSIFIER, REGRESSOR = FusionClassifier(**CHEAP), FusionRegressor(**CHEAP)
@@ -45,7 +45,7 @@ def test_scikit_learns_checks(estimator, check):
 def test_members_are_the_lone_estimators(named_table):
     X, y, _ = named_table(100, missing=0.2)
     base = FusionClassifier(dropout=0.0, **CHEAP)
-    ensemble = DeepEnsembleClassifier(base, 3, stack=True, random_state=0).fit(X, y)
+    ensemble = DeepEnsembleClassifier(base, 3, batched=True, random_state=0).fit(X, y)
     assert ensemble.training_ == ["stacked with 2 others"] * 3
     each = [clone(member).fit(X, y).predict_proba(X) for member in ensemble.estimators_]
     np.testing.assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0), atol=1e-4)
@@ -83,7 +83,7 @@ def test_members_agree_more_where_they_have_seen_rows(named_table):
 def test_same_seed_same_bits_other_seed_other(named_table, global_states):
     X, y, _ = named_table(80, missing=0.2)
     states = global_states()
-    ensemble = DeepEnsembleClassifier(CLASSIFIER, 2, stack=True, random_state=0).fit(X, y)
+    ensemble = DeepEnsembleClassifier(CLASSIFIER, 2, batched=True, random_state=0).fit(X, y)
     result = ensemble.predict_proba(X)
     assert global_states() == states
     assert (clone(ensemble).fit(X, y).predict_proba(X) == result).all()

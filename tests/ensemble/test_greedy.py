@@ -27,9 +27,9 @@ from sklearn_mmsent import (
     FusionSearchCV,
     GreedyEnsembleClassifier,
     GreedyEnsembleRegressor,
-    get_scorer,
 )
 from sklearn_mmsent.ensemble.experts.selection import draw_bags, select_members
+from sklearn_mmsent.metrics import get_scorer
 
 LINEAR = LogisticRegression()
 NETWORK = FusionClassifier(hidden_size=4, max_epochs=2, random_state=0)

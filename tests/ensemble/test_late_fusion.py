@@ -18,14 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mmsent import (
-    BlockError,
-    FillBlocks,
-    FusionClassifier,
-    LateFusionClassifier,
-    LateFusionRegressor,
-    TunedOffsetsClassifierCV,
-)
+from sklearn_mmsent import FillBlocks, FusionClassifier, LateFusionClassifier, LateFusionRegressor
+from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
 
 LINEAR = LogisticRegression()
 EXACT = LogisticRegression(tol=1e-9)
@@ -284,7 +279,10 @@ def test_metadata_routing(table):
     X, y = table(60)
     groups = np.arange(60) // 6
     late = LateFusionClassifier(
-        [("text", LINEAR, "text"), ("net", NETWORK)], weights="score", cv=GroupKFold(2), stack=True
+        [("text", LINEAR, "text"), ("net", NETWORK)],
+        weights="score",
+        cv=GroupKFold(2),
+        batched=True,
     )
     with config_context(enable_metadata_routing=True):
         routed = clone(late).fit(X, y, groups=groups)

@@ -15,7 +15,6 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mmsent import (
-    BlockError,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
@@ -26,6 +25,7 @@ from sklearn_mmsent import (
     make_pipeline,
 )
 from sklearn_mmsent.ensemble.experts import fitting
+from sklearn_mmsent.exceptions import BlockError
 
 LINEAR = LogisticRegression()
 NETWORK = FusionClassifier(hidden_size=4, max_epochs=2, random_state=0)
@@ -67,11 +67,11 @@ def test_networks_of_all_folds_are_trained_together(table, monkeypatch):
 
     def spy(estimator, candidates, folds, **options):
         calls.append((type(estimator).__name__, len(folds)))
-        return fit_together(estimator, candidates, folds, **options)
+        return fit_batched(estimator, candidates, folds, **options)
 
-    fit_together = fitting.fit_together
-    monkeypatch.setattr(fitting, "fit_together", spy)
-    FusionStackingClassifier(EXPERTS, cv=3, stack=True, random_state=0).fit(X, y)
+    fit_batched = fitting.fit_batched
+    monkeypatch.setattr(fitting, "fit_batched", spy)
+    FusionStackingClassifier(EXPERTS, cv=3, batched=True, random_state=0).fit(X, y)
     assert calls == [("Pipeline", 4), ("Pipeline", 4), ("FusionClassifier", 4)]  # and all rows
 
 
@@ -166,7 +166,7 @@ def test_pipelines_over_raw_cells():
 def test_same_seed_same_numbers(table):
     X, y = table(60, missing=0.2)
     experts = [("text", LINEAR, "text"), ("net", FusionClassifier(hidden_size=4, max_epochs=2))]
-    stacked = FusionStackingClassifier(experts, cv=2, stack=False, random_state=0).fit(X, y)
+    stacked = FusionStackingClassifier(experts, cv=2, batched=False, random_state=0).fit(X, y)
     proba = stacked.predict_proba(X)
     np.testing.assert_array_equal(clone(stacked).fit(X, y).predict_proba(X), proba)
     np.testing.assert_array_equal(
@@ -179,7 +179,7 @@ def test_same_seed_same_numbers(table):
 def test_metadata_routing(table):
     X, y = table(60)
     groups = np.arange(60) // 6
-    stacked = FusionStackingClassifier(EXPERTS[1:], cv=GroupKFold(2), stack=False)
+    stacked = FusionStackingClassifier(EXPERTS[1:], cv=GroupKFold(2), batched=False)
     with config_context(enable_metadata_routing=True):
         routed = clone(stacked).fit(X, y, groups=groups).predict_proba(X)
     np.testing.assert_array_equal(clone(stacked).fit(X, y, groups=groups).predict_proba(X), routed)

@@ -7,9 +7,10 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_mmsent import FusionClassifier, FusionRegressor, Pixels, make_clips
+from sklearn_mmsent import FusionClassifier, FusionRegressor, make_clips
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.image import Pixels
 from sklearn_mmsent.nn import Conv1dEncoder, Conv2dEncoder, MLPEncoder
 
 PRESET = "cnn-end-to-end"

@@ -10,16 +10,11 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from sklearn_mmsent import (
-    FillBlocks,
-    FusionClassifier,
-    FusionMultitask,
-    FusionRegressor,
-    ModalityMixup,
-)
+from sklearn_mmsent import FillBlocks, FusionClassifier, FusionMultitask, FusionRegressor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.nn import ConcatFusion, Fusion, MLPEncoder
+from sklearn_mmsent.sampling import ModalityMixup
 from sklearn_mmsent.training import BlockDataset, train_network
 
 
@@ -194,7 +189,7 @@ def test_balanced_batches_find_the_small_class():
     assert recalls[1] > recalls[0] + 0.3
 
 
-AUGMENTED = {"block_noise": 0.3, "mixup": 0.4, "time_masking": 0.3, "spec_augment": 0.3}
+AUGMENTED = {"block_noise": 0.3, "mixup": 0.4, "time_masking": 0.3, "frequency_masking": 0.3}
 
 
 @pytest.mark.parametrize("option", [*AUGMENTED, "balanced_batches"])
@@ -229,7 +224,7 @@ def test_augmentation_of_other_targets(named_table, kind):
         {"mixup": 11},
         {"block_noise": -0.1},
         {"time_masking": 1.0},
-        {"spec_augment": 2},
+        {"frequency_masking": 2},
     ],
 )
 def test_bad_augmentation(table, params):

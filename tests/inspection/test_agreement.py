@@ -9,17 +9,16 @@ from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_mmsent import (
-    ConflictDetector,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
     SelectModalities,
     TfidfEmbedder,
-    agreement_report,
     make_extractor,
     make_pipeline,
 )
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.inspection import ConflictDetector, agreement_report
 from sklearn_mmsent.inspection._conflict import conflict_of_classes, contradictions
 
 MOODS = np.array(["negative", "neutral", "positive"])

@@ -14,20 +14,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils import Bunch
 
-from sklearn_mmsent import (
-    DeepEnsembleClassifier,
+from sklearn_mmsent import DeepEnsembleClassifier, FillBlocks, FusionClassifier, make_pipeline
+from sklearn_mmsent.exceptions import MissingDependencyError
+from sklearn_mmsent.inspection import (
     EmbeddingDisplay,
-    FillBlocks,
-    FusionClassifier,
     FusionWeightsDisplay,
     ModalityImportanceDisplay,
     ReliabilityDisplay,
     TimelineDisplay,
     TrainingDisplay,
     fusion_weights,
-    make_pipeline,
 )
-from sklearn_mmsent.exceptions import MissingDependencyError
 
 
 @pytest.fixture(autouse=True)

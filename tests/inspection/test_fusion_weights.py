@@ -6,13 +6,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_mmsent import (
-    DeepEnsembleClassifier,
-    FillBlocks,
-    FusionClassifier,
-    fusion_weights,
-    make_pipeline,
-)
+from sklearn_mmsent import DeepEnsembleClassifier, FillBlocks, FusionClassifier, make_pipeline
+from sklearn_mmsent.inspection import fusion_weights
 from sklearn_mmsent.nn import FUSIONS
 
 SHARES = ["weighted", "attention", "misa", "poe", "decision", "quality_aware", "memory"]

@@ -16,10 +16,10 @@ from sklearn_mmsent import (
     TfidfEmbedder,
     make_extractor,
     make_pipeline,
-    modality_contributions,
     modality_importance,
 )
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.inspection import modality_contributions
 
 WEIGHTS = {"text": 2.0, "voice": 1.0, "face": 0.5, "bio": 0.0}
 SHARES = {name: w**2 / sum(v**2 for v in WEIGHTS.values()) for name, w in WEIGHTS.items()}

@@ -12,7 +12,8 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import get_scorer_names as sklearn_names
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 
-from sklearn_mmsent import get_scorer, get_scorer_names, intensity_scores
+from sklearn_mmsent import intensity_scores
+from sklearn_mmsent.metrics import get_scorer, get_scorer_names
 from sklearn_mmsent.metrics._scorers import _SCORERS
 
 

@@ -26,15 +26,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mmsent import (
     BatchedGridSearchCV,
-    BatchedRandomizedSearchCV,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
-    fused_cross_val_predict,
-    fused_cross_validate,
+    batched_cross_validate,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection import _batched_cross_validation, _batched_fit
+from sklearn_mmsent.model_selection import (
+    BatchedRandomizedSearchCV,
+    _batched_cross_validation,
+    _batched_fit,
+    batched_cross_val_predict,
+)
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)
@@ -99,7 +102,7 @@ def check_equal_results(ours, theirs, atol=1e-4):
 def test_equals_grid_search(table):
     X, y = table
     options = {"cv": 3, "scoring": "neg_log_loss", "return_train_score": True}
-    ours = BatchedGridSearchCV(CLASSIFIER, GRID, stack=True, **options).fit(X, y)
+    ours = BatchedGridSearchCV(CLASSIFIER, GRID, batched=True, **options).fit(X, y)
     theirs = GridSearchCV(CLASSIFIER, GRID, **options).fit(X, y)
     check_equal_results(ours, theirs)
     assert ours.best_params_ == theirs.best_params_
@@ -123,7 +126,7 @@ def test_equals_randomized_search(table):
     X, y = table
     rates = {"lr": loguniform(1e-4, 1e-1), "clip_norm": [None, 0.1]}
     options = {"n_iter": 4, "cv": 2, "random_state": 3}
-    ours = BatchedRandomizedSearchCV(CLASSIFIER, rates, stack=True, **options).fit(X, y)
+    ours = BatchedRandomizedSearchCV(CLASSIFIER, rates, batched=True, **options).fit(X, y)
     theirs = RandomizedSearchCV(CLASSIFIER, rates, **options).fit(X, y)
     check_equal_results(ours, theirs, atol=0.03)  # one row more or less is right
     assert ours.best_params_ in ours.cv_results_["params"]
@@ -163,19 +166,19 @@ def test_random_splits_are_drawn_once(table, monkeypatch):
 
     def spy(estimator, candidates, folds, **options):
         fitted.extend(fold.X.index for fold in folds)
-        return fit_together(estimator, candidates, folds, **options)
+        return fit_batched(estimator, candidates, folds, **options)
 
-    fit_together = _batched_fit.fit_together
-    monkeypatch.setattr(_batched_cross_validation, "fit_together", spy)
+    fit_batched = _batched_fit.fit_batched
+    monkeypatch.setattr(_batched_cross_validation, "fit_batched", spy)
     anew = ShuffleSplit(2, test_size=0.4)
-    result = fused_cross_validate(CLASSIFIER, X, y, cv=anew, return_indices=True)
+    result = batched_cross_validate(CLASSIFIER, X, y, cv=anew, return_indices=True)
     for rows, train in zip(fitted, result["indices"]["train"], strict=True):
         assert rows.tolist() == X.index[train].tolist()
     search = BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, cv=anew)
     assert search.fit(X, y).n_splits_ == 2
     state = np.random.RandomState(0)
     splits = StratifiedKFold(3, shuffle=True, random_state=state)
-    result = fused_cross_validate(CLASSIFIER, X, y, cv=splits, return_indices=True)
+    result = batched_cross_validate(CLASSIFIER, X, y, cv=splits, return_indices=True)
     tests = np.concatenate(result["indices"]["test"])
     assert sorted(tests) == list(range(90))
 
@@ -212,7 +215,7 @@ def test_earlier_steps_are_fitted_once_per_fold(table, plain):
     count, clf = (name for name, _ in (pipe.steps[0], pipe.steps[-1]))
     grid = {f"{count}__factor": [1.0, 2.0], f"{clf}__lr": [1e-3, 1e-2], f"{clf}__fusion": ["sum"]}
     Counting.fits.clear()
-    ours = BatchedGridSearchCV(pipe, grid, cv=2, stack=True, scoring="neg_log_loss").fit(X, y)
+    ours = BatchedGridSearchCV(pipe, grid, cv=2, batched=True, scoring="neg_log_loss").fit(X, y)
     assert len(Counting.fits) == 2 * 2 + 1  # factors, folds; and the best
     theirs = GridSearchCV(pipe, grid, cv=2, scoring="neg_log_loss").fit(X, y)
     scores = (search.cv_results_["mean_test_score"] for search in (ours, theirs))
@@ -239,7 +242,7 @@ def test_candidates_may_be_of_any_kind(table):
         {f"{final}__lr": [1e-3, 1e-2], f"{final}__fusion": ["gated", "concat"]},
         {final: [LogisticRegression(max_iter=500)]},
     ]
-    ours = BatchedGridSearchCV(pipe, grid, cv=2, stack=True).fit(X, y)
+    ours = BatchedGridSearchCV(pipe, grid, cv=2, batched=True).fit(X, y)
     theirs = GridSearchCV(pipe, grid, cv=2).fit(X, y)
     np.testing.assert_allclose(
         ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], atol=0.03
@@ -269,7 +272,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
     monkeypatch.setattr(FusionClassifier, "_split", split_)
     monkeypatch.setattr(_batched_fit, "train_members", train)
     grid = {"lr": [1e-3, 1e-2], "class_weight": [None, "balanced"], "fusion": ["sum", "mean"]}
-    search = BatchedGridSearchCV(CLASSIFIER, grid, cv=2, refit=False, stack=True).fit(X, y)
+    search = BatchedGridSearchCV(CLASSIFIER, grid, cv=2, refit=False, batched=True).fit(X, y)
     tables = {member.train.values[0].data_ptr() for member in trained}
     assert (len(opened), len(split), len(tables)) == (2, 2, 2)
     assert all(how.startswith("stacked") for how in search.training_)
@@ -311,7 +314,7 @@ def test_weights_and_routing_reach_fit_and_scorer(table):
         ours = BatchedGridSearchCV(clf, grid, **options).fit(X, y, **metadata)
         theirs = GridSearchCV(clf, grid, **options).fit(X, y, **metadata)
         check_equal_results(ours, theirs, atol=0.03)
-        result = fused_cross_validate(clf, X, y, params=metadata, **options)
+        result = batched_cross_validate(clf, X, y, params=metadata, **options)
         expected = cross_validate(clf, X, y, params=metadata, **options)
         np.testing.assert_allclose(result["test_score"], expected["test_score"], atol=0.03)
 
@@ -337,14 +340,14 @@ def test_candidates_that_fail_get_the_error_score(table):
     with pytest.raises(ValueError, match="Found input variables with inconsistent numbers"):
         BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, cv=2).fit(X, y[:7])
     with pytest.raises(ValueError, match="stack"):
-        BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, stack="yes").fit(X, y)
+        BatchedGridSearchCV(CLASSIFIER, {"lr": [1e-2]}, batched="yes").fit(X, y)
 
 
 def test_a_diverging_candidate_fails_alone(table):
     X, y = table
     target = np.searchsorted(["neg", "neu", "pos"], y) * 1.0
     reg = FusionRegressor(**CHEAP)
-    search = BatchedGridSearchCV(reg, {"lr": [1e-2, 1e30, 1e-3]}, cv=2, stack=True)
+    search = BatchedGridSearchCV(reg, {"lr": [1e-2, 1e30, 1e-3]}, cv=2, batched=True)
     with (
         pytest.warns(FitFailedWarning, match="DivergenceError: training diverged"),
         pytest.warns(UserWarning, match="One or more of the test scores are non-finite"),
@@ -369,7 +372,7 @@ def test_equals_cross_validate(table):
         "return_indices": True,
         "return_estimator": True,
     }
-    ours = fused_cross_validate(CLASSIFIER, X, y, stack=True, **options)
+    ours = batched_cross_validate(CLASSIFIER, X, y, batched=True, **options)
     theirs = cross_validate(CLASSIFIER, X, y, **options)
     assert ours.keys() == theirs.keys()
     for key in theirs:
@@ -386,14 +389,14 @@ def test_equals_cross_validate(table):
 def test_equals_cross_val_predict(table):
     X, y = table
     options = {"cv": 3, "method": "predict_proba"}
-    ours = fused_cross_val_predict(CLASSIFIER, X, y, stack=True, **options)
+    ours = batched_cross_val_predict(CLASSIFIER, X, y, batched=True, **options)
     theirs = cross_val_predict(CLASSIFIER, X, y, **options)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    labels = fused_cross_val_predict(CLASSIFIER, X, y, cv=3)
+    labels = batched_cross_val_predict(CLASSIFIER, X, y, cv=3)
     assert set(labels) <= set(y)
     assert (labels == np.unique(y)[ours.argmax(1)]).mean() > 0.97
     pipe = make_pipeline(FillBlocks(), StandardScaler(), CLASSIFIER)
-    piped = fused_cross_val_predict(pipe, X, y, **options)
+    piped = batched_cross_val_predict(pipe, X, y, **options)
     np.testing.assert_allclose(piped, cross_val_predict(pipe, X, y, **options), atol=1e-4)
 
 
@@ -401,10 +404,10 @@ def test_other_estimators_work_too(table):
     X, y = table
     full = X.fillna(0.0)
     clf = LogisticRegression(max_iter=500)
-    ours = fused_cross_validate(clf, full, y, cv=3)["test_score"]
+    ours = batched_cross_validate(clf, full, y, cv=3)["test_score"]
     np.testing.assert_array_equal(ours, cross_val_score(clf, full, y, cv=3))
     np.testing.assert_array_equal(
-        fused_cross_val_predict(clf, full, y, cv=3), cross_val_predict(clf, full, y, cv=3)
+        batched_cross_val_predict(clf, full, y, cv=3), cross_val_predict(clf, full, y, cv=3)
     )
     search = BatchedGridSearchCV(clf, {"C": [0.1, 1.0]}, cv=3).fit(full.to_numpy(), y)
     theirs = GridSearchCV(clf, {"C": [0.1, 1.0]}, cv=3).fit(full.to_numpy(), y)
@@ -415,20 +418,20 @@ def test_a_fold_that_fails_is_scored_and_raised(table):
     X, y = table
     bad = FusionClassifier(lr=-1.0)
     with pytest.raises(ValueError, match="All the 3 fits failed"):
-        fused_cross_validate(bad, X, y, cv=3)
+        batched_cross_validate(bad, X, y, cv=3)
     with pytest.raises(ValueError, match="The 'lr' parameter"):
-        fused_cross_val_predict(bad, X, y, cv=3)
+        batched_cross_val_predict(bad, X, y, cv=3)
     with pytest.raises(ValueError, match="'nothing'"):
-        fused_cross_validate(CLASSIFIER, X, y, scoring="nothing")
+        batched_cross_validate(CLASSIFIER, X, y, scoring="nothing")
 
 
 def test_nothing_global_is_touched(table, global_states):
     X, y = table
     before, states = X.copy(), global_states()
-    first = fused_cross_val_predict(CLASSIFIER, X, y, cv=2, method="predict_proba", stack=True)
+    first = batched_cross_val_predict(CLASSIFIER, X, y, cv=2, method="predict_proba", batched=True)
     assert global_states() == states
     pd.testing.assert_frame_equal(X, before)
-    again = fused_cross_val_predict(CLASSIFIER, X, y, cv=2, method="predict_proba", stack=True)
+    again = batched_cross_val_predict(CLASSIFIER, X, y, cv=2, method="predict_proba", batched=True)
     np.testing.assert_array_equal(first, again)
 
 

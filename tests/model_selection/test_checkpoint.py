@@ -13,12 +13,12 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_mmsent import (
     BatchedGridSearchCV,
-    BatchedRandomizedSearchCV,
     DeepEnsembleClassifier,
     FusionClassifier,
-    fused_cross_validate,
+    batched_cross_validate,
     make_pipeline,
 )
+from sklearn_mmsent.model_selection import BatchedRandomizedSearchCV
 from sklearn_mmsent.training.checkpoint import file
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8, "random_state": 0}
@@ -58,7 +58,7 @@ def interrupted(function, saves, most):
 def search(kind, estimator):
     options = {"cv": 2, "error_score": "raise"}
     if kind is BatchedRandomizedSearchCV:
-        return kind(estimator, GRID, n_iter=3, random_state=0, stack=True, **options)
+        return kind(estimator, GRID, n_iter=3, random_state=0, batched=True, **options)
     if kind is BatchedGridSearchCV:
         options["stack"] = True
     return kind(estimator, GRID, **options)
@@ -89,18 +89,18 @@ def test_folds_behind_a_pipeline_go_on(table, tmp_path, saves):
     X, y = table
     whole = make_pipeline(FusionClassifier(**CHEAP))
     mine = make_pipeline(FusionClassifier(**CHEAP, checkpoint_dir=tmp_path))
-    options = {"cv": 3, "stack": True}
-    expected = fused_cross_validate(whole, X, y, **options)["test_score"]
-    interrupted(lambda: fused_cross_validate(mine, X, y, **options), saves, 2)
+    options = {"cv": 3, "batched": True}
+    expected = batched_cross_validate(whole, X, y, **options)["test_score"]
+    interrupted(lambda: batched_cross_validate(mine, X, y, **options), saves, 2)
     np.testing.assert_array_equal(
-        fused_cross_validate(mine, X, y, **options)["test_score"], expected
+        batched_cross_validate(mine, X, y, **options)["test_score"], expected
     )
     assert saves["n"] == 2
 
 
 def test_an_ensemble_goes_on(table, tmp_path, saves):
     X, y = table
-    options = {"n_members": 3, "bootstrap": True, "stack": True, "random_state": 1}
+    options = {"n_members": 3, "bootstrap": True, "batched": True, "random_state": 1}
     whole = DeepEnsembleClassifier(FusionClassifier(**CHEAP), **options).fit(X, y)
     base = FusionClassifier(**CHEAP, checkpoint_dir=tmp_path)
     mine = DeepEnsembleClassifier(base, **options)
@@ -153,7 +153,7 @@ def fit(folder):
     options = dict(max_epochs=60, n_iter_no_change=60, hidden_size=8, random_state=0)
     clf = FusionClassifier(**options, checkpoint_dir=folder)
     grid = {"lr": [1e-4, 1e-3, 1e-2], "weight_decay": [0.0, 0.1, 1.0]}
-    return BatchedGridSearchCV(clf, grid, cv=2, stack=True).fit(X, y)
+    return BatchedGridSearchCV(clf, grid, cv=2, batched=True).fit(X, y)
 
 if __name__ == "__main__":
     file.SECONDS = 0.02

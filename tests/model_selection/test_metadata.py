@@ -9,13 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline as plain_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mmsent import (
-    FillBlocks,
-    FusionClassifier,
-    FusionSearchCV,
-    TunedOffsetsClassifierCV,
-    make_pipeline,
-)
+from sklearn_mmsent import FillBlocks, FusionClassifier, FusionSearchCV, make_pipeline
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
 from sklearn_mmsent.utils._metadata import fit_metadata
 
 GROUPS, WEIGHTS = np.arange(4), np.ones(4)

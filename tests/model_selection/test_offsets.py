@@ -11,7 +11,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mmsent import FillBlocks, FusionClassifier, TunedOffsetsClassifierCV, make_pipeline
+from sklearn_mmsent import FillBlocks, FusionClassifier, make_pipeline
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
 from sklearn_mmsent.model_selection._offsets import find_offsets
 
 NAMES = np.array(["calm", "glad", "sad"])

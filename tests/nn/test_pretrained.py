@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from sklearn_mmsent import FusionClassifier, TokenIds
+from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.feature_extraction.text import TokenIds
 from sklearn_mmsent.nn import ENCODERS
 
 T, D, VOCABULARY = 6, 4, 50

@@ -13,8 +13,9 @@ import pytest
 import torch
 import transformers
 
-from sklearn_mmsent import FusionClassifier, Pixels
+from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
+from sklearn_mmsent.feature_extraction.image import Pixels
 from sklearn_mmsent.nn import ENCODERS, FusionNetwork
 from sklearn_mmsent.nn.network import Standardize
 from sklearn_mmsent.pretrained import loading

@@ -12,8 +12,9 @@ import torch
 import transformers
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from sklearn_mmsent import FusionClassifier, Waveform
+from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
+from sklearn_mmsent.feature_extraction.audio import Waveform
 from sklearn_mmsent.nn import ENCODERS
 from sklearn_mmsent.nn.encoders.pretrained import speech
 from sklearn_mmsent.pretrained import loading

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sklearn_mmsent import FusionClassifier, make_interactions
+from sklearn_mmsent import FusionClassifier
+from sklearn_mmsent.datasets import make_interactions
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 
 # each decides block by block and adds up, whatever its weights: three of four corners at most

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from sklearn_mmsent import ModalityBalancer, ModalityMixup, ModalitySMOTE
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
 SAMPLERS = [
     ModalityBalancer(random_state=0),

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import FillBlocks, ModalityBalancer
+from sklearn_mmsent import FillBlocks
+from sklearn_mmsent.sampling import ModalityBalancer
 from sklearn_mmsent.sampling._balancer import _even
 
 SIZES = {("neg", True): 40, ("neg", False): 10, ("pos", True): 6, ("pos", False): 14}

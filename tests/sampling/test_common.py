@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import (
     check_parameters_default_constructible,
 )
 
-from sklearn_mmsent import (
+from sklearn_mmsent.sampling import (
     AudioAugmenter,
     ImageAugmenter,
     LabelNoiseFilter,

@@ -10,11 +10,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn_mmsent import (
     FillBlocks,
     FusionClassifier,
-    LabelNoiseFilter,
     TfidfEmbedder,
     make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent.sampling import LabelNoiseFilter
 from sklearn_mmsent.sampling._label_noise import estimate_joint, find_wrong, stand_among
 
 SIZES = {"angry": 200, "calm": 200, "sad": 40}

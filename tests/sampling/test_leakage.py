@@ -12,15 +12,9 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_validate
 
-from sklearn_mmsent import (
-    FillBlocks,
-    FusionClassifier,
-    ModalityBalancer,
-    ModalityMixup,
-    ModalitySMOTE,
-    make_pipeline,
-)
+from sklearn_mmsent import FillBlocks, FusionClassifier, make_pipeline
 from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
 N = 90
 SAMPLERS = [

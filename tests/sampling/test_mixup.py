@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import ModalityMixup
+from sklearn_mmsent.sampling import ModalityMixup
 
 
 def lopsided(named_table, **options):

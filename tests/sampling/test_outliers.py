@@ -9,7 +9,8 @@ from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 
-from sklearn_mmsent import FillBlocks, OutlierRemover
+from sklearn_mmsent import FillBlocks
+from sklearn_mmsent.sampling import OutlierRemover
 
 DETECTORS = [
     None,

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 
-from sklearn_mmsent import FillBlocks, FusionClassifier, ModalitySMOTE
+from sklearn_mmsent import FillBlocks, FusionClassifier
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.sampling import ModalitySMOTE
 from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows
 

@@ -10,15 +10,10 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from sklearn_mmsent import (
-    DependsOn,
-    FusionClassifier,
-    FusionMultitask,
-    FusionRegressor,
-    SearchSpace,
-)
-from sklearn_mmsent.spaces import space_of
+from sklearn_mmsent import FusionClassifier, FusionMultitask, FusionRegressor
+from sklearn_mmsent.spaces import DependsOn, SearchSpace
 from sklearn_mmsent.spaces.domains import Choices, Range
+from sklearn_mmsent.spaces.space import space_of
 
 ESTIMATORS = [FusionClassifier, FusionRegressor, FusionMultitask]
 CONDITIONS = SearchSpace(

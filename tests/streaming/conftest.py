@@ -8,7 +8,6 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mmsent import (
     MFCC,
-    STFT,
     ColorTexture,
     FillBlocks,
     FusionClassifier,
@@ -17,6 +16,7 @@ from sklearn_mmsent import (
     make_extractor,
     make_pipeline,
 )
+from sklearn_mmsent.feature_extraction.audio import STFT
 
 RATE = 8000
 

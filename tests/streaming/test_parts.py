@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from sklearn_mmsent import MFCC, STFT, LogMel
+from sklearn_mmsent import MFCC, LogMel
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.audio import STFT
 from sklearn_mmsent.streaming import _event_stream
 from sklearn_mmsent.streaming._audio_stream import AudioStream
 from sklearn_mmsent.streaming._resampling import Resampler

@@ -23,18 +23,17 @@ from sklearn_mmsent import (
     FusionClassifier,
     FusionRegressor,
     LogMel,
-    ModalitySMOTE,
     PerModality,
-    Pixels,
     RowPredictor,
     SelectModalities,
-    SentimentLexicon,
-    TextCleaner,
     TfidfEmbedder,
     make_extractor,
     make_pipeline,
 )
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.image import Pixels
+from sklearn_mmsent.feature_extraction.text import SentimentLexicon, TextCleaner
+from sklearn_mmsent.sampling import ModalitySMOTE
 
 TEXT = {"text": TfidfEmbedder(n_components=2)}
 SOUND = {"audio": LogMel(8000, n_mels=6)}

@@ -14,11 +14,11 @@ from sklearn_mmsent import (
     LogMel,
     StreamingPredictor,
     VideoFrames,
-    Waveform,
     make_extractor,
     make_pipeline,
 )
 from sklearn_mmsent.exceptions import CellError, StreamFullError
+from sklearn_mmsent.feature_extraction.audio import Waveform
 
 RATE = 8000
 

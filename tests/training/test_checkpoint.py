@@ -336,18 +336,18 @@ def unequal():
 @pytest.mark.parametrize("midway", [False, True])
 def test_a_stack_goes_on_to_the_same_bits(midway, broken, tmp_path):
     members = unequal()
-    whole = train_members(members, stack=True)
+    whole = train_members(members, batched=True)
     lengths = [len(result.net.history) for result in whole]
     assert len(set(lengths)) > 3
     assert {result.how for result in whole} == {"stacked with 5 others"}
     for n in (1, 3, 6, max(lengths)):
         here = [at(member, tmp_path / str(n)) for member in members]
-        broken.run(lambda here=here: train_members(here, stack=True), n, midway)
-        check_results(train_members(here, stack=True), whole)
+        broken.run(lambda here=here: train_members(here, batched=True), n, midway)
+        check_results(train_members(here, batched=True), whole)
         if not midway:
             assert len(broken.saves) == max(lengths) - n
         broken.saves = []
-        check_results(train_members(here, stack=True), whole)
+        check_results(train_members(here, batched=True), whole)
         assert not broken.saves
 
 
@@ -358,12 +358,12 @@ def test_a_diverged_member_stays_so_and_its_neighbours_go_on(broken, tmp_path):
         make(plan, data, loss=squared_error, lr=lr, seed=i)
         for i, lr in enumerate([1e-2, 1e30, 1e-3])
     ]
-    whole = train_members(members, stack=True)
+    whole = train_members(members, batched=True)
     assert isinstance(whole[1].error, DivergenceError)
     members = [at(member, tmp_path) for member in members]
-    broken.run(lambda: train_members(members, stack=True), 3)
-    check_results(train_members(members, stack=True), whole)
-    check_results(train_members(members, stack=True), whole)
+    broken.run(lambda: train_members(members, batched=True), 3)
+    check_results(train_members(members, batched=True), whole)
+    check_results(train_members(members, batched=True), whole)
 
 
 def test_finished_groups_are_not_trained_again(broken, tmp_path):
@@ -372,9 +372,9 @@ def test_finished_groups_are_not_trained_again(broken, tmp_path):
     members = [make(p, data, seed=i) for p in (plan, narrow) for i in range(3)]
     members.append(make(plan, data, callbacks=[AsksToStop()]))
     members = [at(member, tmp_path) for member in members]
-    whole = train_members([at(member, tmp_path / "whole") for member in members], stack=True)
-    broken.run(lambda: train_members(members, stack=True), 3 + 6 + 2)
-    check_results(train_members(members, stack=True), whole)
+    whole = train_members([at(member, tmp_path / "whole") for member in members], batched=True)
+    broken.run(lambda: train_members(members, batched=True), 3 + 6 + 2)
+    check_results(train_members(members, batched=True), whole)
     assert len(broken.saves) == 4
 
 
@@ -391,7 +391,7 @@ def test_what_was_measured_decides_again(broken, tmp_path, monkeypatch):
     assert {result.how for result in results} == {"stacked with 2 others"}
     others = [make(plan, data, seed=i + 5, max_epochs=34) for i in range(3)]
     assert train_members(others)[0].how == results[0].how  # one decision for the whole search
-    check_results(results, train_members(members, stack=True))
+    check_results(results, train_members(members, batched=True))
     assert next(gains) == 0.5
 
 
@@ -407,9 +407,9 @@ def test_a_stack_that_was_halved_is_halved_again(broken, tmp_path, monkeypatch):
             super().__init__(members, nets)
 
     monkeypatch.setattr(members_train, "Training", Short)
-    broken.run(lambda: train_members(members, stack=True), 3)
+    broken.run(lambda: train_members(members, batched=True), 3)
     monkeypatch.setattr(members_train, "Training", usual)
-    assert {r.how for r in train_members(members, stack=True)} == {"stacked with 1 others"}
+    assert {r.how for r in train_members(members, batched=True)} == {"stacked with 1 others"}
 
 
 def test_members_with_and_without_checkpoints_are_no_stack(tmp_path):
@@ -419,7 +419,7 @@ def test_members_with_and_without_checkpoints_are_no_stack(tmp_path):
         dataclasses.replace(make(plan, data, seed=i), checkpoint_dir=folder and str(folder))
         for i, folder in enumerate(folders)
     ]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     assert [r.how for r in results] == [
         *("stacked with 1 others", "stacked with 1 others", "alone: no other is like it"),
         *("stacked with 1 others", "stacked with 1 others"),
@@ -534,7 +534,7 @@ def test_what_another_run_cannot_find_is_refused(tmp_path):
     plan, data = setup()
     members = [at(make(plan, data, seed=i), tmp_path) for i in range(2)]
     bad = dataclasses.replace(members[0], loss=local_loss())
-    results = train_members([bad, *members], stack=True)
+    results = train_members([bad, *members], batched=True)
     assert [type(result.error) for result in results] == [ValueError, type(None), type(None)]
     assert results[0].how.startswith("not at all")
 
@@ -622,15 +622,15 @@ def test_a_broken_file_of_a_stack_is_told_and_replaced(how, broken, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     plan, data = setup()
     members = [make(plan, data, seed=i) for i in range(3)]
-    whole = train_members(members, stack=True)
+    whole = train_members(members, batched=True)
     members = [at(member, tmp_path / "here") for member in members]
-    broken.run(lambda: train_members(members, stack=True), 2)
+    broken.run(lambda: train_members(members, batched=True), 2)
     [path] = (tmp_path / "here").glob("*.pt")
     spoil(path, how)
     with pytest.warns(
         UserWarning, match=r"checkpoint_dir: the file '.*pt' .*It is replaced, and tr"
     ):
-        check_results(train_members(members, stack=True), whole)
+        check_results(train_members(members, batched=True), whole)
     assert not (tmp_path / "evil").exists()
 
 
@@ -638,14 +638,14 @@ def test_a_broken_file_of_a_stack_is_told_and_replaced(how, broken, tmp_path, mo
 def test_a_broken_decision_is_made_anew(text, tmp_path):
     plan, data = setup()
     members = [at(make(plan, data, seed=i), tmp_path) for i in range(2)]
-    whole = train_members(members, stack=True)
+    whole = train_members(members, batched=True)
     [path] = tmp_path.glob("*.json")
     path.write_text(text)
     with pytest.warns(UserWarning, match=r"json' is broken, or another's"):
-        check_results(train_members(members, stack=True), whole)
+        check_results(train_members(members, batched=True), whole)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        train_members(members, stack=True)
+        train_members(members, batched=True)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
@@ -658,7 +658,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     ):
         lone.train_alone()
     with pytest.raises(CheckpointError, match="cannot be written"):
-        train_members([lone, dataclasses.replace(lone, seed=5)], stack=True)
+        train_members([lone, dataclasses.replace(lone, seed=5)], batched=True)
     assert place.read_text() == ""
 
 

@@ -157,9 +157,9 @@ def test_what_members_share_is_sent_once(data):
 def test_results_are_those_of_one_device(data, stack, global_states):
     members = [make(data, seed=i, dropout=0.2 * (not stack)) for i in range(5)]
     members += [make(data, seed=i, width=6, lr=0.1, patience=2, dropout=0) for i in range(2)]
-    expected = train_members(members, stack=stack)
+    expected = train_members(members, batched=stack)
     states = global_states()
-    results = train_members(members, stack=stack, devices=TWO)
+    results = train_members(members, batched=stack, devices=TWO)
     assert global_states() == states
     assert {result.how[-8:] for result in results} == {", on cpu"}
     assert {result.how[:7] for result in results} <= {"stacked" if stack else "alone: ", "alone: "}
@@ -175,14 +175,14 @@ def test_rows_that_are_mapped_from_files_are_trained_on(mapped, tmp_path):
     assert not isinstance(data.values[0], torch.Tensor)
     members = [make(data, seed=i) for i in range(3)]
     checkpoints = [make(data, seed=i, checkpoint_dir=str(tmp_path / "there")) for i in range(3)]
-    results = train_members(checkpoints, stack=False, devices=TWO)
-    check_equal(results, train_members(members, stack=False), data, atol=0, rtol=0)
+    results = train_members(checkpoints, batched=False, devices=TWO)
+    check_equal(results, train_members(members, batched=False), data, atol=0, rtol=0)
     assert len(list((tmp_path / "there").iterdir())) >= 3
 
 
 def test_errors_come_back(data):
     members = [make(data, seed=i, lr=lr) for i, lr in enumerate([1e-2, 1e30, 1e-3, 1e-3])]
-    results = train_members(members, stack=False, devices=TWO)
+    results = train_members(members, batched=False, devices=TWO)
     assert results[0].error is None
     assert [type(result.error) for result in results[1:]] == [
         DivergenceError,
@@ -206,14 +206,14 @@ def test_what_cannot_be_sent_stays_in_this_process(data):
         make(data, loss=lambda outputs, targets: cross_entropy(outputs, targets)),
         make(data, seed=4),
     ]
-    results = train_members(members, stack=False, devices=TWO)
-    check_equal(results, train_members(members, stack=False), data, atol=0, rtol=0)
+    results = train_members(members, batched=False, devices=TWO)
+    check_equal(results, train_members(members, batched=False), data, atol=0, rtol=0)
     hows = [result.how for result in results]
-    assert hows[0] == hows[3] == "alone: stack=False, on cpu"
+    assert hows[0] == hows[3] == "alone: batched=False, on cpu"
     assert hows[1].endswith("; in this process: its callbacks belong to it")
     assert "; in this process: its settings cannot be sent to another, " in hows[2]
     assert len(calls) == 2 * 4
-    [first, other] = train_members([members[0], members[1]], stack=False, devices=TWO)
+    [first, other] = train_members([members[0], members[1]], batched=False, devices=TWO)
     assert first.how.endswith("; in this process: no other had anything to do")
     assert other.error is None
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mmsent.blocks import BlockValues
+from sklearn_mmsent.blocks.block_values import BlockValues
 from sklearn_mmsent.training import holdout_rows
 
 

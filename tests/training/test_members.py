@@ -83,8 +83,8 @@ def in_stacks(plan):
     return dataclasses.replace(plan, fusion=(name, options))
 
 
-def check_equal(members, data, stack=True, atol=1e-6):
-    together = train_members(members, stack=stack)
+def check_equal(members, data, batched=True, atol=1e-6):
+    together = train_members(members, batched=batched)
     for member, result in zip(members, together, strict=True):
         assert result.error is None
         assert result.how.startswith("stacked"), result.how
@@ -111,7 +111,7 @@ def test_members_equal_lone_networks_for_every_fusion(fusion):
     if not poe:
         check_equal(members, data)
         return
-    for result in train_members(members, stack=True):
+    for result in train_members(members, batched=True):
         assert result.how.startswith("stacked")
         assert result.net.history[-1, "train_loss"] < result.net.history[0, "train_loss"]
 
@@ -183,7 +183,7 @@ def test_rates_of_dropout_differ_within_a_stack():
     ]
     data = setup(400)[1]
     members = [make(plan, data) for plan in plans for _ in range(2)]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     assert {result.how for result in results} == {"stacked with 5 others"}
     losses = [result.net.history[-1, "train_loss"] for result in results]
     expected = [member.train_alone().history[-1, "train_loss"] for member in members]
@@ -221,7 +221,7 @@ def test_with_dropout_equal_in_distribution(others):
         loss = cross_entropy(torch.tensor(outputs(net, data)), data.targets)
         return [loss[held_out].mean().item(), net.history[-1, "train_loss"]]
 
-    results = train_members(members + beside, stack=True)[: len(members)]
+    results = train_members(members + beside, batched=True)[: len(members)]
     together = np.array([score(result.net) for result in results])
     alone = np.array([score(member.train_alone()) for member in members])
     # the same seeds start alike, so that their differences show dropout's draws alone
@@ -245,7 +245,7 @@ def test_augmented_members_stack_and_learn_as_alone():
         loss = cross_entropy(torch.tensor(outputs(net, data)), data.targets)
         return [loss[held_out].mean().item(), net.history[-1, "train_loss"]]
 
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     assert {result.how for result in results} == {"stacked with 19 others"}
     together = np.array([score(result.net) for result in results])
     alone = np.array([score(member.train_alone()) for member in members])
@@ -260,7 +260,7 @@ def test_balanced_members_are_equal_to_lone_ones():
         dataclasses.replace(make(plan, data, seed=seed), train=data.view(classes=balanced))
         for seed, balanced in ((0, classes), (0, None), (1, classes), (2, 1 - classes))
     ]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     for member, result in zip(members, results, strict=True):
         assert result.how == "stacked with 3 others"
         np.testing.assert_allclose(
@@ -276,7 +276,7 @@ def test_the_optimizer_is_torchs_adamw(fused):
     start = torch.randn(3, 7, dtype=torch.float64)
     weights, gradients = start.clone(), torch.zeros_like(start)
     settings = [Settings(lr, decay, n, 100, None, 0.0) for lr, decay, n in numbers]
-    ours = StackedAdamW(weights, gradients, settings, fused=fused)
+    ours = StackedAdamW(weights, gradients, settings, batched=fused)
     theirs = [start[i].clone().requires_grad_() for i in range(3)]
     optimizers = [
         torch.optim.AdamW([w], lr=lr, weight_decay=decay)
@@ -316,14 +316,14 @@ def test_a_diverging_member_leaves_its_neighbours_alone():
         make(plan, data, rows, valid, loss=squared_error, lr=lr, seed=i)
         for i, lr in enumerate([1e-2, 1e200, 1e-3])
     ]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     assert isinstance(results[1].error, DivergenceError)
     assert results[1].net is None
     assert "Lower lr (now 1e+200)" in str(results[1].error)
     good = [members[0], members[2]]
     for member, result in zip(good, (results[0], results[2]), strict=True):
         np.testing.assert_allclose(outputs(result.net, data), outputs(member.train_alone(), data))
-    lone = train_members(members, stack=False)
+    lone = train_members(members, batched=False)
     assert [type(result.error) for result in lone] == [type(result.error) for result in results]
 
 
@@ -363,7 +363,9 @@ def test_what_cannot_be_stacked_is_trained_alone(change, reason):
     of_member = {name: value for name, value in change.items() if name not in of_plan}
     alone = make(dataclasses.replace(plan, **of_plan), data, **of_member)
     twice = [] if reason.startswith("no other") else [alone]
-    results = train_members([make(plan, data), make(plan, data, seed=4), alone, *twice], stack=True)
+    results = train_members(
+        [make(plan, data), make(plan, data, seed=4), alone, *twice], batched=True
+    )
     assert [r.how for r in results[:2]] == ["stacked with 1 others"] * 2
     assert results[2].how.startswith("alone: ")
     assert reason in results[2].how
@@ -382,7 +384,7 @@ def test_options_that_settings_do_not_tell_are_seen_in_the_network():
     plans = [setup(fusion="concat", dropout=p)[0] for p in (0.1, 0.1, 0.3)]
     plans = [dataclasses.replace(plan, fusion=(Odd, {})) for plan in plans]
     data = setup()[1]
-    results = train_members([make(plan, data) for plan in plans], stack=True)
+    results = train_members([make(plan, data) for plan in plans], batched=True)
     assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
 
 
@@ -393,14 +395,14 @@ def test_errors_of_one_are_its_own():
     assert [type(result.error) for result in results] == [ValueError, type(None), ValueError]
     assert "main=7" in str(results[0].error)
     average = [make(plan, data, loss=torch.nn.functional.cross_entropy, seed=i) for i in range(2)]
-    for result in train_members(average, stack=True):
+    for result in train_members(average, batched=True):
         assert "The loss must give one number per row" in str(result.error)
 
 
 def test_little_memory_makes_small_stacks():
     plan, data = setup()
     members = [make(plan, data, seed=i) for i in range(7)]
-    results = train_members(members, stack=True, max_bytes=1)
+    results = train_members(members, batched=True, max_bytes=1)
     assert {result.how for result in results} == {"alone: no other is left beside it"}
     one = train._Group(members, None, None, True, None, None)._size(members[0])
     assert one == packing.MOST["cpu"]
@@ -419,8 +421,8 @@ def test_out_of_memory_halves_the_stack(monkeypatch):
             super().__init__(members, nets)
 
     monkeypatch.setattr(train, "Training", Short)
-    monkeypatch.setattr(train, "_cannot", lambda members, nets: None)
-    results = train_members(members, stack=True)
+    monkeypatch.setattr(train, "stack_blocker", lambda members, nets: None)
+    results = train_members(members, batched=True)
     assert tried == [7, 4, 2, 2, 3, 2]
     assert [r.how[:7] for r in results] == ["stacked"] * 6 + ["alone: "]
     for member, result in zip(members, results, strict=True):
@@ -462,10 +464,10 @@ def test_same_seeds_same_bits_and_global_state_untouched(global_states):
     plan, data = setup(dropout=0.3)
     members = [make(plan, data, seed=i) for i in range(3)]
     states = global_states()
-    first = train_members(members, stack=True)
+    first = train_members(members, batched=True)
     assert global_states() == states
     torch.rand(3)
-    again = train_members(members, stack=True)
+    again = train_members(members, batched=True)
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(outputs(one.net, data), outputs(other.net, data))
     assert (outputs(first[0].net, data) != outputs(first[1].net, data)).any()
@@ -485,7 +487,7 @@ def test_equal_options_of_a_loss_are_one_loss():
     plan, data = setup()
     smooth = [functools.partial(cross_entropy, label_smoothing=s) for s in (0.1, 0.1, 0.2)]
     members = [make(plan, data, loss=loss, seed=i) for i, loss in enumerate(smooth)]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
 
 
@@ -498,7 +500,7 @@ def test_a_gpu_gives_nearly_the_same():
         setattr(on_gpu, name, getattr(data, name).cuda())
     members = [make(plan, on_gpu, seed=i, device="cuda") for i in range(3)]
     alone = [make(plan, data, seed=i).train_alone() for i in range(3)]
-    for result, net in zip(train_members(members, stack=True), alone, strict=True):
+    for result, net in zip(train_members(members, batched=True), alone, strict=True):
         assert result.how.startswith("stacked")
         found = outputs(result.net.module_.cpu() and result.net, data)
         np.testing.assert_allclose(found, outputs(net, data), atol=1e-6)
@@ -510,7 +512,7 @@ def test_members_equal_lone_networks_for_every_encoder(encoder):
     plan, data = setup(60, shapes={"a": shape, "b": 3})
     plan = dataclasses.replace(plan, encoders=((ENCODERS[encoder], {}), plan.encoders[1]))
     members = [make(plan, data, seed=i, lr=0.01, max_epochs=2) for i in range(2)]
-    results = train_members(members, stack=True)
+    results = train_members(members, batched=True)
     expected = "stacked with 1"
     if encoder in ("gru", "lstm"):
         expected = "alone: a part of its network computes over real steps alone"

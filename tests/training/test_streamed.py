@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mmsent.blocks import BlockLayout, StoredValues
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.memory_mapped import StoredValues
 from sklearn_mmsent.training import BlockDataset, dataset, holdout_rows
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.out_of_core import StreamedValues, place

@@ -44,13 +44,10 @@ class BaseExperts(_BaseComposition):
     # with metadata routing on, `groups` reaches fit without having to be requested
     __metadata_request__fit = {"groups": True}
 
-    #: Parameter that holds the experts.
-    _holder = "experts"
-
     _parameter_constraints: dict = {
         "experts": [list, HasMethods(["fit"])],
         "modalities": [StrOptions({"auto"}), Mapping, None],
-        "stack": [StrOptions({"auto"}), "boolean"],
+        "batched": [StrOptions({"auto"}), "boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -66,15 +63,15 @@ class BaseExperts(_BaseComposition):
     @property
     def _pairs(self):
         """Experts as scikit-learn's compositions know them."""
-        given = getattr(self, self._holder)
+        given = self.experts
         if not isinstance(given, list):
             return given
         return [entry[:2] if isinstance(entry, tuple) else entry for entry in given]
 
     @_pairs.setter
     def _pairs(self, pairs):
-        kept = zip(pairs, getattr(self, self._holder), strict=True)
-        setattr(self, self._holder, [(*pair, *entry[2:]) for pair, entry in kept])
+        kept = zip(pairs, self.experts, strict=True)
+        self.experts = [(*pair, *entry[2:]) for pair, entry in kept]
 
     def get_params(self, deep=True):
         """Return the parameters, those of named experts included.
@@ -89,7 +86,7 @@ class BaseExperts(_BaseComposition):
         dict of str to object
             Values by name; those of an expert are called ``<expert>__<parameter>``.
         """
-        if isinstance(getattr(self, self._holder), list):
+        if isinstance(self.experts, list):
             return self._get_params("_pairs", deep=deep)
         return super().get_params(deep=deep)
 
@@ -106,8 +103,8 @@ class BaseExperts(_BaseComposition):
         self : object
             The ensemble.
         """
-        if self._holder in params:
-            setattr(self, self._holder, params.pop(self._holder))
+        if "experts" in params:
+            self.experts = params.pop("experts")
         return self._set_params("_pairs", **params)
 
     def __sklearn_tags__(self):
@@ -217,7 +214,7 @@ class BaseExperts(_BaseComposition):
                 candidates=params,
                 whole=whole,
                 method=self._method(expert),
-                stack=self.stack,
+                batched=self.batched,
             )
             for expert, params in zip(experts, candidates, strict=True)
         )

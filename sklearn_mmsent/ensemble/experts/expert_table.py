@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.blocks import SEPARATOR, BlockLayout
+from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._messages import did_you_mean
 

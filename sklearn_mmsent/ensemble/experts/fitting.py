@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mmsent.ensemble.experts.expert import behind_fill
-from sklearn_mmsent.model_selection._batched_fit import Fold, fit_together
+from sklearn_mmsent.model_selection._batched_fit import Fold, fit_batched
 from sklearn_mmsent.utils._metadata import fit_metadata
 
 
@@ -70,7 +70,7 @@ class Trained:
 
 
 def train_expert(
-    expert, data, splits=(), *, candidates=({},), whole=True, method=None, stack="auto"
+    expert, data, splits=(), *, candidates=({},), whole=True, method=None, batched="auto"
 ):
     """Fit an expert on folds and on all rows, each time on rows that it can read.
 
@@ -88,8 +88,8 @@ def train_expert(
         Whether to fit on all rows, too.
     method : {"predict_proba", "decision_function"} or None, default=None
         What tells classes; None for intensities.
-    stack : "auto" or bool, default="auto"
-        As for :func:`fit_together`.
+    batched : "auto" or bool, default="auto"
+        As for :func:`fit_batched`.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def train_expert(
     estimator, prefix = behind_fill(expert.estimator, table)
     candidates = [{prefix + k: v for k, v in params.items()} for params in candidates]
     folds = [_fold(expert, estimator, data, parts[i]) for i in learned]
-    fits = iter(fit_together(estimator, candidates, folds, stack=stack))
+    fits = iter(fit_batched(estimator, candidates, folds, batched=batched))
     width = 1 if classes is None else len(classes)
     results = []
     for _ in candidates:

@@ -1,1 +1,5 @@
-"""Extractors of sounds."""
+"""Extractors of sounds: spectra, voice, waveforms, pretrained speech encoders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

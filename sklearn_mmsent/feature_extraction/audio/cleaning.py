@@ -53,7 +53,7 @@ class AudioCleaner(CellTransformer):
 
     See Also
     --------
-    Denoise : Takes noise out of what is left.
+    AudioDenoiser : Takes noise out of what is left.
     make_extractor : Takes a pipeline of a cleaner and an extractor for a modality.
 
     Notes
@@ -78,7 +78,7 @@ class AudioCleaner(CellTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import AudioCleaner
+    >>> from sklearn_mmsent.feature_extraction.audio import AudioCleaner
     >>> tone = 0.01 * np.sin(2 * np.pi * 300 * np.arange(8000) / 8000)
     >>> clip = np.concatenate([np.zeros(8000), tone, np.zeros(8000)])  # 3 s at 8 kHz
     >>> [(samples, rate)] = AudioCleaner(level="peak", level_db=-6).fit_transform([(clip, 8000)])

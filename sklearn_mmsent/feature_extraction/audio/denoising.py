@@ -15,7 +15,7 @@ _FEWEST_FRAMES = 32  # below them noise and sound cannot be told apart
 _SILENT = 1e-10  # power under the loudest frame's; -100 dB
 
 
-class Denoise(CellTransformer):
+class AudioDenoiser(CellTransformer):
     """Take steady noise out of sounds: hiss, hum, fans, a far motorway.
 
     From a column of sounds to a column of sounds: stands before any extractor of sounds in a
@@ -90,11 +90,11 @@ class Denoise(CellTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import Denoise
+    >>> from sklearn_mmsent.feature_extraction.audio import AudioDenoiser
     >>> time = np.arange(16000) / 16000
     >>> tone = np.where(time < 0.5, np.sin(2 * np.pi * 500 * time), 0)
     >>> hiss = 0.1 * np.random.default_rng(0).standard_normal(16000)
-    >>> [(samples, rate)] = Denoise().fit_transform([tone + hiss])
+    >>> [(samples, rate)] = AudioDenoiser().fit_transform([tone + hiss])
     >>> [float(np.std(noise).round(3)) for noise in (hiss, samples - tone)]
     [0.1, 0.019]
     """
@@ -136,7 +136,7 @@ class Denoise(CellTransformer):
 
     def _convert(self, cell):
         samples = read_audio(
-            cell, sample_rate=self.sample_rate, max_seconds=self.max_seconds, owner="Denoise"
+            cell, sample_rate=self.sample_rate, max_seconds=self.max_seconds, owner="AudioDenoiser"
         )
         return self._denoise(samples), self.sample_rate
 

@@ -121,7 +121,7 @@ class STFT(SpectralExtractor):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import STFT
+    >>> from sklearn_mmsent.feature_extraction.audio import STFT
     >>> tone = np.sin(2 * np.pi * 500 * np.arange(16000) / 16000)
     >>> stft = STFT(n_fft=128, fmin=200, fmax=700, statistics=["mean"])
     >>> stft.fit_transform([tone]).round()

@@ -61,7 +61,7 @@ class Waveform(BaseExtractor):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import Waveform
+    >>> from sklearn_mmsent.feature_extraction.audio import Waveform
     >>> waveform = Waveform(sample_rate=8000, max_seconds=0.0005)  # 4 samples
     >>> waveform.fit_transform([np.array([0.0, 0.5, -0.5])])
     array([[ 0. ,  0.5, -0.5,  nan]], dtype=float32)

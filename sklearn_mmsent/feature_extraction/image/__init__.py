@@ -1,1 +1,5 @@
-"""Extractors of pictures."""
+"""Extractors of images: colour and texture, faces, pixels, pretrained vision encoders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 _NOISE_MASK = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]) / 6
 
 
-class ImageDenoise(CellTransformer):
+class ImageDenoiser(CellTransformer):
     """Take the noise out of pictures, and leave edges where they are.
 
     From a column of pictures to a column of pictures: stands before any extractor of pictures in
@@ -75,10 +75,10 @@ class ImageDenoise(CellTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import ImageDenoise
+    >>> from sklearn_mmsent.feature_extraction.image import ImageDenoiser
     >>> photo = np.full((5, 5, 3), 200, dtype=np.uint8)
     >>> photo[2, 2] = 0
-    >>> (clean,) = ImageDenoise().fit_transform([photo])
+    >>> (clean,) = ImageDenoiser().fit_transform([photo])
     >>> clean.shape, clean.min()
     ((5, 5, 3), np.uint8(200))
     """

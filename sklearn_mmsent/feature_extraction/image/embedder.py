@@ -81,7 +81,7 @@ class ImageEmbedder(BaseExtractor):
     ColorTexture : Needs no model; a few hundred numbers on colour and texture.
     Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
         again.
-    FaceCrops : Before this one, embeds the largest face in place of the whole picture.
+    FaceCropper : Before this one, embeds the largest face in place of the whole picture.
     Pixels : For networks that train the image encoder itself.
 
     Notes

@@ -16,7 +16,7 @@ _WINDOW = 24  # pixels, the smallest face that the cascade knows
 _SEARCH = {"scale_factor": 1.1, "step_ratio": 1.0, "min_neighbor_number": 6}
 
 
-class FaceCrops(CellTransformer):
+class FaceCropper(CellTransformer):
     """Cut pictures to their largest face.
 
     From a column of pictures to a column of pictures: stands before any extractor of pictures in
@@ -83,12 +83,12 @@ class FaceCrops(CellTransformer):
     Examples
     --------
     >>> import skimage.data
-    >>> from sklearn_mmsent import FaceCrops
+    >>> from sklearn_mmsent.feature_extraction.image import FaceCropper
     >>> portrait = skimage.data.astronaut()
     >>> sky = portrait[:100, 300:400]
     >>> portrait.shape
     (512, 512, 3)
-    >>> face, nothing = FaceCrops().fit_transform([portrait, sky])
+    >>> face, nothing = FaceCropper().fit_transform([portrait, sky])
     >>> face.shape, nothing
     ((143, 143, 3), None)
     """
@@ -151,8 +151,8 @@ def _largest_face(image, min_size):
 @cache
 def _cascade():
     """Return the detector that comes with scikit-image."""
-    feature = import_optional("skimage.feature", extra="image", needed_by="FaceCrops")
-    data = import_optional("skimage.data", extra="image", needed_by="FaceCrops")
+    feature = import_optional("skimage.feature", extra="image", needed_by="FaceCropper")
+    data = import_optional("skimage.data", extra="image", needed_by="FaceCropper")
     return feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
 

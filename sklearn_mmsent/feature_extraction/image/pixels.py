@@ -71,7 +71,7 @@ class Pixels(ImageExtractor):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import Pixels
+    >>> from sklearn_mmsent.feature_extraction.image import Pixels
     >>> red = np.zeros((30, 40, 3), dtype=np.uint8)
     >>> red[:, :, 0] = 255
     >>> pixels = Pixels(size=(2, 2))

@@ -1,1 +1,5 @@
-"""Extractors of texts."""
+"""Extractors of texts: tf-idf, word vectors, lexicons, tokens, pretrained sentence encoders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

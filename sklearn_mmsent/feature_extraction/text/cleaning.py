@@ -88,7 +88,7 @@ class TextCleaner(CellTransformer):
 
     Examples
     --------
-    >>> from sklearn_mmsent import TextCleaner
+    >>> from sklearn_mmsent.feature_extraction.text import TextCleaner
     >>> posts = ["<b>Sooo</b> happy 😍 #BestDay, thx @ann www.x.org/1", None, "I &lt;3 cafÃ©s"]
     >>> for text in TextCleaner().fit_transform(posts):
     ...     print(text)

@@ -77,7 +77,7 @@ class SentimentLexicon(BaseExtractor):
 
     Examples
     --------
-    >>> from sklearn_mmsent import SentimentLexicon
+    >>> from sklearn_mmsent.feature_extraction.text import SentimentLexicon
     >>> lexicon = SentimentLexicon()
     >>> X = lexicon.fit_transform(["a GREAT film!!!", "not a great film", "it rains :(", None])
     >>> lexicon.get_feature_names_out()[-1], X[:, -1].round(1).tolist()

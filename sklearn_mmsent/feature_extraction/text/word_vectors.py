@@ -111,7 +111,7 @@ class Word2VecEmbedder(BaseExtractor):
 
     Examples
     --------
-    >>> from sklearn_mmsent import Word2VecEmbedder
+    >>> from sklearn_mmsent.feature_extraction.text import Word2VecEmbedder
     >>> texts = ["a fine film", "a fine day", "a film", None]
     >>> Word2VecEmbedder(4).fit_transform(texts).shape
     (4, 4)

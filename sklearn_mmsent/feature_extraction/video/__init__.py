@@ -1,1 +1,5 @@
-"""Extractors of videos."""
+"""Extractors of videos: frames through any extractor of images."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -29,7 +29,7 @@ class VideoFrames(BaseExtractor):
     ----------
     extractor : BaseExtractor or Pipeline
         An extractor of pictures, such as `ColorTexture` or `ImageEmbedder`; or a pipeline of
-        cell transformers that ends in one, such as ``make_pipeline(FaceCrops(),
+        cell transformers that ends in one, such as ``make_pipeline(FaceCropper(),
         ImageEmbedder(...))``.
 
     frames_per_second : float, default=1.0
@@ -82,7 +82,7 @@ class VideoFrames(BaseExtractor):
 
     See Also
     --------
-    FaceCrops : Before an extractor, for faces in place of whole frames.
+    FaceCropper : Before an extractor, for faces in place of whole frames.
     LogMel : Reads the sound of a video.
 
     Notes
@@ -92,7 +92,7 @@ class VideoFrames(BaseExtractor):
     WebM, AVI and whatever else FFmpeg decodes and holds its data itself; playlists are refused.
     Frames are turned upright as the file says.
 
-    A frame of which nothing is left (`FaceCrops` finds no face) is left out; a clip of which no
+    A frame of which nothing is left (`FaceCropper` finds no face) is left out; a clip of which no
     frame is left is missing. Features with axes of their own, such as those of `Pixels`, are
     laid flat: ``pixel@0@03@12`` becomes ``pixel_0_03_12``.
 

@@ -35,7 +35,8 @@ class EmbeddingDisplay:
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import EmbeddingDisplay, FusionClassifier
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.inspection import EmbeddingDisplay
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["text__tone", "voice__pitch"])
     >>> y = np.where(X["text__tone"] > 0, "happy", "sad")

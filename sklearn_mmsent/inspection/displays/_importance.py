@@ -41,7 +41,7 @@ class ModalityImportanceDisplay:
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn.linear_model import LinearRegression
-    >>> from sklearn_mmsent import ModalityImportanceDisplay
+    >>> from sklearn_mmsent.inspection import ModalityImportanceDisplay
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(100, 2)), columns=["text__tone", "voice__pitch"])
     >>> y = X["text__tone"] + 3 * X["voice__pitch"]

@@ -43,7 +43,7 @@ class ReliabilityDisplay:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mmsent import ReliabilityDisplay
+    >>> from sklearn_mmsent.inspection import ReliabilityDisplay
     >>> rng = np.random.default_rng(0)
     >>> sure = rng.uniform(0.5, 1, 4000)
     >>> y = rng.random(4000) < sure

@@ -29,7 +29,8 @@ class TimelineDisplay:
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn.linear_model import LinearRegression
-    >>> from sklearn_mmsent import LogMel, TimelineDisplay, make_extractor, make_pipeline
+    >>> from sklearn_mmsent import LogMel, make_extractor, make_pipeline
+    >>> from sklearn_mmsent.inspection import TimelineDisplay
     >>> rng = np.random.default_rng(0)
     >>> levels = rng.uniform(0.1, 0.9, 20)
     >>> sounds = [(level * rng.normal(size=4000), 8000) for level in levels]

@@ -35,7 +35,8 @@ class TrainingDisplay:
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import FusionClassifier, TrainingDisplay
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.inspection import TrainingDisplay
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(100, 2)), columns=["text__tone", "voice__pitch"])
     >>> model = FusionClassifier(max_epochs=5, random_state=0).fit(X, X["text__tone"] > 0)

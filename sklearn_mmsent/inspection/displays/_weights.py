@@ -32,7 +32,8 @@ class FusionWeightsDisplay:
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import FusionClassifier, FusionWeightsDisplay
+    >>> from sklearn_mmsent import FusionClassifier
+    >>> from sklearn_mmsent.inspection import FusionWeightsDisplay
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["text__tone", "voice__pitch"])
     >>> model = FusionClassifier("gated", max_epochs=3, random_state=0)

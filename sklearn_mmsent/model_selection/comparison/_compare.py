@@ -47,7 +47,7 @@ from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, vali
         "nested": [dict, None],
         "params": [dict, None],
         "n_jobs": [Integral, None],
-        "fused": [StrOptions({"auto"}), "boolean"],
+        "batched": [StrOptions({"auto"}), "boolean"],
         "error_score": [StrOptions({"raise"}), Real],
         "random_state": [Integral],
         "verbose": ["verbose"],
@@ -70,7 +70,7 @@ def compare(
     nested=None,
     params=None,
     n_jobs=None,
-    fused="auto",
+    batched="auto",
     error_score=float("nan"),
     random_state=0,
     verbose=0,
@@ -123,7 +123,7 @@ def compare(
     n_jobs : int or None, default=None
         Number of fits at once in other processes, or on the workers of joblib's backend; None
         means 1.
-    fused : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether the networks of all folds and seeds are trained together, of fusion estimators and
         pipelines that end in one. "auto" does, where a short measurement finds that it is faster,
         unless `n_jobs` asks for several processes; True and False fix it, which makes results
@@ -150,7 +150,7 @@ def compare(
 
     See Also
     --------
-    fused_cross_validate : One model, as scikit-learn's ``cross_validate``.
+    batched_cross_validate : One model, as scikit-learn's ``cross_validate``.
     ComparisonDisplay : The picture of the result.
 
     References
@@ -203,7 +203,7 @@ def compare(
     data = Data(X, y, groups, params, scorer, classifier, raises=error_score == "raise")
     runs = []
     total = len(splits) * sum(len(seeds_of(model, seeds)) for model in models.values())
-    fits = run_all(models, data, splits, seeds=seeds, n_jobs=n_jobs, fused=fused)
+    fits = run_all(models, data, splits, seeds=seeds, n_jobs=n_jobs, batched=batched)
     for run in tqdm(fits, total=total, desc="fits", unit="fit", disable=not verbose):
         runs.append(run)
     order = {name: i for i, name in enumerate(models)}
@@ -224,7 +224,7 @@ def compare(
             "groups": None if groups is None else len(np.unique(groups)),
             "cv": _told(cv),
             **{"n_repeats": n_repeats, "random_state": random_state, "seeds": seeds},
-            **{"fused": fused, "test": test, "baseline": baseline},
+            **{"batched": batched, "test": test, "baseline": baseline},
             **{f"model {name!r}": repr(model) for name, model in models.items()},
         },
     )

@@ -43,7 +43,8 @@ class ComparisonDisplay:
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn_mmsent import ComparisonDisplay, compare
+    >>> from sklearn_mmsent import compare
+    >>> from sklearn_mmsent.model_selection import ComparisonDisplay
     >>> comparison = compare({"bayes": GaussianNB()}, *load_iris(return_X_y=True))
     >>> display = ComparisonDisplay.from_comparison(comparison, score="accuracy")
     >>> [label.get_text() for label in display.ax_.get_yticklabels()]

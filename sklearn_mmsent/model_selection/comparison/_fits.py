@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from sklearn_mmsent.compose._parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
-from sklearn_mmsent.model_selection._batched_fit import Fold, fit_together
+from sklearn_mmsent.model_selection._batched_fit import Fold, fit_batched
 from sklearn_mmsent.model_selection.comparison._responses import Kept, Responses
 from sklearn_mmsent.model_selection.comparison._scoring import compute
 from sklearn_mmsent.utils._metadata import fit_metadata
@@ -69,7 +69,7 @@ def seeds_of(model, seeds):
     return list(seeds) if uses_seeds(model) else list(seeds)[:1]
 
 
-def run_all(models, data, splits, *, seeds, n_jobs, fused):
+def run_all(models, data, splits, *, seeds, n_jobs, batched):
     """Fit and score all models.
 
     Parameters
@@ -84,7 +84,7 @@ def run_all(models, data, splits, *, seeds, n_jobs, fused):
         Of chance in the models.
     n_jobs : int or None
         Number of fits at once, of those that are not trained together.
-    fused : "auto" or bool
+    batched : "auto" or bool
         Whether networks are trained together, as :func:`compare` takes it.
 
     Yields
@@ -92,7 +92,7 @@ def run_all(models, data, splits, *, seeds, n_jobs, fused):
     Run
         As they finish, in any order.
     """
-    together = {name for name, model in models.items() if _is_fused(model, n_jobs, fused)}
+    together = {name for name, model in models.items() if _is_batched(model, n_jobs, batched)}
     tasks = [
         delayed(_run_alone)(name, models[name], data, split, seed)
         for split in splits
@@ -106,13 +106,13 @@ def run_all(models, data, splits, *, seeds, n_jobs, fused):
             # one repeat after another, whose folds' tables are in memory at once
             for repeat in dict.fromkeys(split.repeat for split in splits):
                 of_repeat = [split for split in splits if split.repeat == repeat]
-                yield from _run_together(name, models[name], data, of_repeat, seeds, fused)
+                yield from _run_batched(name, models[name], data, of_repeat, seeds, batched)
 
 
-def _is_fused(model, n_jobs, fused):
-    if fused == "auto":
-        fused = effective_n_jobs(n_jobs) == 1  # several processes are what was asked for
-    return fused and isinstance(final_step(model), BaseFusion)
+def _is_batched(model, n_jobs, batched):
+    if batched == "auto":
+        batched = effective_n_jobs(n_jobs) == 1  # several processes are what was asked for
+    return batched and isinstance(final_step(model), BaseFusion)
 
 
 def _run_alone(name, model, data, split, seed):
@@ -128,11 +128,11 @@ def _run_alone(name, model, data, split, seed):
     return _score(run, model, data)
 
 
-def _run_together(name, model, data, splits, seeds, stack):
+def _run_batched(name, model, data, splits, seeds, batched):
     seeds = seeds_of(model, seeds)
     folds = [data.fold(model, split) for split in splits]
     candidates = [seed_params(model, seed) for seed in seeds]
-    fits = fit_together(model, candidates, folds, stack=stack)
+    fits = fit_batched(model, candidates, folds, batched=batched)
     of_fits = ((seed, split) for seed in seeds for split in splits)
     for (seed, split), fit in zip(of_fits, fits, strict=True):
         run = Run(name, split, seed, fit_seconds=fit.seconds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_mmsent.model_selection._batched_fit import FULL, Fold, fit_together
+from sklearn_mmsent.model_selection._batched_fit import FULL, Fold, fit_batched
 from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD
 from sklearn_mmsent.utils._sklearn import _check_method_params, _safe_split
 
@@ -45,18 +45,18 @@ class Evaluator:
         Told of each step.
     prune : bool
         Whether to ask the study if candidates should be stopped.
-    stack : "auto" or bool
+    batched : "auto" or bool
         As for `train_members`.
     return_train_score : bool
         Whether to score the training rows, too.
     """
 
     def __init__(
-        self, estimator, data, scorer, objective, link, *, prune, stack, return_train_score
+        self, estimator, data, scorer, objective, link, *, prune, batched, return_train_score
     ):
         self.estimator, self.data, self.link = estimator, data, link
         self.scorer, self.objective = scorer, objective
-        self.prune, self.stack = prune, stack
+        self.prune, self.batched = prune, batched
         self.return_train_score = return_train_score
         self.folds = [None] * len(data.splits)
         self.kept = [Recent(KEPT) for _ in data.splits]
@@ -80,7 +80,7 @@ class Evaluator:
             self._finish(candidate)
 
     def _folds_at_once(self, n_candidates):
-        """Return how many folds to train together: as many as fill a stack, to prune early."""
+        """Return how many folds to train at once: enough to fill a batch, so as to prune early."""
         if not self.prune:
             return len(self.folds)
         return -(-FULL // n_candidates)
@@ -88,11 +88,11 @@ class Evaluator:
     def _run_folds(self, candidates, chosen):
         folds = [self._fold(f) for f in chosen]
         watch = _EpochRace(self, candidates, chosen) if self.prune and chosen.start == 0 else None
-        fits = fit_together(
+        fits = fit_batched(
             self.estimator,
             [candidate.params for candidate in candidates],
             [train for train, _ in folds],
-            stack=self.stack,
+            batched=self.batched,
             shared=[self.kept[f] for f in chosen],
             watch=watch,
         )

@@ -84,7 +84,7 @@ def run(plan, n_jobs):
     (list of FrozenTrial, Exception or None)
         The trials that were run, and what ended the search before its time.
     """
-    with optunas_voice(plan.verbose), contextlib.ExitStack() as stack:
+    with optuna_verbosity(plan.verbose), contextlib.ExitStack() as stack:
         if n_jobs > 1 and plan.link["storage"] is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             plan = replace(plan, link=plan.link | {"storage": str(Path(folder) / "study.log")})
@@ -115,7 +115,7 @@ def _in_processes(plan, link, n_jobs):
 
 
 def _work_apart(plan):
-    with optunas_voice(plan.verbose):
+    with optuna_verbosity(plan.verbose):
         link = Link(**plan.link)
         _work(plan, link)
 
@@ -217,7 +217,7 @@ class _Progress:
 
 
 @contextlib.contextmanager
-def optunas_voice(verbose):
+def optuna_verbosity(verbose):
     """Let Optuna tell as much as is asked for, for a while."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.INFO if verbose > 1 else optuna.logging.ERROR)

@@ -21,11 +21,12 @@ from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.model_selection.fusion_search import _checks as checks
 from sklearn_mmsent.model_selection.fusion_search import _results as results
 from sklearn_mmsent.model_selection.fusion_search._evaluate import Data
-from sklearn_mmsent.model_selection.fusion_search._loop import Plan, optunas_voice, run
+from sklearn_mmsent.model_selection.fusion_search._loop import Plan, optuna_verbosity, run
 from sklearn_mmsent.model_selection.fusion_search._pruner import RacePruner
 from sklearn_mmsent.model_selection.fusion_search._sampler import NumberedSampler
 from sklearn_mmsent.model_selection.fusion_search._study import copy_in_memory
-from sklearn_mmsent.spaces import SearchSpace, space_of
+from sklearn_mmsent.spaces import SearchSpace
+from sklearn_mmsent.spaces.space import space_of
 from sklearn_mmsent.utils._sklearn import (
     BaseSearchCV,
     Interval,
@@ -96,7 +97,7 @@ class FusionSearchCV(BaseSearchCV):
         shape; others one by one.
     n_jobs : int or None, default=None
         Processes that work on the study; None means 1, -1 all cores.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         Whether networks are trained at once: "auto" lets a short measurement decide; True
         and False fix it, which makes results repeat to the last bit on one machine.
     max_failures : int or None, default=20
@@ -179,7 +180,7 @@ class FusionSearchCV(BaseSearchCV):
         "storage": [str, os.PathLike, BaseStorage, None],
         "study_name": [str],
         "n_together": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "stack": [StrOptions({"auto"}), "boolean"],
+        "batched": [StrOptions({"auto"}), "boolean"],
         "max_failures": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
@@ -205,7 +206,7 @@ class FusionSearchCV(BaseSearchCV):
         study_name="fusion-search",
         n_together="auto",
         n_jobs=None,
-        stack="auto",
+        batched="auto",
         max_failures=20,
         error_score=float("nan"),
         return_train_score=False,
@@ -230,7 +231,7 @@ class FusionSearchCV(BaseSearchCV):
         self.study_name = study_name
         self.n_together = n_together
         self.n_jobs = n_jobs
-        self.stack = stack
+        self.batched = batched
         self.max_failures = max_failures
         self.error_score = error_score
         self.return_train_score = return_train_score
@@ -270,7 +271,7 @@ class FusionSearchCV(BaseSearchCV):
         data = Data(X, y, splits, dict(routed.estimator.fit), dict(routed.scorer.score))
         plan = self._plan(data, scorer, objective, began)
         trials, error = run(plan, effective_n_jobs(self.n_jobs))
-        with optunas_voice(0):
+        with optuna_verbosity(0):
             self.study_ = copy_in_memory(self.study_name, trials)
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         if trials:
@@ -345,7 +346,7 @@ class FusionSearchCV(BaseSearchCV):
                 "scorer": scorer,
                 "objective": objective,
                 "prune": self.pruner is not None,
-                "stack": self.stack,
+                "batched": self.batched,
                 "return_train_score": self.return_train_score,
             },
             start_from=checks.earlier_candidates(self.start_from, self.n_start),

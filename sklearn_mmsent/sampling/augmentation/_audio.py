@@ -108,7 +108,7 @@ class AudioAugmenter(BaseAugmenter):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import AudioAugmenter
+    >>> from sklearn_mmsent.sampling import AudioAugmenter
     >>> tones = [np.sin(np.arange(8000) * pitch) for pitch in (0.1, 0.2, 0.3)]
     >>> X = pd.DataFrame({"audio": [(tone, 8000) for tone in tones]})
     >>> augmenter = AudioAugmenter(stretch=0, pitch=0, random_state=0)

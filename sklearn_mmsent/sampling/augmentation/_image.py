@@ -95,7 +95,7 @@ class ImageAugmenter(BaseAugmenter):
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_mmsent import ImageAugmenter
+    >>> from sklearn_mmsent.sampling import ImageAugmenter
     >>> photos = [np.full((24, 32, 3), shade, dtype=np.uint8) for shade in (20, 90, 200)]
     >>> X = pd.DataFrame({"image": photos})
     >>> X_new, y_new = ImageAugmenter(random_state=0).fit_resample(X, ["neg", "pos", "pos"])

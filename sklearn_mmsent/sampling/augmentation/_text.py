@@ -96,7 +96,7 @@ class TextAugmenter(BaseAugmenter):
     Examples
     --------
     >>> import pandas as pd
-    >>> from sklearn_mmsent import TextAugmenter
+    >>> from sklearn_mmsent.sampling import TextAugmenter
     >>> X = pd.DataFrame({"text": ["not a bad film at all", "the film was dull"]})
     >>> augmenter = TextAugmenter(
     ...     factor=1, insert=0, swap=0, delete=0, synonyms={"film": ["movie"]}, random_state=0

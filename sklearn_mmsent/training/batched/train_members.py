@@ -28,8 +28,8 @@ from sklearn_mmsent.utils._random import torch_seed
 
 GAIN = 1.1  # that a stack must show to be taken
 STEPS = 4  # that are timed, of the stack and of a lone member in turn
-WORTH = 100  # steps of a member from which on it is worth looking
-ENOUGH = 8  # members of one stream that make a stack of their own on a CPU
+MIN_STEPS_TO_MEASURE = 100  # steps of a member from which on it is worth looking
+MIN_MEMBERS = 8  # members of one stream that make a stack of their own on a CPU
 
 _gains = {}  # measured in this process
 
@@ -54,7 +54,7 @@ class Trained:
     how: str = ""
 
 
-def train_members(members, *, stack="auto", max_bytes=None, devices=None, watch=None):
+def train_members(members, *, batched="auto", max_bytes=None, devices=None, watch=None):
     """Train many networks, each as `train_network` would alone.
 
     Those that are alike but for weights, rows, statistics, learning rate, weight decay, clipping,
@@ -70,7 +70,7 @@ def train_members(members, *, stack="auto", max_bytes=None, devices=None, watch=
     ----------
     members : list of Member
         What to train.
-    stack : "auto" or bool, default="auto"
+    batched : "auto" or bool, default="auto"
         "auto" stacks what a short measurement shows to be faster so; one decision holds for all
         like members of a process. True stacks what can be stacked; False trains one by one.
     max_bytes : int or None, default=None
@@ -90,7 +90,7 @@ def train_members(members, *, stack="auto", max_bytes=None, devices=None, watch=
         In the order of the members. A member that diverges, or cannot be built, has an error
         and leaves the others alone.
     """
-    train = functools.partial(_train, stack=stack, max_bytes=max_bytes)
+    train = functools.partial(_train, batched=batched, max_bytes=max_bytes)
     devices, numbers = choose_devices(members, devices)
     if not devices:
         return train(members, watch=watch)
@@ -101,13 +101,13 @@ def train_members(members, *, stack="auto", max_bytes=None, devices=None, watch=
     return [in_order[i] for i in range(len(members))]
 
 
-def _train(members, stack, max_bytes, watch=None):
+def _train(members, batched, max_bytes, watch=None):
     """Train members in this process."""
     results = [Trained() for _ in members]
     keys = _keys(members, results)
     groups = {}
     for i, member in enumerate(members):
-        reason = _reason_alone(member) if stack else "stack=False"
+        reason = _reason_alone(member) if batched else "batched=False"
         if results[i].error is not None:
             results[i].how = "not at all: another run could not find it again"
         elif reason:
@@ -119,7 +119,7 @@ def _train(members, stack, max_bytes, watch=None):
             i = numbers[0]
             _train_alone(members[i], results[i], "no other is like it", keys[i], watch)
         else:
-            _Group(members, results, keys, stack, max_bytes, watch).train(numbers)
+            _Group(members, results, keys, batched, max_bytes, watch).train(numbers)
     return results
 
 
@@ -138,9 +138,9 @@ def _keys(members, results):
 class _Group:
     """Members whose settings are alike."""
 
-    def __init__(self, members, results, keys, stack, max_bytes, watch):
+    def __init__(self, members, results, keys, batched, max_bytes, watch):
         self.members, self.results, self.keys = members, results, keys
-        self.stack, self.max_bytes, self.watch = stack, max_bytes, watch
+        self.batched, self.max_bytes, self.watch = batched, max_bytes, watch
 
     def train(self, numbers):
         """Train the members of some numbers."""
@@ -174,7 +174,7 @@ class _Group:
         packs, others = [], []
         on_cpu = torch.device(self.members[numbers[0]].device).type == "cpu"
         for of_stream in streams.values():
-            if on_cpu and len(of_stream) >= ENOUGH:
+            if on_cpu and len(of_stream) >= MIN_MEMBERS:
                 packs += cut(of_stream, size)
             else:
                 others += of_stream
@@ -229,8 +229,8 @@ class _Group:
         """Return why not to stack networks, or None."""
         first, net = members[0], nets[0]
         n_steps = -(-len(first.train) // first.batch_size) * first.max_epochs
-        if self.stack != "auto" or n_steps < WORTH:
-            return _cannot(members, nets)
+        if self.batched != "auto" or n_steps < MIN_STEPS_TO_MEASURE:
+            return stack_blocker(members, nets)
         shared = len({stream_key(member, training=True) for member in members}) == 1
         key = (plan_key(first), network_key(net.module_), len(members), shared)
         key = (*key, torch.get_num_threads())
@@ -239,7 +239,7 @@ class _Group:
             _gains.setdefault(key, gain)
         else:
             if key not in _gains:
-                _gains[key] = _cannot(members, nets) or _gain(members, nets)
+                _gains[key] = stack_blocker(members, nets) or _gain(members, nets)
             gain = _gains[key]
             decided.set("gain", gain)
         if isinstance(gain, str):
@@ -252,7 +252,7 @@ class _Group:
 
     def _key(self, what, numbers):
         """Return the digest of some members together."""
-        return digest((what, self.stack, self.max_bytes, [self.keys[i] for i in numbers]))
+        return digest((what, self.batched, self.max_bytes, [self.keys[i] for i in numbers]))
 
     def _decisions(self, what, numbers):
         """Return what has been decided about members, which a resumed run is to decide alike."""
@@ -316,7 +316,7 @@ def _loss(net, batch):
     return net.get_loss(net.infer(inputs), target, training=True)
 
 
-def _cannot(members, nets):
+def stack_blocker(members, nets):
     """Try one step of a stack; return why it does not work, or None."""
     module = nets[0].module_
     if not all(p.requires_grad for p in module.parameters()):

@@ -42,7 +42,7 @@ class LoneCheckpoint:
         state = self._load(net)
         net.checkpoint_ = self
         try:
-            with ctrl_c_told_apart():
+            with distinguish_sigint():
                 if state is not None:  # from which some callbacks learn where they are
                     net.history = state["history"]
                 net.notify("on_train_begin", X=train, y=None)
@@ -153,7 +153,7 @@ def _fill(net, state):
 
 
 @contextlib.contextmanager
-def ctrl_c_told_apart():
+def distinguish_sigint():
     """Let Ctrl-C raise an error of its own: a callback that asks for a stop raises skorch's.
 
     Taken for such a request, it would leave half a training behind as a whole one.

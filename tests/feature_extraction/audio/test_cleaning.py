@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline as make_plain_pipeline
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
-    AudioCleaner,
     Cached,
     FusionClassifier,
     LogMel,
@@ -23,6 +22,7 @@ from sklearn_mmsent import (
     make_pipeline,
 )
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.audio import AudioCleaner
 
 RATE = 16_000
 OFF = {"high_pass": None, "trim_db": None, "level": None}

@@ -11,8 +11,9 @@ import soundfile
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline as make_plain_pipeline
 
-from sklearn_mmsent import MFCC, AudioCleaner, Cached, Denoise
+from sklearn_mmsent import MFCC, Cached
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.audio import AudioCleaner, AudioDenoiser
 
 RATE = 16_000
 
@@ -51,7 +52,7 @@ def snr(sound, found):
 
 
 def denoise(cell, **parameters):
-    samples, rate = Denoise(**parameters).fit_transform([cell])[0]
+    samples, rate = AudioDenoiser(**parameters).fit_transform([cell])[0]
     assert samples.dtype == np.float32
     assert rate == parameters.get("sample_rate", RATE)
     return samples
@@ -150,7 +151,7 @@ def test_other_rates():
 
 def test_deterministic_and_without_company():
     noisy = [mixed(voice(1.0, seed), hiss(RATE), 5) for seed in range(3)]
-    denoiser = Denoise().fit([])
+    denoiser = AudioDenoiser().fit([])
     together = denoiser.transform(noisy)
     for copy in (denoiser, pickle.loads(pickle.dumps(denoiser)), clone(denoiser).fit([])):
         for sound, found in zip(noisy, together, strict=True):
@@ -161,7 +162,7 @@ def test_containers_missing_cells_and_the_users_arrays():
     sound = voice()
     sound.flags.writeable = False
     series = pd.Series([sound, None, (sound, 8000)], index=list("abc"), name="clip", dtype=object)
-    denoised = Denoise().fit_transform(series)
+    denoised = AudioDenoiser().fit_transform(series)
     assert denoised.index.tolist() == ["a", "b", "c"]
     assert denoised["b"] is None
     np.testing.assert_array_equal(sound, voice())
@@ -169,16 +170,16 @@ def test_containers_missing_cells_and_the_users_arrays():
 
 def test_unusable_cells_are_named():
     column = pd.Series([voice(), np.array([0.0, np.nan])], index=[7, 8], name="clip")
-    with pytest.raises(CellError, match=r"^Denoise: row 1 \(index 8\), column 'clip'.*NaN"):
-        Denoise().fit_transform(column)
-    with pytest.warns(UserWarning, match="^Denoise: 1 of 2 cells"):
-        denoised = Denoise(on_error="missing").fit_transform(column)
+    with pytest.raises(CellError, match=r"^AudioDenoiser: row 1 \(index 8\), column 'clip'.*NaN"):
+        AudioDenoiser().fit_transform(column)
+    with pytest.warns(UserWarning, match="^AudioDenoiser: 1 of 2 cells"):
+        denoised = AudioDenoiser(on_error="missing").fit_transform(column)
     assert denoised[8] is None
 
 
 def test_in_a_pipeline(tmp_path):
     noisy = mixed(voice(), hiss(3 * RATE), 10)
-    pipe = make_plain_pipeline(AudioCleaner(), Denoise(), Cached(MFCC(), tmp_path))
+    pipe = make_plain_pipeline(AudioCleaner(), AudioDenoiser(), Cached(MFCC(), tmp_path))
     features = pipe.fit_transform([noisy, None, (noisy, 8000)])
     assert np.isnan(features).all(axis=1).tolist() == [False, True, False]
     np.testing.assert_array_equal(pipe.transform([noisy])[0], features[0])

@@ -15,7 +15,7 @@ import soundfile
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import MFCC, LogMel
+from sklearn_mmsent.feature_extraction.audio import MFCC, LogMel
 
 RATE = 16_000
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sklearn_mmsent import STFT, AcousticFunctionals, LogMel
+from sklearn_mmsent import AcousticFunctionals, LogMel
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.audio import STFT
 
 RATE = 16_000
 SETTINGS = [

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import ColorTexture, ImageDenoise, make_pipeline
+from sklearn_mmsent import ColorTexture, make_pipeline
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.image import ImageDenoiser
 
 METHODS = ["median", "nl_means", "tv"]
 
@@ -35,7 +36,7 @@ def salt_and_pepper(clean):
 
 
 def denoise(cell, method="median", **parameters):
-    return ImageDenoise(method, **parameters).fit_transform([cell])[0]
+    return ImageDenoiser(method, **parameters).fit_transform([cell])[0]
 
 
 def error(picture, clean):
@@ -98,19 +99,19 @@ def test_odd_pictures(method, shape):
 
 def test_columns_keep_their_form_and_missing_stays(grain):
     cells = pd.Series([grain, None, float("nan")], index=list("abc"), name="photo")
-    result = ImageDenoise().fit_transform(cells)
+    result = ImageDenoiser().fit_transform(cells)
     assert result.name == "photo"
     assert result.isna().tolist() == [False, True, True]
-    copy = pickle.loads(pickle.dumps(ImageDenoise().fit(cells)))
+    copy = pickle.loads(pickle.dumps(ImageDenoiser().fit(cells)))
     np.testing.assert_array_equal(copy.transform(cells)["a"], result["a"])
 
 
 def test_bad_cells(grain):
     cells = [grain, b"nothing"]
-    with pytest.raises(CellError, match=r"^ImageDenoise: row 1, cell 7 bytes: Pillow finds no"):
-        ImageDenoise().fit_transform(cells)
-    with pytest.warns(UserWarning, match=r"^ImageDenoise: 1 of 2 cells could not be used"):
-        result = ImageDenoise(on_error="missing").fit_transform(cells)
+    with pytest.raises(CellError, match=r"^ImageDenoiser: row 1, cell 7 bytes: Pillow finds no"):
+        ImageDenoiser().fit_transform(cells)
+    with pytest.warns(UserWarning, match=r"^ImageDenoiser: 1 of 2 cells could not be used"):
+        result = ImageDenoiser(on_error="missing").fit_transform(cells)
     assert result[1] is None
     with pytest.raises(CellError, match="max_pixels=9"):
         denoise(grain, max_pixels=9)
@@ -121,4 +122,4 @@ def test_before_an_extractor(clean, grain):
         table = make_pipeline(*steps, ColorTexture()).fit_transform([picture])
         return table["sharpness"].item()
 
-    assert sharpness(grain, ImageDenoise()) < sharpness(grain) / 2
+    assert sharpness(grain, ImageDenoiser()) < sharpness(grain) / 2

@@ -12,7 +12,7 @@ import transformers
 from sklearn_mmsent import make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import ImageEmbedder
+from sklearn_mmsent.feature_extraction.image import ImageEmbedder
 from sklearn_mmsent.feature_extraction.image.embedder import _coarsen
 
 

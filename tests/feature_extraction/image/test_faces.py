@@ -6,8 +6,9 @@ import pytest
 import skimage.data
 from sklearn.base import clone
 
-from sklearn_mmsent import FaceCrops, Pixels, make_extractor, make_pipeline
+from sklearn_mmsent import make_extractor, make_pipeline
 from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.feature_extraction.image import FaceCropper, Pixels
 from sklearn_mmsent.feature_extraction.image.faces import _square
 
 TOP, LEFT, SIDE = 64, 171, 104  # the face of the astronaut: rows, columns, pixels
@@ -25,7 +26,7 @@ def empty():
 
 
 def crop(cell, **parameters):
-    return FaceCrops(**parameters).fit_transform([cell])[0]
+    return FaceCropper(**parameters).fit_transform([cell])[0]
 
 
 def difference(face, picture, row, column):
@@ -93,19 +94,19 @@ def test_min_size(portrait):
 
 def test_no_face(portrait, empty):
     cells = pd.Series([portrait, empty, None], index=list("abc"), name="photo")
-    missing = FaceCrops().fit_transform(cells)  # a warning would be an error here
+    missing = FaceCropper().fit_transform(cells)  # a warning would be an error here
     assert missing.index.tolist() == list("abc")
     assert missing["a"].shape[2] == 3
     assert missing["b"] is None
     assert missing["c"] is None
-    whole = FaceCrops(no_face="whole").fit_transform(cells)
+    whole = FaceCropper(no_face="whole").fit_transform(cells)
     np.testing.assert_array_equal(whole["b"], empty)
     assert whole["c"] is None
     assert crop(np.repeat(empty, 3, axis=0), no_face="whole").shape == (256, 114, 3)
-    with pytest.raises(CellError, match=r"^FaceCrops: row 1 \(index 'b'\), .*no face is found"):
-        FaceCrops(no_face="raise").fit_transform(cells)
-    with pytest.warns(UserWarning, match=r"^FaceCrops: 1 of 3 cells could not be used"):
-        lenient = FaceCrops(no_face="raise", on_error="missing").fit_transform(cells)
+    with pytest.raises(CellError, match=r"^FaceCropper: row 1 \(index 'b'\), .*no face is found"):
+        FaceCropper(no_face="raise").fit_transform(cells)
+    with pytest.warns(UserWarning, match=r"^FaceCropper: 1 of 3 cells could not be used"):
+        lenient = FaceCropper(no_face="raise", on_error="missing").fit_transform(cells)
     assert [cell is None for cell in lenient] == [False, True, True]
 
 
@@ -116,22 +117,22 @@ def test_odd_pictures_have_no_face(shape):
 
 
 def test_bad_cells(portrait):
-    with pytest.raises(CellError, match=r"^FaceCrops: row 1, cell 7 bytes: Pillow finds no pic"):
-        FaceCrops().fit_transform([portrait, b"nothing"])
+    with pytest.raises(CellError, match=r"^FaceCropper: row 1, cell 7 bytes: Pillow finds no pic"):
+        FaceCropper().fit_transform([portrait, b"nothing"])
     with pytest.raises(CellError, match="max_pixels=9"):
         crop(portrait, max_pixels=9)
 
 
 def test_twice_the_same_and_input_untouched(portrait):
     copy = portrait.copy()
-    transformer = FaceCrops().fit([portrait])
+    transformer = FaceCropper().fit([portrait])
     first, again = transformer.transform([portrait]), clone(transformer).fit_transform([portrait])
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(portrait, copy)
 
 
 def test_before_an_extractor(portrait, empty):
-    face = make_pipeline(FaceCrops(), Pixels((8, 8)))
+    face = make_pipeline(FaceCropper(), Pixels((8, 8)))
     extractor = make_extractor(face=("photo", face), image=("photo", Pixels((4, 4))))
     cells = np.empty(3, dtype=object)
     cells[:] = [portrait, empty, None]
@@ -148,5 +149,5 @@ def test_real_faces(real_data):
     photos = sorted((real_data / "mvsa_single" / "images").glob("*.jpg"))[:100]
     if not photos:
         pytest.skip("the folder MMSENT_DATA has no mvsa_single/images")
-    share = np.mean([cell is not None for cell in FaceCrops().fit_transform(photos)])
+    share = np.mean([cell is not None for cell in FaceCropper().fit_transform(photos)])
     assert 0.1 < share < 0.4

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import ColorTexture, Pixels
+from sklearn_mmsent.feature_extraction.image import ColorTexture, Pixels
 from sklearn_mmsent.feature_extraction.image._descriptors import hsv
 
 GROUPS = ("color_stats", "histograms", "hog", "lbp", "edges")

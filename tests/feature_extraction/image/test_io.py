@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import (
+from sklearn_mmsent.feature_extraction.image import (
     ColorTexture,
-    FaceCrops,
-    ImageDenoise,
+    FaceCropper,
+    ImageDenoiser,
     ImageEmbedder,
     Pixels,
 )
@@ -24,7 +24,7 @@ from sklearn_mmsent.feature_extraction import (
 def readers(folders):
     """One of each that reads pictures."""
     embedder = ImageEmbedder(folders / "clip", device="cpu")
-    return [Pixels((6, 6)), ColorTexture((32, 32)), embedder, FaceCrops(), ImageDenoise()]
+    return [Pixels((6, 6)), ColorTexture((32, 32)), embedder, FaceCropper(), ImageDenoiser()]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_of_a_moving_png_the_first_frame_counts(tmp_path):
 def test_extreme_proportions(readers, tmp_path, size):
     path = saved(tmp_path / "thin.png", Image.new("RGBA", size, (255, 0, 0, 90)), "PNG")
     for reader in readers:
-        reader.set_params(**({"no_face": "whole"} if isinstance(reader, FaceCrops) else {}))
+        reader.set_params(**({"no_face": "whole"} if isinstance(reader, FaceCropper) else {}))
         (result,) = reader.fit_transform([path])
         assert np.isfinite(result).all()
 

@@ -15,7 +15,7 @@ import transformers
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import ImageEmbedder
+from sklearn_mmsent.feature_extraction.image import ImageEmbedder
 from sklearn_mmsent.pretrained import image, loading
 
 

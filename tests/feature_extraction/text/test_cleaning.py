@@ -13,15 +13,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline as make_plain_pipeline
 
-from sklearn_mmsent import (
-    Cached,
-    FusionClassifier,
-    TextCleaner,
-    TfidfEmbedder,
-    make_extractor,
-    make_pipeline,
-)
+from sklearn_mmsent import Cached, FusionClassifier, TfidfEmbedder, make_extractor, make_pipeline
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
+from sklearn_mmsent.feature_extraction.text import TextCleaner
 
 OFF = {
     "fix_encoding": False,

@@ -15,7 +15,8 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction import Cached, TextEmbedder, TfidfEmbedder
+from sklearn_mmsent.feature_extraction import Cached
+from sklearn_mmsent.feature_extraction.text import TextEmbedder, TfidfEmbedder
 from sklearn_mmsent.pretrained import loading, text
 
 TEXTS = [

@@ -6,9 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from sklearn_mmsent import SentimentLexicon
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
-from sklearn_mmsent.feature_extraction.text import lexicon
+from sklearn_mmsent.feature_extraction.text import SentimentLexicon, lexicon
 
 
 def test_scores_are_vaders():

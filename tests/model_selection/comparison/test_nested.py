@@ -12,13 +12,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedG
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mmsent import (
-    BatchedGridSearchCV,
-    FusionClassifier,
-    FusionSearchCV,
-    TunedOffsetsClassifierCV,
-    compare,
-)
+from sklearn_mmsent import BatchedGridSearchCV, FusionClassifier, FusionSearchCV, compare
+from sklearn_mmsent.model_selection import TunedOffsetsClassifierCV
 
 N = 72
 RNG = np.random.default_rng(0)

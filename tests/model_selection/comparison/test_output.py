@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 
-from sklearn_mmsent import ComparisonDisplay, FillBlocks, compare, make_pipeline
+from sklearn_mmsent import FillBlocks, compare, make_pipeline
+from sklearn_mmsent.model_selection import ComparisonDisplay
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))

@@ -21,7 +21,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mmsent import (
     BatchedGridSearchCV,
-    DependsOn,
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
@@ -29,6 +28,7 @@ from sklearn_mmsent import (
     make_pipeline,
 )
 from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD, RacePruner
+from sklearn_mmsent.spaces import DependsOn
 
 CHEAP = {"max_epochs": 5, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
 CLASSIFIER = FusionClassifier(**CHEAP)
@@ -38,7 +38,7 @@ EXPECTED_FAILURES = {
         "a row of weight two is one row in one batch; two rows fall into two batches"
     )
 }
-QUICK = {"level": None, "n_trials": 6, "cv": 2, "random_state": 0, "stack": True}
+QUICK = {"level": None, "n_trials": 6, "cv": 2, "random_state": 0, "batched": True}
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_trials_stop_after_some_epochs(table, stack):
     clf = clone(CLASSIFIER).set_params(max_epochs=16, early_stopping=False)
     options = {"pruner_params": {"keep_epochs": 0.3, "n_others": 2}, "scoring": "neg_log_loss"}
     search = FusionSearchCV(
-        clf, {"lr": loguniform(1e-4, 3e-2)}, **options, **QUICK | {"n_trials": 8, "stack": stack}
+        clf, {"lr": loguniform(1e-4, 3e-2)}, **options, **QUICK | {"n_trials": 8, "batched": stack}
     ).fit(X, y)
     records = [t.user_attrs["fusion_search:record"] for t in search.study_.trials]
     stopped = [record for record in records if not record["test"]]

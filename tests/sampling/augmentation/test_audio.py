@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import MFCC, AudioAugmenter, LogMel
+from sklearn_mmsent import MFCC, LogMel
+from sklearn_mmsent.sampling import AudioAugmenter
 from sklearn_mmsent.sampling.augmentation._audio import _power
 
 RATE = 8000

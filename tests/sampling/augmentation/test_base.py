@@ -6,13 +6,9 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_validate
 
-from sklearn_mmsent import (
-    AudioAugmenter,
-    CellError,
-    ImageAugmenter,
-    TextAugmenter,
-    make_pipeline,
-)
+from sklearn_mmsent import make_pipeline
+from sklearn_mmsent.exceptions import CellError
+from sklearn_mmsent.sampling import AudioAugmenter, ImageAugmenter, TextAugmenter
 
 SYNONYMS = {"the": ["this", "that"], "film": ["movie"], "day": ["date"]}
 AUGMENTERS = [

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sklearn_mmsent import ColorTexture, ImageAugmenter, Pixels
+from sklearn_mmsent import ColorTexture
+from sklearn_mmsent.feature_extraction.image import Pixels
+from sklearn_mmsent.sampling import ImageAugmenter
 
 OFF = {"flip": 0, "crop": 0, "rotate": 0, "color": 0, "blur": 0, "erase": 0}
 RNG = np.random.default_rng(0)

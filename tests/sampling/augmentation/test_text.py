@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from sklearn_mmsent import CellError, TextAugmenter, TfidfEmbedder
-from sklearn_mmsent.exceptions import MissingDependencyError
+from sklearn_mmsent import TfidfEmbedder
+from sklearn_mmsent.exceptions import CellError, MissingDependencyError
+from sklearn_mmsent.sampling import TextAugmenter
 from sklearn_mmsent.sampling.augmentation import _text
 
 SYNONYMS = {"film": ["movie", "bad movie", "film"], "shown": ["screened"], "house": ["home"]}

@@ -1,0 +1,5 @@
+from .frames import VideoFrames
+
+__all__ = [
+    "VideoFrames",
+]
