@@ -40,7 +40,7 @@ from sklearn_mmsent import (
     predict_timeline,
 )
 from sklearn_mmsent.feature_extraction.audio import AudioCleaner
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.inspection import ConflictDetector, agreement_report, modality_contributions
 
 OPPOSITES = [("negative", "positive")]

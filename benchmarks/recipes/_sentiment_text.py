@@ -18,10 +18,10 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sklearn_mmsent import FusionMultitask, make_extractor, make_pipeline
-from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text import TextCleaner, TokenIds
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 
 #: Of the two heads, in the order of the features.
 OUTPUTS = ("negative", "neutral", "positive", "film_negative", "film_positive")

@@ -95,6 +95,35 @@ def is_indicator(name, names):
     )
 
 
+def carried_columns(names_in, names_out):
+    """Return the columns that a step of a pipeline hands on.
+
+    Indicators of blocks bypass the step, so that a scaler does not turn lengths into z-scores.
+
+    Parameters
+    ----------
+    names_in, names_out : sequence of str
+        Input columns of the step's transformer, and its output columns.
+
+    Returns
+    -------
+    kept : list of str
+        Output columns of the transformer that are handed on.
+    indicators : list of str
+        Indicators among the input columns, appended unchanged; without those of blocks that the
+        transformer dropped.
+    """
+    names = set(map(str, names_in))
+    indicators = [name for name in names_in if is_indicator(name, names)]
+    kept = [name for name in names_out if name not in indicators]
+    dropped = _block_names(names.difference(indicators)) - _block_names(kept)
+    return kept, [name for name in indicators if name.rpartition(SEPARATOR)[0] not in dropped]
+
+
+def _block_names(names):
+    return {str(name).rpartition(SEPARATOR)[0] for name in names}
+
+
 @dataclass(frozen=True)
 class _Column:
     """One column name, taken apart."""

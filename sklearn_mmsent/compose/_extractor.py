@@ -12,10 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
-from sklearn_mmsent.feature_extraction.cache import Cached
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, CellTransformer
+from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
 from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
 
 

@@ -7,7 +7,7 @@ from imblearn import pipeline as imblearn_pipeline
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_mmsent.blocks.block import SEPARATOR
-from sklearn_mmsent.blocks.names import is_indicator
+from sklearn_mmsent.blocks.names import carried_columns
 from sklearn_mmsent.utils._sklearn import _name_estimators, _set_output
 
 _CONTAINER = "blocks"
@@ -171,33 +171,6 @@ class _BlockFrames(_set_output.PandasAdapter):
         if not marks and len(kept) == frame.shape[1]:
             return frame
         return pd.concat([frame[kept], X_original[marks].set_axis(frame.index)], axis=1)
-
-
-def carried_columns(names_in, names_out):
-    """Tell which columns a step of a :class:`Pipeline` hands on.
-
-    Parameters
-    ----------
-    names_in, names_out : sequence of str
-        What goes into the step's transformer, and what it makes of it.
-
-    Returns
-    -------
-    kept : list of str
-        Of what it makes.
-    marks : list of str
-        Of what goes in: indicators of blocks, which follow the former untouched.
-    """
-    names = set(map(str, names_in))
-    marks = [name for name in names_in if is_indicator(name, names)]
-    kept = [name for name in names_out if name not in marks]
-    # of a block that the transformer has dropped, the marks go too
-    gone = _owners(names.difference(marks)) - _owners(kept)
-    return kept, [name for name in marks if name.rpartition(SEPARATOR)[0] not in gone]
-
-
-def _owners(names):
-    return {str(name).rpartition(SEPARATOR)[0] for name in names}
 
 
 _set_output.ADAPTERS_MANAGER.register(_BlockFrames())

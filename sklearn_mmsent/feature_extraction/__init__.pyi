@@ -1,8 +1,8 @@
 from . import audio, image, text, video
 from ._base import BaseExtractor
 from ._cell_transformer import CellTransformer
-from ._cells import is_missing
 from .cache import Cached
+from .cells import is_missing
 
 __all__ = [
     "BaseExtractor",

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import (
+from sklearn_mmsent.feature_extraction.cells import (
     CellColumn,
     content_key,
     file_content,

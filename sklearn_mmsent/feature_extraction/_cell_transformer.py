@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
+from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
 from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
 
 

@@ -4,7 +4,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.feature_extraction.cells import is_missing
 from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 

@@ -17,9 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction._cells import content_key
 from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._store import FeatureStore
+from sklearn_mmsent.feature_extraction.cells import content_key
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, _fit_context
 
 _BATCHES_PER_CLAIM = 8

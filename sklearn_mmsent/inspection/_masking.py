@@ -10,7 +10,7 @@ from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.compose import MultimodalExtractor
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.feature_extraction import is_missing
 
 
 class Rows:

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import is_regressor
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators import FusionMultitask
 
 

@@ -9,7 +9,7 @@ import joblib
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.training import train_members
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, GroupsConsumerMixin, _num_samples
 
 N_FOLDS = 5

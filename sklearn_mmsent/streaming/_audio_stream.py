@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from sklearn_mmsent.feature_extraction.audio._io import read_samples
+from sklearn_mmsent.feature_extraction.audio.io import read_samples
 from sklearn_mmsent.streaming._resampling import Resampler
 
 _JITTER = 0.05  # seconds by which the times of chunks may differ from the count of samples

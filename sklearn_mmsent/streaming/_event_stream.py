@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 
 import numpy as np
 
-from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.feature_extraction import is_missing
 
 _MOST = 10_000  # events that are kept of one stream
 _INSTANT = 1e-5  # seconds that an event takes

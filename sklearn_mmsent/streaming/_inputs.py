@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
+from sklearn_mmsent.feature_extraction.audio.sliding_spectra import SlidingSpectra
 from sklearn_mmsent.feature_extraction.cache import Cached
 from sklearn_mmsent.feature_extraction.video.frames import VideoFrames
 from sklearn_mmsent.streaming import _event_stream
@@ -77,7 +77,7 @@ def sliding_extractors(extractor, streams):
         column = str(extractor.feature_names_in_[column]) if isinstance(column, int) else column
         stream = streams.get(column) if isinstance(column, str) else None
         if (
-            isinstance(inner, SpectralExtractor)
+            SlidingSpectra.supports(inner)
             and isinstance(stream, AudioStream)
             and inner.sample_rate == stream.rate
         ):

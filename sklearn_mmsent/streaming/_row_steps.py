@@ -13,14 +13,12 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.blocks.filling import fill_arrays
+from sklearn_mmsent.blocks.names import carried_columns
 from sklearn_mmsent.compose import FillBlocks, Pipeline, PresentCells, SelectModalities
-from sklearn_mmsent.compose._pipeline import carried_columns
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
-from sklearn_mmsent.feature_extraction.cache import Cached
+from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, CellTransformer
+from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
 
 # -- from a cell to numbers ----------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from sklearn_mmsent.feature_extraction.audio.sliding_spectra import SlidingSpectra
 from sklearn_mmsent.streaming._audio_stream import AudioStream
 from sklearn_mmsent.streaming._event_stream import words
-from sklearn_mmsent.streaming._sliding_spectra import SlidingSpectra
 
 
 def cut_window(streams, windows, index):

@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_mmsent import FusionClassifier, FusionRegressor, make_clips
 from sklearn_mmsent.blocks import BlockLayout
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.feature_extraction.image import Pixels
 from sklearn_mmsent.nn import Conv1dEncoder, Conv2dEncoder, MLPEncoder
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_mmsent.exceptions import CellError, MissingDependencyError
 from sklearn_mmsent.feature_extraction import BaseExtractor, is_missing
-from sklearn_mmsent.feature_extraction._cells import CellColumn, content_key, describe, file_content
+from sklearn_mmsent.feature_extraction.cells import CellColumn, content_key, describe, file_content
 
 
 class Lengths(BaseExtractor):

@@ -7,10 +7,10 @@ from scipy.signal import resample_poly
 from sklearn_mmsent import MFCC, LogMel
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction.audio import STFT
+from sklearn_mmsent.feature_extraction.audio.sliding_spectra import SlidingSpectra
 from sklearn_mmsent.streaming import _event_stream
 from sklearn_mmsent.streaming._audio_stream import AudioStream
 from sklearn_mmsent.streaming._resampling import Resampler
-from sklearn_mmsent.streaming._sliding_spectra import SlidingSpectra
 
 RATE = 8000
 

@@ -66,7 +66,7 @@ def test_labels_are_the_default(hearing, noise):
 
 
 def test_another_rate_equals_the_whole_resampled(hearing, noise):
-    from sklearn_mmsent.feature_extraction.audio._io import resample
+    from sklearn_mmsent.feature_extraction.audio.io import resample
 
     fast = noise(4, rate=11025)
     events = [("audio", (fast[i : i + 777], 11025)) for i in range(0, len(fast), 777)]

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.ensemble.experts.expert import behind_fill
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._sklearn import BaseSearchCV

@@ -6,7 +6,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 
 from sklearn_mmsent.compose import FillBlocks, Pipeline
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, _BaseImputer
 

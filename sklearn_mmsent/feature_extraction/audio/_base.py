@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import part_names, statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _FRAME, _HOP = 2048, 512  # samples, as `librosa.effects.trim` has them

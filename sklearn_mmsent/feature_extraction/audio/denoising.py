@@ -8,7 +8,7 @@ from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
 _FEWEST_FRAMES = 32  # below them noise and sound cannot be told apart

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.audio._io import TooLongError, read_audio
+from sklearn_mmsent.feature_extraction.audio.io import TooLongError, read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
 _LONGEST = 600.0  # seconds that are read at all, as by the other extractors

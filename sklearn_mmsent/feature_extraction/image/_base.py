@@ -3,7 +3,7 @@
 from numbers import Integral
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.image._io import read_image, resize_image
+from sklearn_mmsent.feature_extraction.image.io import read_image, resize_image
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
-from sklearn_mmsent.feature_extraction.image._io import read_image, shrink_image
+from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.image._io import read_image
+from sklearn_mmsent.feature_extraction.image.io import read_image
 from sklearn_mmsent.pretrained import image as vision
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions

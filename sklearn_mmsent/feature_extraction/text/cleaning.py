@@ -4,7 +4,7 @@ import re
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.text._markup import shorten_runs, split_hashtag, strip_html
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import StrOptions
 

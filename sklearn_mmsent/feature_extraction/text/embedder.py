@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.pretrained import loading, text
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 

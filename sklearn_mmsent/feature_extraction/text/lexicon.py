@@ -6,7 +6,7 @@ from itertools import islice
 from numbers import Integral
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 

@@ -12,7 +12,7 @@ from sklearn.utils.extmath import randomized_svd, svd_flip
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
 

@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import numbered
-from sklearn_mmsent.feature_extraction.text._texts import read_text
 from sklearn_mmsent.feature_extraction.text._word_vectors import load_vectors
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 

@@ -8,13 +8,13 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import _media
+from sklearn_mmsent.feature_extraction import media
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._cells import describe, is_missing
 from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
-from sklearn_mmsent.feature_extraction._files import is_file_cell, open_cell
 from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics, summarize
+from sklearn_mmsent.feature_extraction.cells import describe, is_missing
+from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, StrOptions
 
 
@@ -209,11 +209,11 @@ class VideoFrames(BaseExtractor):
             name = type(self).__name__
             with (
                 open_cell(cell) as file,
-                _media.open_media(file, owner=name, extra="video") as container,
+                media.open_media(file, owner=name, extra="video") as container,
             ):
-                seconds = _media.measure_seconds(container, _media.video_stream(container))
+                seconds = media.measure_seconds(container, media.video_stream(container))
                 rate = self._rate(seconds)
-                frames = _media.picture_frames(container, rate, max_pixels=self.max_pixels)
+                frames = media.picture_frames(container, rate, max_pixels=self.max_pixels)
                 yield from islice(frames, self.max_steps)
         else:
             yield from self._array_frames(cell)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.inspection._networks import networks_of
 from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, legend_beside, new_axes
 

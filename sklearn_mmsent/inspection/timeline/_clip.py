@@ -7,9 +7,8 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.compose import MultimodalExtractor
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import Cached
-from sklearn_mmsent.feature_extraction._cells import is_missing
-from sklearn_mmsent.feature_extraction.audio._io import read_samples
+from sklearn_mmsent.feature_extraction import Cached, is_missing
+from sklearn_mmsent.feature_extraction.audio.io import read_samples
 from sklearn_mmsent.feature_extraction.video import VideoFrames
 from sklearn_mmsent.inspection.timeline._tracks import Constant, Samples, Words, open_frames
 

@@ -8,7 +8,7 @@ from scipy.signal import find_peaks
 from sklearn.utils import Bunch
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.feature_extraction import is_missing
 from sklearn_mmsent.inspection._predictions import Predictor
 from sklearn_mmsent.inspection.timeline._changes import change_points
 from sklearn_mmsent.inspection.timeline._clip import open_clip

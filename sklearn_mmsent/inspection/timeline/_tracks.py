@@ -5,8 +5,8 @@ from itertools import islice
 import numpy as np
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import _media
-from sklearn_mmsent.feature_extraction._files import is_file_cell, open_cell
+from sklearn_mmsent.feature_extraction import media
+from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
 
 
 class Samples:
@@ -50,7 +50,7 @@ class Frames:
     def __init__(self, cell, rate, max_pixels):
         self.cell, self.rate, self.max_pixels = cell, rate, max_pixels
         with self._open() as container:
-            self.seconds = _media.measure_seconds(container, _media.video_stream(container))
+            self.seconds = media.measure_seconds(container, media.video_stream(container))
         self._coming, self._held, self._first = self._decode(), [], 0
 
     def cut(self, windows, i):
@@ -74,7 +74,7 @@ class Frames:
 
     def _decode(self):
         with self._open() as container:
-            yield from _media.picture_frames(container, self.rate, max_pixels=self.max_pixels)
+            yield from media.picture_frames(container, self.rate, max_pixels=self.max_pixels)
 
 
 class _OpenVideo:
@@ -86,11 +86,11 @@ class _OpenVideo:
     def __enter__(self):
         self._file = open_cell(self.cell)
         file = self._file.__enter__()
-        self._media = _media.open_media(file, owner="predict_timeline", extra="video")
-        return self._media.__enter__()
+        self.media = media.open_media(file, owner="predict_timeline", extra="video")
+        return self.media.__enter__()
 
     def __exit__(self, *error):
-        self._media.__exit__(*error)
+        self.media.__exit__(*error)
         return self._file.__exit__(*error)
 
 

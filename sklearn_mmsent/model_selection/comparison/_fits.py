@@ -7,7 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.model_selection._batched_fit import Fold, fit_batched
 from sklearn_mmsent.model_selection.comparison._responses import Kept, Responses

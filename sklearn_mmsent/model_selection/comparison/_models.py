@@ -6,7 +6,7 @@ from collections import Counter
 from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from sklearn_mmsent.compose._parts import final_step
+from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.model_selection._batched_search import BatchedGridSearchCV
 from sklearn_mmsent.model_selection._splits import choose_splitter, split_rows, splits_inside
 

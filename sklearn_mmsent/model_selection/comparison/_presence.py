@@ -7,7 +7,7 @@ import pandas as pd
 
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.feature_extraction._cells import is_missing
+from sklearn_mmsent.feature_extraction import is_missing
 
 SEPARATOR = "__"
 NONE = "none"

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.signal import fftconvolve
 
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval

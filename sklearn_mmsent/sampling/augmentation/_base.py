@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import CellColumn, is_missing
+from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from sklearn_mmsent.feature_extraction.image._io import read_image, shrink_image
+from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval

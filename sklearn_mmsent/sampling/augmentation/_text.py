@@ -6,7 +6,7 @@ from functools import lru_cache
 from numbers import Real
 
 from sklearn_mmsent.exceptions import MissingDependencyError
-from sklearn_mmsent.feature_extraction.text._texts import read_text
+from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions

@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_mmsent import LogMel
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 
 RATE = 16_000
 KINDS = {

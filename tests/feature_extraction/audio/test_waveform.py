@@ -11,7 +11,7 @@ from sklearn_mmsent import make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction.audio import Waveform
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 
 RATE = 16_000
 

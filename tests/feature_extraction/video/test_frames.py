@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_mmsent import ColorTexture, LogMel, TfidfEmbedder, VideoFrames, make_extractor
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import CellTransformer, _media
+from sklearn_mmsent.feature_extraction import CellTransformer, media
 from sklearn_mmsent.feature_extraction.image import Pixels
 
 GRAY = Pixels(size=(1, 1), color="gray")  # of a clip from write_clip: how bright a frame is
@@ -55,8 +55,8 @@ def test_long_clips_are_spread_or_cropped(tmp_path, write_clip):
 
 def test_arrays_and_files_agree(tmp_path, write_clip):
     path = write_clip(tmp_path / "fade.mkv", video="ffv1", audio=None, seconds=1.3)
-    with open(path, "rb") as file, _media.open_media(file, owner="test", extra="video") as media:
-        frames = np.stack(list(_media.picture_frames(media, 10, max_pixels=10_000)))
+    with open(path, "rb") as file, media.open_media(file, owner="test", extra="video") as container:
+        frames = np.stack(list(media.picture_frames(container, 10, max_pixels=10_000)))
     assert frames.shape == (13, 48, 64, 3)
     for rate in (3, 10, 25):
         for max_steps in (4, 40):

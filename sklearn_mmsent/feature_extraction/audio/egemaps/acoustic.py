@@ -7,9 +7,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._names import part_names, statistic_names
-from sklearn_mmsent.feature_extraction.audio._io import read_audio
 from sklearn_mmsent.feature_extraction.audio.egemaps import formants, functionals, timbre, voice
 from sklearn_mmsent.feature_extraction.audio.egemaps.periods import jitter_and_shimmer
+from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._files import looks_like
+from sklearn_mmsent.feature_extraction.files import looks_like
 from sklearn_mmsent.utils._optional import import_optional
 
 _FORMATS = (

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import describe
-from sklearn_mmsent.feature_extraction._files import is_file_cell, looks_like, open_cell
+from sklearn_mmsent.feature_extraction.cells import describe
+from sklearn_mmsent.feature_extraction.files import is_file_cell, looks_like, open_cell
 from sklearn_mmsent.utils._optional import import_optional
 
 # Not every format that Pillow knows: EPS would run Ghostscript on the user's file, and formats

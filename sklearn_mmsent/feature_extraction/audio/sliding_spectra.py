@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from sklearn_mmsent.feature_extraction.audio import _spectral
+from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
 from sklearn_mmsent.utils._device import resolve_device
 
 
@@ -38,6 +39,11 @@ class SlidingSpectra:
         # windows whose starts are no whole number of frames apart have no frame in common: of
         # each shift, the place of the first frame that is kept, and the powers of all, (T, M)
         self._kept = {}
+
+    @staticmethod
+    def supports(extractor):
+        """Return whether frames of an extractor can be kept from window to window."""
+        return isinstance(extractor, SpectralExtractor)
 
     def features(self, samples, place):
         """Extract one window.

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction._cells import describe
-from sklearn_mmsent.feature_extraction._files import is_file_cell, looks_like, open_cell
-from sklearn_mmsent.feature_extraction._media import NoMediaError, open_media, sound_frames
+from sklearn_mmsent.feature_extraction.cells import describe
+from sklearn_mmsent.feature_extraction.files import is_file_cell, looks_like, open_cell
+from sklearn_mmsent.feature_extraction.media import NoMediaError, open_media, sound_frames
 from sklearn_mmsent.utils._optional import import_optional
 
 _MIN_RATE, _MAX_RATE = 1_000, 1_000_000  # Hz; beyond them a header is broken
