@@ -77,37 +77,6 @@ def test_every_public_name_is_there_and_listed():
         _ = sklearn_mmsent.Nothing
 
 
-def test_a_floor_uses_only_the_floors_under_it():
-    floors = [
-        {"exceptions"},
-        {"utils"},
-        {"blocks", "pretrained"},
-        {"feature_extraction", "spaces"},
-        {"compose"},
-        {"nn"},
-        {"training"},
-        {"estimators"},
-        {"metrics"},
-        {"datasets", "sampling", "streaming"},
-        {"model_selection"},
-        {"ensemble"},
-        {"inspection"},
-        {"demo"},
-    ]
-    height = {name: level for level, names in enumerate(floors) for name in names}
-    package = ROOT / "sklearn_mmsent"
-    for file in package.rglob("*.py"):
-        own = file.relative_to(package).parts[0].removesuffix(".py")
-        if own == "__init__":
-            continue
-        for target in re.findall(r"^\s*from sklearn_mmsent\.(\w+)", file.read_text(), re.M):
-            assert target == own or height[target] < height[own], f"{file} imports {target}"
-    for file in (package / "nn").rglob("*.py"):
-        assert not re.search(r"(import|from) (numpy|pandas|sklearn|skorch)\b", file.read_text()), (
-            file
-        )
-
-
 # -- docstrings ----------------------------------------------------------------------------------
 
 # what numpydoc counts as an error here, with its own names of the rules

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-import sklearn_mmsent
+from sklearn_mmsent import __version__
 from sklearn_mmsent.exceptions import DataFormatError
 
 _ENTRY, _VERSION = "sklearn_mmsent.encoders", 1
@@ -71,7 +71,7 @@ def write_encoders(path, blocks):
     }
     told = {
         "format_version": _VERSION,
-        "package_version": sklearn_mmsent.__version__,
+        "package_version": __version__,
         "blocks": [{field: getattr(block, field) for field in _FIELDS} for block in blocks],
     }
     content = save(tensors, {_ENTRY: json.dumps(told)})
@@ -148,7 +148,7 @@ def _read_description(metadata, who):
         raise DataFormatError(
             f"{who} has the format version {version}, written by version "
             f"{told.get('package_version')!r:.40} of the package; this is version "
-            f"{sklearn_mmsent.__version__}, which reads {_VERSION}. Update the package."
+            f"{__version__}, which reads {_VERSION}. Update the package."
         )
     fits = isinstance(blocks, list) and all(_is_description(block) for block in blocks)
     if version != _VERSION or not fits or len({b["name"] for b in blocks}) < len(blocks):

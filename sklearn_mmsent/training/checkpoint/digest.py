@@ -13,7 +13,7 @@ import numpy as np
 import skorch
 import torch
 
-import sklearn_mmsent
+from sklearn_mmsent import __version__
 from sklearn_mmsent.training.encoder_start import EncoderStart
 
 FORMAT = 1  # of what is written; a new one finds none of the old files
@@ -21,7 +21,7 @@ CHUNK = 2**24  # bytes of a tensor that are on the CPU at once
 
 #: Packages whose code is told by their version.
 _VERSIONED = {
-    "sklearn_mmsent": sklearn_mmsent.__version__,
+    "sklearn_mmsent": __version__,
     "torch": torch.__version__,
     "skorch": skorch.__version__,
 }
