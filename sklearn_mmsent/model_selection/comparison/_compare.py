@@ -11,7 +11,6 @@ from sklearn.utils import indexable
 from tqdm import tqdm
 
 from sklearn_mmsent.model_selection._splits import (
-    N_FOLDS,
     check_rows,
     choose_splitter,
     split_rows,
@@ -219,14 +218,6 @@ def compare(
         test=test,
         confidence_level=confidence_level,
         error_score=error_score,
-        settings={
-            "rows": len(y),
-            "groups": None if groups is None else len(np.unique(groups)),
-            "cv": _told(cv),
-            **{"n_repeats": n_repeats, "random_state": random_state, "seeds": seeds},
-            **{"batched": batched, "test": test, "baseline": baseline},
-            **{f"model {name!r}": repr(model) for name, model in models.items()},
-        },
     )
 
 
@@ -276,13 +267,6 @@ def _shuffled(splitter, seed):
     if hasattr(splitter, "shuffle"):
         splitter.shuffle = True
     return splitter
-
-
-def _told(cv):
-    """Return how rows were split, in words for those who gave the splits themselves."""
-    if cv is None or isinstance(cv, Integral):
-        return f"{N_FOLDS if cv is None else cv} shuffled folds"
-    return cv if hasattr(cv, "split") else "splits that were given"
 
 
 def _check_power(test, n_splits, n_seeds):

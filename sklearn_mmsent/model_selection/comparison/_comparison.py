@@ -1,14 +1,11 @@
 """Comparison: what came of comparing models."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from sklearn_mmsent.model_selection.comparison import _summary
 from sklearn_mmsent.model_selection.comparison._breakdown import break_down
 from sklearn_mmsent.model_selection.comparison._display import ComparisonDisplay
-from sklearn_mmsent.model_selection.comparison._report import write_html
 from sklearn_mmsent.model_selection.comparison._scoring import primary_of
 
 
@@ -35,8 +32,6 @@ class Comparison:
         Of the intervals.
     error_score : float or "raise"
         Score of fits that failed.
-    settings : dict of str to object, default={}
-        What else was compared by, for the report.
 
     Attributes
     ----------
@@ -88,10 +83,8 @@ class Comparison:
         test,
         confidence_level,
         error_score,
-        settings={},  # noqa: B006 - it is copied
     ):
         self.runs, self.y, self.groups, self.presence = runs, y, groups, presence
-        self.settings = dict(settings)
         self.scorer = scorer
         self.baseline, self.test, self.confidence_level = baseline, test, confidence_level
         self.scores = list(next(run.scores for run in runs if run.scores is not None))
@@ -342,18 +335,3 @@ class Comparison:
         """
         flat = self.table.set_axis(["_".join(names) for names in self.table.columns], axis=1)
         flat.to_csv(path)
-
-    def to_html(self, path, *, title="Comparison of models"):
-        """Write all of it to one HTML file, which opens without a network.
-
-        It holds the table, the picture and the breakdowns of the primary score, what searches
-        chose, and settings and versions.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write.
-        title : str, default="Comparison of models"
-            Of the page.
-        """
-        Path(path).write_text(write_html(self, title), encoding="utf-8")

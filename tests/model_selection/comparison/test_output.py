@@ -1,18 +1,13 @@
 """Tables, pictures and files of a comparison."""
 
-import re
-from html.parser import HTMLParser
-from importlib.metadata import version
-
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 
-from sklearn_mmsent import FillBlocks, compare, make_pipeline
+from sklearn_mmsent import compare
 from sklearn_mmsent.model_selection import ComparisonDisplay
 
 RNG = np.random.default_rng(0)
@@ -83,38 +78,3 @@ def test_picture_of_what_has_no_interval():
     display = comparison.plot(ax=Figure().subplots())
     assert all(point.lines[2] == () for point in display.points_)
     display.figure_.canvas.draw()
-
-
-def test_report(tmp_path):
-    rows = pd.DataFrame(X, columns=["text__a", "face__a"])
-    rows.loc[:9, "text__a"] = np.nan
-    models = {
-        "bayes <b>": make_pipeline(FillBlocks(), GaussianNB()),
-        "grid": make_pipeline(
-            FillBlocks(), GridSearchCV(LogisticRegression(), {"C": [0.01, 1.0]}, cv=2)
-        ),
-    }
-    groups = np.arange(60) // 5
-    comparison = compare(models, rows, Y, groups=groups, cv=3, scoring=SCORING)
-    comparison.to_html(tmp_path / "report.html", title="Mine & yours")
-    page = (tmp_path / "report.html").read_text()
-    HTMLParser().feed(page)
-    assert "<title>Mine &amp; yours</title>" in page
-    assert page.count("<svg") == 1
-    assert "bayes &lt;b&gt;" in page
-    assert "bayes <b>" not in page
-    for told in ("text+face", "f1_macro by group", "What searches chose", "3 shuffled folds"):
-        assert told in page
-    for library in ("scikit-learn", "torch", "sklearn-mmsent"):
-        assert f"{library} {version(library)}" in page
-    # opens without a network: nothing is fetched, nothing is run
-    assert not re.search(r"<script|<link|(src|href)=[\"'](?!#)|url\((?!#)|@import", page)
-    mean = comparison.table.loc["grid", ("f1_macro", "mean")]
-    assert f"<td>{mean:.3f}</td>" in page
-
-
-def test_report_of_arrays_without_groups(comparison, tmp_path):
-    comparison.to_html(tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
-    assert "by group" not in page
-    assert "modalities" not in page
