@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.model_selection.comparison._summary import ERRORS, summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import ERRORS, summarize, to_markdown
 
 REACHED = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 SCORES = (

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 
 METRICS = (
     *("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_weighted"),

@@ -20,7 +20,7 @@ import torch
 
 from sklearn_mmsent import FusionRegressor, intensity_scores, make_extractor
 from sklearn_mmsent.feature_extraction.text import TokenIds
-from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 
 METRICS = (
     *("acc2_has0", "f1_weighted_has0", "acc2_non0", "f1_weighted_non0"),

@@ -37,7 +37,7 @@ from sklearn_mmsent import (
     intensity_scores,
     make_extractor,
 )
-from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 from sklearn_mmsent.nn import FUSIONS
 
 # transformers of several layers, whose docstrings ask for this rate; all others keep the default

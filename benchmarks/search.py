@@ -30,8 +30,8 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from sklearn_mmsent import BatchedGridSearchCV, DeepEnsembleClassifier, FusionClassifier
-from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, note_folds
+from sklearn_mmsent.model_selection.batched_fit import fit_batched
 from sklearn_mmsent.training.batched import train_members as train_module
 
 BLOCKS = {"text": 300, "audio": 74, "face": 35}
@@ -178,15 +178,15 @@ def _members(estimator, X, y, cv, candidates):
         taken.extend(members)
         return [train_module.Trained() for _ in members]
 
-    from sklearn_mmsent.model_selection import _batched_fit
+    from sklearn_mmsent.model_selection import batched_fit
 
-    real, _batched_fit.train_members = _batched_fit.train_members, take
+    real, batched_fit.train_members = batched_fit.train_members, take
     try:
         splits = FrozenSplits(cv, y, estimator)
         folds = note_folds(estimator, X, y, cv=splits, scoring=None, groups=None, params=None)
         fit_batched(estimator, candidates, folds)
     finally:
-        _batched_fit.train_members = real
+        batched_fit.train_members = real
     return taken
 
 

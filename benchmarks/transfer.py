@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_mmsent import FusionClassifier, classification_scores, make_extractor
 from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.feature_extraction.image import Pixels
-from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 
 SIZE = 48
 ENCODER = ("conv2d", {"channels": (16, 32, 64, 128, 128)})

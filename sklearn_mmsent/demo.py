@@ -30,7 +30,7 @@ from sklearn_mmsent import (
     make_pipeline,
     read_table,
 )
-from sklearn_mmsent.model_selection.comparison._summary import to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import to_markdown
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._random import set_seeds
 

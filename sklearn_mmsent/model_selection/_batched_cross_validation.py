@@ -5,8 +5,8 @@ from sklearn.model_selection import cross_val_predict, cross_validate
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
+from sklearn_mmsent.model_selection.batched_fit import fit_batched
 
 _PER_CLASS = ("decision_function", "predict_proba", "predict_log_proba")
 

@@ -9,8 +9,8 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags, indexable
 
-from sklearn_mmsent.model_selection._batched_fit import fit_batched
 from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
+from sklearn_mmsent.model_selection.batched_fit import fit_batched
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, StrOptions, _fit_context, _routing_enabled
 
 

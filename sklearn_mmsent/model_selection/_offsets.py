@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_mmsent.model_selection._batched_cross_validation import batched_cross_val_predict
-from sklearn_mmsent.model_selection._splits import choose_splitter
+from sklearn_mmsent.model_selection.splits import choose_splitter
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._sklearn import (
     HasMethods,

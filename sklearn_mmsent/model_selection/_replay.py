@@ -8,7 +8,7 @@ a second run, over the fitted estimators, scores them and writes the results.
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv, cross_validate
 
-from sklearn_mmsent.model_selection._batched_fit import Fold
+from sklearn_mmsent.model_selection.batched_fit import Fold
 
 
 class _StandIn:

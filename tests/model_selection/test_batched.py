@@ -35,8 +35,8 @@ from sklearn_mmsent import (
 from sklearn_mmsent.model_selection import (
     BatchedRandomizedSearchCV,
     _batched_cross_validation,
-    _batched_fit,
     batched_cross_val_predict,
+    batched_fit,
 )
 
 CHEAP = {"max_epochs": 4, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
@@ -168,7 +168,7 @@ def test_random_splits_are_drawn_once(table, monkeypatch):
         fitted.extend(fold.X.index for fold in folds)
         return fit_batched(estimator, candidates, folds, **options)
 
-    fit_batched = _batched_fit.fit_batched
+    fit_batched = batched_fit.fit_batched
     monkeypatch.setattr(_batched_cross_validation, "fit_batched", spy)
     anew = ShuffleSplit(2, test_size=0.4)
     result = batched_cross_validate(CLASSIFIER, X, y, cv=anew, return_indices=True)
@@ -254,7 +254,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
     X, y = table
     opened, split, trained = [], [], []
     real_open, real_split = FusionClassifier._open, FusionClassifier._split
-    real_train = _batched_fit.train_members
+    real_train = batched_fit.train_members
 
     def train(members, **options):
         trained.extend(members)
@@ -270,7 +270,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
 
     monkeypatch.setattr(FusionClassifier, "_open", open_)
     monkeypatch.setattr(FusionClassifier, "_split", split_)
-    monkeypatch.setattr(_batched_fit, "train_members", train)
+    monkeypatch.setattr(batched_fit, "train_members", train)
     grid = {"lr": [1e-3, 1e-2], "class_weight": [None, "balanced"], "fusion": ["sum", "mean"]}
     search = BatchedGridSearchCV(CLASSIFIER, grid, cv=2, refit=False, batched=True).fit(X, y)
     tables = {member.train.values[0].data_ptr() for member in trained}
@@ -290,7 +290,7 @@ def test_candidates_share_what_they_read(table, monkeypatch):
 
 def test_a_parameter_of_the_network_is_one_that_reading_ignores():
     params = set(CLASSIFIER.get_params())
-    named = _batched_fit._OF_THE_NETWORK | _batched_fit._OF_THE_SPLIT
+    named = batched_fit._OF_THE_NETWORK | batched_fit._OF_THE_SPLIT
     # a new one must be put where it belongs; these decide what a table's rows are
     assert params - named == {"modalities", "device", "ordinal"}
     assert named - params <= {"loss"}

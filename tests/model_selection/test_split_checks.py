@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
-from sklearn_mmsent.model_selection._splits import (
+from sklearn_mmsent.model_selection.splits import (
     OUT_OF_FOLD,
     SCORES,
     SEARCH,

@@ -19,7 +19,7 @@ from sklearn_mmsent.ensemble.experts.expert import name_experts
 from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
 from sklearn_mmsent.ensemble.experts.fitting import Training, name_error, outputs_of, train_expert
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.model_selection._splits import (
+from sklearn_mmsent.model_selection.splits import (
     OUT_OF_FOLD,
     choose_splitter,
     split_rows,

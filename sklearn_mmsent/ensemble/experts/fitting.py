@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mmsent.ensemble.experts.expert import behind_fill
-from sklearn_mmsent.model_selection._batched_fit import Fold, fit_batched
+from sklearn_mmsent.model_selection.batched_fit import Fold, fit_batched
 from sklearn_mmsent.utils._metadata import fit_metadata
 
 

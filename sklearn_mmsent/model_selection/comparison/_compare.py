@@ -10,12 +10,6 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import indexable
 from tqdm import tqdm
 
-from sklearn_mmsent.model_selection._splits import (
-    check_rows,
-    choose_splitter,
-    split_rows,
-    with_whole_groups,
-)
 from sklearn_mmsent.model_selection.comparison import _models
 from sklearn_mmsent.model_selection.comparison._comparison import Comparison
 from sklearn_mmsent.model_selection.comparison._fits import Data, Split, run_all, seeds_of
@@ -26,6 +20,12 @@ from sklearn_mmsent.model_selection.comparison._scoring import (
     inner_scoring,
 )
 from sklearn_mmsent.model_selection.comparison._significance import ENOUGH_FOR_WILCOXON
+from sklearn_mmsent.model_selection.splits import (
+    check_rows,
+    choose_splitter,
+    split_rows,
+    with_whole_groups,
+)
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
 

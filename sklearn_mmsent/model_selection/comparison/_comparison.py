@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_mmsent.model_selection.comparison import _summary
+from sklearn_mmsent.model_selection.comparison import summary
 from sklearn_mmsent.model_selection.comparison._breakdown import break_down
 from sklearn_mmsent.model_selection.comparison._display import ComparisonDisplay
 from sklearn_mmsent.model_selection.comparison._scoring import primary_of
@@ -90,7 +90,7 @@ class Comparison:
         self.scores = list(next(run.scores for run in runs if run.scores is not None))
         self.primary = primary_of(self.scores)
         self.results = self._results(error_score)
-        self.table = _summary.summarize(
+        self.table = summary.summarize(
             self.results,
             self.scores,
             baseline=baseline,
@@ -99,7 +99,7 @@ class Comparison:
         )
         self.chosen_ = self._chosen()
         means = self.table[self.primary, "mean"]
-        self.best_model_ = _summary.best_of(means, self.primary)
+        self.best_model_ = summary.best_of(means, self.primary)
         self.best_score_ = float(means.get(self.best_model_, np.nan))
 
     def __repr__(self):
@@ -142,7 +142,7 @@ class Comparison:
     @property
     def n_splits(self):
         """Number of splits that models were scored on, of all repeats."""
-        return _summary.n_splits(self.results)
+        return summary.n_splits(self.results)
 
     def predictions(self, model=None):
         """Return what was predicted for test rows.
@@ -289,7 +289,7 @@ class Comparison:
         """
         scores = self._check_scores(scores)
         told = self.primary if self.primary in scores else scores[0]
-        columns = {score: _summary.mean_and_std(self.table, score, digits) for score in scores}
+        columns = {score: summary.mean_and_std(self.table, score, digits) for score in scores}
         of = "" if len(scores) == 1 else f" of {told}"
         columns[f"{self.confidence_level:.0%} interval{of}".replace("%", " %")] = {
             name: "-"
@@ -305,7 +305,7 @@ class Comparison:
             columns[f"{seconds} s"] = {
                 name: f"{value:.2g}" for name, value in self.table["seconds", seconds].items()
             }
-        return f"{_summary.write_markdown(columns)}\n\n{self.note}"
+        return f"{summary.write_markdown(columns)}\n\n{self.note}"
 
     @property
     def note(self):

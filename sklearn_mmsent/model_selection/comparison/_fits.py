@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
-from sklearn_mmsent.model_selection._batched_fit import Fold, fit_batched
+from sklearn_mmsent.model_selection.batched_fit import Fold, fit_batched
 from sklearn_mmsent.model_selection.comparison._responses import Kept, Responses
 from sklearn_mmsent.model_selection.comparison._scoring import compute
 from sklearn_mmsent.utils._metadata import fit_metadata

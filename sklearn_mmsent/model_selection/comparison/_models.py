@@ -8,7 +8,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.model_selection._batched_search import BatchedGridSearchCV
-from sklearn_mmsent.model_selection._splits import choose_splitter, split_rows, splits_inside
+from sklearn_mmsent.model_selection.splits import choose_splitter, split_rows, splits_inside
 
 CONSTANT = "constant"
 INNER_FOLDS = 3

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_mmsent.model_selection._splits import SEARCH, choose_splitter
-from sklearn_mmsent.model_selection._splits import split_rows as split_rows_of
+from sklearn_mmsent.model_selection.splits import SEARCH, choose_splitter
+from sklearn_mmsent.model_selection.splits import split_rows as split_rows_of
 from sklearn_mmsent.spaces.domains import Choices, DependsOn
 
 _WHO = "FusionSearchCV"

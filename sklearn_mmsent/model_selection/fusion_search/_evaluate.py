@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_mmsent.model_selection._batched_fit import FULL, Fold, fit_batched
+from sklearn_mmsent.model_selection.batched_fit import FULL, Fold, fit_batched
 from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD
 from sklearn_mmsent.utils._sklearn import _check_method_params, _safe_split
 

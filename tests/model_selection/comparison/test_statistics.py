@@ -11,7 +11,7 @@ from sklearn_mmsent.model_selection.comparison._significance import (
     holm,
     paired_p,
 )
-from sklearn_mmsent.model_selection.comparison._summary import summarize, to_markdown
+from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 
 FIRST = np.array([0.81, 0.79, 0.84, 0.77, 0.80])
 SECOND = np.array([0.78, 0.77, 0.80, 0.78, 0.76])
