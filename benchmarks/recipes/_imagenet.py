@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_mmsent import LogMel
-from sklearn_mmsent.feature_extraction._names import numbered
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
 
 
@@ -41,7 +41,7 @@ class ImageNetFeatures(ImageExtractor):
         return _maps(pictures.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()  # (B, 1280)
 
     def _feature_names(self):
-        return numbered("imagenet", 1280)
+        return numbered_names("imagenet", 1280)
 
 
 class ImageNetFeaturesOfSound(LogMel):
@@ -69,7 +69,7 @@ class ImageNetFeaturesOfSound(LogMel):
 
     def _feature_names(self):
         self._check_settings()
-        return numbered("imagenet", 1280)
+        return numbered_names("imagenet", 1280)
 
 
 @torch.no_grad()

@@ -18,8 +18,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sklearn_mmsent import FusionMultitask, make_extractor, make_pipeline
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text import TextCleaner, TokenIds
 from sklearn_mmsent.feature_extraction.text.io import read_text
 
@@ -147,7 +147,7 @@ class SentimentText(BaseExtractor):
 
     def _feature_names(self):
         width = _network(str(self.path)).net_.module_.encoders[0].project.in_features
-        return [*(f"mood__{name}" for name in OUTPUTS), *numbered("mean__", width)]
+        return [*(f"mood__{name}" for name in OUTPUTS), *numbered_names("mean__", width)]
 
     def _fingerprint(self):
         return joblib.hash(Path(self.path).read_bytes())

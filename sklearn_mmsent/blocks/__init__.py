@@ -8,8 +8,8 @@ column                                    meaning
 ========================================  ==============================================
 ``text__013``                             feature ``013`` of the modality ``text``
 ``audio__egemaps__jitter``                feature ``jitter`` of the part ``egemaps``
-``audio__mfcc03@017``                     coefficient 3 at time step 17 of a sequence
-``image__pixel@2@40@51``                  channel 2, row 40, column 51 of an image
+``audio__mfcc003@017``                    coefficient 3 at time step 17 of a sequence
+``image__pixel@002@040@051``              channel 2, row 40, column 51 of an image
 ``audio__present``, ``audio__length``     written by ``FillBlocks``: is the block there,
                                           and how many of its steps are real
 ========================================  ==============================================
@@ -21,6 +21,19 @@ and any other NaN is an ordinary missing value.
 """
 
 from sklearn_mmsent.blocks.block import Block
+from sklearn_mmsent.blocks.feature_names import (
+    indexed_names,
+    numbered_names,
+    part_names,
+    statistic_names,
+)
 from sklearn_mmsent.blocks.layout import BlockLayout
 
-__all__ = ["Block", "BlockLayout"]
+__all__ = [
+    "Block",
+    "BlockLayout",
+    "indexed_names",
+    "numbered_names",
+    "part_names",
+    "statistic_names",
+]

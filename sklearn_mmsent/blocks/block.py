@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
+from sklearn_mmsent.blocks.feature_names import indexed_names
 
 SEPARATOR = "__"
 PRESENT, LENGTH = "present", "length"
@@ -30,7 +30,7 @@ class Block:
 
     Examples
     --------
-    >>> block = Block("audio__mfcc", start=0, features=("mfcc00", "mfcc01"), extents=(50,))
+    >>> block = Block("audio__mfcc", start=0, features=("mfcc000", "mfcc001"), extents=(50,))
     >>> block.modality, block.kind, block.shape, block.stop
     ('audio', 'sequence', (50, 2), 100)
     """
@@ -82,10 +82,5 @@ class Block:
         list of str
             ``<name>__<feature>``, with ``@`` and the indices where there are inner axes.
         """
-        digits = [len(str(extent - 1)) for extent in self.extents]
-        return [
-            f"{self.name}{SEPARATOR}{feature}"
-            + "".join(f"@{i:0{width}d}" for i, width in zip(index, digits, strict=True))
-            for index in np.ndindex(*self.extents)
-            for feature in self.features
-        ]
+        prefix = self.name + SEPARATOR
+        return [prefix + name for name in indexed_names(self.features, *self.extents)]

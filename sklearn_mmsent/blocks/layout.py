@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mmsent.blocks.block import SEPARATOR, Block
+from sklearn_mmsent.blocks.feature_names import numbered_names
 from sklearn_mmsent.blocks.names import HOW_TO_NAME, column_names_of, parse_names
 from sklearn_mmsent.blocks.reading import read_blocks
 from sklearn_mmsent.exceptions import BlockError
@@ -98,7 +99,7 @@ class BlockLayout:
 
     @classmethod
     def _one_block(cls, names, n_columns):
-        features = tuple(names) if names is not None else _numbered(n_columns)
+        features = tuple(names) if names is not None else tuple(numbered_names("x", n_columns))
         return cls((Block(DEFAULT_NAME, 0, features),), n_columns)
 
     @classmethod
@@ -133,7 +134,7 @@ class BlockLayout:
             if len(shape) == 3:
                 block = Block(name, start, ("x",), shape)
             else:
-                block = Block(name, start, _numbered(shape[-1]), shape[:-1])
+                block = Block(name, start, tuple(numbered_names("x", shape[-1])), shape[:-1])
             blocks.append(block)
             start = block.stop
         if n_columns is not None and start != n_columns:
@@ -239,8 +240,3 @@ class BlockLayout:
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
         return read_blocks(self.blocks, X, stream=stream)
-
-
-def _numbered(n):
-    digits = len(str(max(n - 1, 0)))
-    return tuple(f"x{i:0{digits}d}" for i in range(n))

@@ -12,7 +12,7 @@ from sklearn_mmsent.utils._validation import check_unique
 
 HOW_TO_NAME = (
     "Name columns '<modality>__<feature>' or '<modality>__<part>__<feature>', with zero-padded "
-    "indices after '@' for inner axes ('audio__mfcc03@017'); make_extractor(...) does it for you"
+    "indices after '@' for inner axes ('audio__mfcc003@017'); make_extractor(...) does it for you"
 )
 
 

@@ -9,7 +9,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks import BlockLayout, numbered_names
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import HasMethods, _check_feature_names_in, _fit_context
@@ -312,7 +312,7 @@ def _features(block):
     n = block.shape[0] if block.kind == "image" else block.shape[-1]
     if len(block.features) == n:
         return block.features
-    return tuple(f"{block.features[0]}{i:0{len(str(n - 1))}d}" for i in range(n))
+    return tuple(numbered_names(block.features[0], n))
 
 
 def _frame(block, observed):

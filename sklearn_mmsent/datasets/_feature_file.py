@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.datasets._unpickler import load_pickle
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.utils._sklearn import StrOptions, validate_params
@@ -44,7 +45,7 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
     -------
     Bunch
         ``X`` : DataFrame of shape (n_samples, n_features) with a block per modality: columns
-        ``audio__f07@012`` hold feature 7 of step 12, or ``audio__f07`` where the file has
+        ``audio__f007@012`` hold feature 7 of step 12, or ``audio__f007`` where the file has
         no steps. Steps beyond the real length of a row are NaN, so a row of length 0 lacks
         the modality. Infinities, which some files hold, are NaN too.
         ``y`` : ndarray of shape (n_samples,), ``regression_labels`` as float; None if absent.
@@ -96,7 +97,7 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
     ...         pickle.dump({"train": part}, file)
     ...     data = read_feature_file(f"{folder}/features.pkl")
     >>> data.X.columns[:3].tolist(), data.X.isna().sum(axis=1).tolist(), data.y.tolist()
-    (['audio__f0@0', 'audio__f1@0', 'audio__f0@1'], [0, 4], [1.6, -0.4])
+    (['audio__f000@000', 'audio__f001@000', 'audio__f000@001'], [0, 4], [1.6, -0.4])
     """
     name = os.path.basename(path)
     content = load_pickle(path)
@@ -244,7 +245,7 @@ def _block(reader, modality, dtype):
     values = np.concatenate(list(arrays.values()))
     values[~np.isfinite(values)] = np.nan
     n_features = values.shape[-1]
-    features = [f"{modality}__f{k:0{len(str(n_features - 1))}}" for k in range(n_features)]
+    features = numbered_names(f"{modality}__f", n_features)
     if values.ndim == 2:
         return values, features
 
@@ -258,9 +259,7 @@ def _block(reader, modality, dtype):
                 f"length {lengths[wrong[0]]:g}, expected 0 to {n_steps} steps."
             )
         values[np.arange(n_steps) >= lengths[:, None]] = np.nan
-    width = len(str(n_steps - 1))
-    names = [f"{feature}@{step:0{width}}" for step in range(n_steps) for feature in features]
-    return values.reshape(len(values), -1), names
+    return values.reshape(len(values), -1), indexed_names(features, n_steps)
 
 
 def _cells(texts):

@@ -30,8 +30,8 @@ def test_names_slices_and_shapes_agree():
 def test_names_put_indices_slowest_and_sort():
     block = Block("audio", 0, ("a", "b"), (11,))
     names = block.column_names()
-    assert names[:3] == ["audio__a@00", "audio__b@00", "audio__a@01"]
-    assert names[-1] == "audio__b@10"
+    assert names[:3] == ["audio__a@000", "audio__b@000", "audio__a@001"]
+    assert names[-1] == "audio__b@010"
 
 
 def test_tensor_is_a_reshape_of_the_slice():

@@ -73,9 +73,9 @@ def test_arrays_with_shapes_get_names_in_pandas_mode():
     X = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]])
     fill = FillBlocks(modalities={"text": 2, "face": 1}).set_output(transform="pandas")
     assert fill.fit_transform(X).columns.tolist() == [
-        "text__x0",
-        "text__x1",
-        "face__x0",
+        "text__x000",
+        "text__x001",
+        "face__x000",
         "text__present",
         "face__present",
     ]

@@ -90,10 +90,10 @@ def test_transformers_without_names_and_with_sparse_output(named_table):
     assert out(first, X).columns.tolist() == ["text__functiontransformer0"]
     bins = out(KBinsDiscretizer(2, quantile_method="averaged_inverted_cdf"), X)
     assert bins.columns.tolist() == [
-        "text__x0_0.0",
-        "text__x0_1.0",
-        "text__x1_0.0",
-        "text__x1_1.0",
+        "text__x000_0.0",
+        "text__x000_1.0",
+        "text__x001_0.0",
+        "text__x001_1.0",
     ]
 
 
@@ -191,7 +191,7 @@ def test_before_and_behind_fill_blocks_in_a_pipeline(named_table, first):
     assert not table.isna().any(axis=None)
     text, audio = BlockLayout.from_names(table.columns).blocks
     assert (text.shape, audio.shape) == ((2,), (5, 2))
-    np.testing.assert_array_equal(table["text__present"] == 1, X["text__x0"].notna())
+    np.testing.assert_array_equal(table["text__present"] == 1, X["text__x000"].notna())
 
 
 def test_a_fusion_network_reads_what_it_makes(named_table):
@@ -276,6 +276,6 @@ def test_an_error_that_is_no_value_error_carries_a_note(named_table):
 
 def test_a_block_that_no_training_row_has(named_table):
     X, _, _ = named_table(shapes=FLAT)
-    X.loc[:, "face__x0":] = np.nan
+    X.loc[:, "face__x000":] = np.nan
     with pytest.raises(BlockError, match="no training row has the block 'face'"):
         PerModality(StandardScaler()).fit(X)

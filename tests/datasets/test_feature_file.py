@@ -63,8 +63,10 @@ def test_columns_follow_the_block_contract(write):
     content = {"train": part(3, 0)}
     X = read_feature_file(write(content), modalities=["audio", "text"]).X
     names = X.columns.tolist()
-    assert names[:4] == ["audio__f0@00", "audio__f1@00", "audio__f2@00", "audio__f0@01"]
-    assert names[32:35] == ["audio__f2@10", "text__f00@0", "text__f01@0"]
+    assert names[:4] == [
+        f"audio__{name}" for name in ("f000@000", "f001@000", "f002@000", "f000@001")
+    ]
+    assert names[32:35] == ["audio__f002@010", "text__f000@000", "text__f001@000"]
     assert not any(name.startswith("vision") for name in names)
     tensor = X.iloc[:, :33].to_numpy().reshape(3, 11, 3)
     np.testing.assert_array_equal(tensor[0], content["train"]["audio"][0])
@@ -99,7 +101,7 @@ def test_flat_features_and_infinities(write):
     X = read_feature_file(
         write({"train": part(3, 0, audio=audio, audio_lengths=None)}), modalities=["audio"]
     ).X
-    assert X.columns.tolist() == ["audio__f0", "audio__f1"]
+    assert X.columns.tolist() == ["audio__f000", "audio__f001"]
     assert np.isnan(X.iloc[1, 0])
     assert X.isna().to_numpy().sum() == 1
 

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names, part_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import part_names, statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
@@ -99,7 +99,7 @@ class SpectralExtractor(BaseExtractor):
         names = self._frame_names()
         if self.pooling == "stats":
             return statistic_names(part_names(names, self.parts), self.statistics)
-        return step_names(names, self.max_steps)
+        return indexed_names(names, self.max_steps)
 
     def _highest(self):
         return self.sample_rate / 2 if self.fmax is None else self.fmax

@@ -1,5 +1,6 @@
 """Loudness of the bands in which the ear hears, over time."""
 
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
 
 
@@ -176,5 +177,4 @@ class LogMel(MelExtractor):
         return self._decibels(powers)
 
     def _frame_names(self):
-        width = len(str(self.n_mels - 1))
-        return [f"logmel{band:0{width}}" for band in range(self.n_mels)]
+        return numbered_names("logmel", self.n_mels)

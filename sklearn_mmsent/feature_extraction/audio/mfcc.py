@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
 from sklearn_mmsent.utils._sklearn import Interval
 
@@ -124,7 +125,7 @@ class MFCC(MelExtractor):
     >>> mfcc.fit_transform([tone]).reshape(7, 2)[:, 0].round()  # 0.5 s are six steps
     array([-344., -375., -375., -375., -364., -180.,   nan], dtype=float32)
     >>> print(*mfcc.get_feature_names_out()[:3])
-    mfcc0@0 mfcc1@0 mfcc0@1
+    mfcc000@000 mfcc001@000 mfcc000@001
     """
 
     _parameter_constraints: dict = {
@@ -194,9 +195,10 @@ class MFCC(MelExtractor):
         return torch.cat([coefficients, *derivatives], dim=-1)
 
     def _frame_names(self):
-        width = len(str(self.n_mfcc - 1))
-        kinds = ("", "_delta", "_delta2")[: self.deltas + 1]
-        return [f"mfcc{i:0{width}}{kind}" for kind in kinds for i in range(self.n_mfcc)]
+        names = numbered_names("mfcc", self.n_mfcc)
+        return [
+            name + kind for kind in ("", "_delta", "_delta2")[: self.deltas + 1] for name in names
+        ]
 
     def _check_settings(self):
         super()._check_settings()

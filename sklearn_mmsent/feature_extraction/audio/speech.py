@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names, numbered_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.pretrained import loading
@@ -212,11 +212,10 @@ class SpeechEmbedder(BaseExtractor):
                 f"{notes.chunk_seconds}, which is all that this model hears at a time. Got "
                 f"{self.window_seconds:g} instead."
             )
-        digits = len(str(notes.width - 1))
-        names = [f"emb{i:0{digits}}" for i in range(notes.width)]
+        names = numbered_names("emb", notes.width)
         if self.pooling == "stats":
             return statistic_names(names, self.statistics)
-        return step_names(names, self.max_steps)
+        return indexed_names(names, self.max_steps)
 
     def _notes(self):
         from sklearn_mmsent.pretrained.speech import SpeechNotes

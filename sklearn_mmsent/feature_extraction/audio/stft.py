@@ -2,6 +2,7 @@
 
 import math
 
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
 from sklearn_mmsent.utils._sklearn import StrOptions
 
@@ -127,7 +128,7 @@ class STFT(SpectralExtractor):
     >>> stft.fit_transform([tone]).round()
     array([[ 0.,  16.,  32.,  16.]], dtype=float32)
     >>> print(*stft.get_feature_names_out())
-    stft02_mean stft03_mean stft04_mean stft05_mean
+    stft002_mean stft003_mean stft004_mean stft005_mean
     """
 
     _parameter_constraints: dict = {
@@ -194,8 +195,8 @@ class STFT(SpectralExtractor):
         return _spectral.power_to_db(powers, ref=self.ref, amin=self.amin, top_db=self.top_db)
 
     def _frame_names(self):
-        width = len(str(self.n_fft // 2))
-        return [f"stft{number:0{width}}" for number in self._kept()]
+        names = numbered_names("stft", self.n_fft // 2 + 1)
+        return [names[number] for number in self._kept()]
 
     def _kept(self):
         """Give the numbers of the frequencies from fmin to fmax, both included."""

@@ -4,9 +4,9 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.audio.io import TooLongError, read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
@@ -110,7 +110,7 @@ class Waveform(BaseExtractor):
         return block
 
     def _feature_names(self):
-        return numbered("sample@", self._max_steps())
+        return indexed_names(["sample"], self._max_steps())
 
     def _max_steps(self):
         return max(1, round(self.sample_rate * self.max_seconds))

@@ -8,6 +8,7 @@ stand side by side.
 import numpy as np
 from scipy import ndimage
 
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.utils._optional import import_optional
 
 COLOR_NAMES = (
@@ -104,11 +105,10 @@ def _colourfulness(rgb):
 
 def histogram_names(n_bins):
     """Name the bins of `color_histograms`."""
-    width = len(str(n_bins - 1))
     return [
-        f"{what}_hist{i:0{width}}"
-        for what in ("hue", "saturation", "brightness")
-        for i in range(n_bins)
+        name
+        for channel in ("hue", "saturation", "brightness")
+        for name in numbered_names(f"{channel}_hist", n_bins)
     ]
 
 
@@ -127,12 +127,11 @@ def color_histograms(hsv, n_bins):
 
 def hog_names(n_cells, n_orientations):
     """Name the entries of `hog`: cell row, cell column, orientation."""
-    cell_width, angle_width = len(str(n_cells - 1)), len(str(n_orientations - 1))
     return [
-        f"hog_r{row:0{cell_width}}_c{column:0{cell_width}}_o{angle:0{angle_width}}"
-        for row in range(n_cells)
-        for column in range(n_cells)
-        for angle in range(n_orientations)
+        name
+        for row in numbered_names("hog_r", n_cells)
+        for cell in numbered_names(f"{row}_c", n_cells)
+        for name in numbered_names(f"{cell}_o", n_orientations)
     ]
 
 
@@ -150,7 +149,9 @@ def hog(luma, n_cells, n_orientations):
 
 def lbp_names(radii):
     """Name the bins of `lbp_histograms`."""
-    return [f"lbp_r{radius}_hist{i}" for radius in radii for i in range(LBP_POINTS + 2)]
+    return [
+        name for radius in radii for name in numbered_names(f"lbp_r{radius}_hist", LBP_POINTS + 2)
+    ]
 
 
 def lbp_histograms(luma, radii):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.image.io import read_image
 from sklearn_mmsent.pretrained import image as vision
 from sklearn_mmsent.pretrained import loading
@@ -190,10 +190,12 @@ class ImageEmbedder(BaseExtractor):
         return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
     def _feature_names(self):
-        names = numbered("emb", vision.width(self.model, self.device, self.pooling, self.layer))
+        names = numbered_names(
+            "emb", vision.width(self.model, self.device, self.pooling, self.layer)
+        )
         if self.pooling is not None:
             return names
-        return [name + step for step in numbered("@", self.max_steps) for name in names]
+        return indexed_names(names, self.max_steps)
 
     def _fingerprint(self):
         return loading.fingerprint(self.model, "ImageEmbedder", "image")

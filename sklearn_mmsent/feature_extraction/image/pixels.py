@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
 from sklearn_mmsent.utils._sklearn import StrOptions
 
@@ -77,8 +78,8 @@ class Pixels(ImageExtractor):
     >>> pixels = Pixels(size=(2, 2))
     >>> pixels.fit_transform([red])
     array([[1., 1., 1., 1., 0., 0., 0., 0., 0., 0., 0., 0.]], dtype=float32)
-    >>> print(*pixels.get_feature_names_out()[:5])
-    pixel@0@0@0 pixel@0@0@1 pixel@0@1@0 pixel@0@1@1 pixel@1@0@0
+    >>> print(*pixels.get_feature_names_out()[:3])
+    pixel@000@000@000 pixel@000@000@001 pixel@000@001@000
     """
 
     _parameter_constraints: dict = {
@@ -118,10 +119,4 @@ class Pixels(ImageExtractor):
     def _feature_names(self):
         height, width = self._check_size()
         n_channels = 3 if self.color == "rgb" else 1
-        row_width, column_width = len(str(height - 1)), len(str(width - 1))
-        return [
-            f"pixel@{channel}@{row:0{row_width}}@{column:0{column_width}}"
-            for channel in range(n_channels)
-            for row in range(height)
-            for column in range(width)
-        ]
+        return indexed_names(["pixel"], n_channels, height, width)

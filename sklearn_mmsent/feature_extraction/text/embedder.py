@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.pretrained import loading, text
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
@@ -164,9 +164,9 @@ class TextEmbedder(BaseExtractor):
     def _feature_names(self):
         where = self.model, self.device, self.max_length
         if self.pooling is not None:
-            return numbered("emb", text.width(*where))
-        names = numbered("emb", text.token_width(*where))
-        return [name + step for step in numbered("@", self.max_steps) for name in names]
+            return numbered_names("emb", text.width(*where))
+        names = numbered_names("emb", text.token_width(*where))
+        return indexed_names(names, self.max_steps)
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path

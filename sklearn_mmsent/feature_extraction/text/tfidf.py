@@ -9,9 +9,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd, svd_flip
 
+from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
@@ -178,7 +178,7 @@ class TfidfEmbedder(BaseExtractor):
         return features
 
     def _feature_names(self):
-        return numbered("lsa", self.n_components)
+        return numbered_names("lsa", self.n_components)
 
     def _make_vectorizers(self):
         ranges = {"word_ngrams": self.word_ngrams, "char_ngrams": self.char_ngrams}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_mmsent.blocks import indexed_names
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._optional import import_optional
@@ -114,7 +114,7 @@ class TokenIds(BaseExtractor):
         return ids
 
     def _feature_names(self):
-        return numbered("id@", self.max_steps)
+        return indexed_names(["id"], self.max_steps)
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import numbered
 from sklearn_mmsent.feature_extraction.text._word_vectors import load_vectors
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._optional import import_optional
@@ -186,10 +186,10 @@ class Word2VecEmbedder(BaseExtractor):
 
     def _feature_names(self):
         vectors = self._known_vectors()
-        names = numbered("w2v", self.n_components if vectors is None else vectors.vector_size)
+        names = numbered_names("w2v", self.n_components if vectors is None else vectors.vector_size)
         if self.pooling is not None:
             return names
-        return [name + step for step in numbered("@", self.max_steps) for name in names]
+        return indexed_names(names, self.max_steps)
 
     def _known_vectors(self):
         if isinstance(self.vectors, str | Path):

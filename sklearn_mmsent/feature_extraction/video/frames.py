@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from sklearn_mmsent.blocks import indexed_names, statistic_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import media
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
-from sklearn_mmsent.feature_extraction._names import statistic_names, step_names
 from sklearn_mmsent.feature_extraction._summaries import check_statistics, summarize
 from sklearn_mmsent.feature_extraction.cells import describe, is_missing
 from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
@@ -94,7 +94,7 @@ class VideoFrames(BaseExtractor):
 
     A frame of which nothing is left (`FaceCropper` finds no face) is left out; a clip of which no
     frame is left is missing. Features with axes of their own, such as those of `Pixels`, are
-    laid flat: ``pixel@0@03@12`` becomes ``pixel_0_03_12``.
+    laid flat: ``pixel@000@003@012`` becomes ``pixel_000_003_012``.
 
     Examples
     --------
@@ -191,7 +191,7 @@ class VideoFrames(BaseExtractor):
         names = [name.replace("@", "_") for name in self.extractor_._feature_names()]
         if self.pooling == "stats":
             return statistic_names(names, self.statistics)
-        return step_names(names, self.max_steps)
+        return indexed_names(names, self.max_steps)
 
     def _pool(self, frames):
         """Bring the features of a clip's frames, (T, F), to one width."""

@@ -82,9 +82,9 @@ def test_parts_follow_the_melody():
     assert list(found)[: plain.shape[1]] == list(plain)
     np.testing.assert_array_equal(found[plain.columns], plain)
     assert found.shape[1] == plain.shape[1] + 4 * 6 + 1
-    pitch = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k}_amean" for k in range(4)]].iloc[0]
+    pitch = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k:03}_amean" for k in range(4)]].iloc[0]
     np.testing.assert_allclose(np.diff(pitch), 3, atol=0.5)  # an octave a second
-    spread = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k}_stddev" for k in range(4)]].iloc[0]
+    spread = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k:03}_stddev" for k in range(4)]].iloc[0]
     np.testing.assert_allclose(spread, 3 / np.sqrt(12), atol=0.3)
     assert found["logDurationSec"].iloc[0] == pytest.approx(0, abs=1e-6)
 
@@ -93,7 +93,7 @@ def test_parts_hear_where_a_voice_is_loud_and_clear():
     loud, quiet = voice(150.0), 0.1 * voice(150.0, noise_db=-5)
     found = features(np.concatenate([loud, quiet]), parts=2).iloc[0]
     for name in ("logLoudness_sma3", "HNRdBACF"):
-        assert found[f"{name}_part0_amean"] > found[f"{name}_part1_amean"] + 0.5
+        assert found[f"{name}_part000_amean"] > found[f"{name}_part001_amean"] + 0.5
     assert found["logDurationSec"] == pytest.approx(np.log(2), abs=1e-6)
 
 

@@ -345,11 +345,11 @@ def test_one_part_is_the_clip_and_names_tell_the_part():
     np.testing.assert_array_equal(whole.transform(clips()), one.transform(clips()))
     names = LogMel(n_mels=4, statistics=["mean", "std"], parts=11).fit([]).get_feature_names_out()
     assert names[[0, 1, 2, 8, -1]].tolist() == [
-        "logmel0_part00_mean",
-        "logmel0_part00_std",
-        "logmel1_part00_mean",
-        "logmel0_part01_mean",
-        "logmel3_part10_std",
+        "logmel000_part000_mean",
+        "logmel000_part000_std",
+        "logmel001_part000_mean",
+        "logmel000_part001_mean",
+        "logmel003_part010_std",
     ]
 
 
@@ -368,19 +368,19 @@ def test_a_clip_of_fewer_frames_than_parts_repeats_them():
 def test_names_sort_by_step_then_coefficient():
     extractor = MFCC(12, pooling=None, max_steps=101).fit([])
     names = extractor.get_feature_names_out().tolist()
-    assert names[:2] == ["mfcc00@000", "mfcc01@000"]
-    assert names[12] == "mfcc00_delta@000"
-    assert names[24] == "mfcc00@001"
-    assert names[-1] == "mfcc11_delta@100"
+    assert names[:2] == ["mfcc000@000", "mfcc001@000"]
+    assert names[12] == "mfcc000_delta@000"
+    assert names[24] == "mfcc000@001"
+    assert names[-1] == "mfcc011_delta@100"
     assert len(names) == extractor.n_features_out_ == 12 * 2 * 101
     flat = MFCC(12, statistics=["mean", "p90"]).fit([]).get_feature_names_out()
     assert flat[[0, 1, 2, 24]].tolist() == [
-        "mfcc00_mean",
-        "mfcc00_p90",
-        "mfcc01_mean",
-        "mfcc00_delta_mean",
+        "mfcc000_mean",
+        "mfcc000_p90",
+        "mfcc001_mean",
+        "mfcc000_delta_mean",
     ]
-    assert LogMel().fit([]).get_feature_names_out()[5] == "logmel01_std"
+    assert LogMel().fit([]).get_feature_names_out()[5] == "logmel001_std"
 
 
 def test_steps_average_frames_and_padding_is_nan():

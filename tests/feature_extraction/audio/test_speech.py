@@ -111,7 +111,7 @@ def test_sequences_follow_the_clip(saved):
     embedder = SpeechEmbedder(folder, device="cpu", pooling=None, max_steps=10)
     X = embedder.fit_transform(make_clips()).reshape(4, 10, 32)
     assert (~np.isnan(X)).all(axis=2).sum(axis=1).tolist() == [5, 5, 10, 8]
-    assert embedder.get_feature_names_out()[[0, 32]].tolist() == ["emb00@0", "emb00@1"]
+    assert embedder.get_feature_names_out()[[0, 32]].tolist() == ["emb000@000", "emb000@001"]
     squeezed = embedder.set_params(long_clips="squeeze").fit_transform(make_clips())
     assert not np.isnan(squeezed[2]).any()
 

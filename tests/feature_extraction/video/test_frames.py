@@ -85,7 +85,7 @@ def test_one_column_feeds_two_modalities(tmp_path, write_clip):
     layout = BlockLayout.from_names(X.columns)
     assert [(b.name, b.kind) for b in layout.blocks] == [("face", "sequence"), ("voice", "flat")]
     assert X.iloc[:2].filter(like="voice").notna().all(axis=None)
-    assert X.iloc[:2].filter(regex="face.*@0").notna().all(axis=None)
+    assert X.iloc[:2].filter(regex="face.*@000").notna().all(axis=None)
     assert X.iloc[2].isna().all()
 
 

@@ -383,7 +383,7 @@ def test_a_number_of_folds_keeps_groups_together(table):
 
 def test_regression_and_no_target_to_stratify(table):
     X, _ = table
-    target = X["text__x0"].fillna(0).to_numpy()
+    target = X["text__x000"].fillna(0).to_numpy()
     reg = FusionRegressor(**CHEAP)
     search = FusionSearchCV(reg, SPACE, **QUICK).fit(X, target, groups=np.arange(90) // 9)
     assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]

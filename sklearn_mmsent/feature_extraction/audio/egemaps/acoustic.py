@@ -5,8 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from sklearn_mmsent.blocks import part_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction._names import part_names, statistic_names
 from sklearn_mmsent.feature_extraction.audio.egemaps import formants, functionals, timbre, voice
 from sklearn_mmsent.feature_extraction.audio.egemaps.periods import jitter_and_shimmer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
