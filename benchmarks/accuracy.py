@@ -18,13 +18,13 @@ import time
 import warnings
 from pathlib import Path
 
-import _accuracy_page
-import _data
 import numpy as np
 import pandas as pd
-from recipes import all_recipes
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
+from common.data import data_folder
+from recipes import all_recipes
+from sections import accuracy_page
 from sklearn_mmsent import compare
 
 
@@ -50,7 +50,7 @@ def main(arguments=None):
                 kind = "accuracy_differences" if options.differences else "accuracy"
                 put(options.output / f"{kind}.csv", comparison.results.assign(data=name))
     if options.part == "test":
-        _accuracy_page.write(options.output, recipes, options.machine)
+        accuracy_page.write(options.output, recipes, options.machine)
 
 
 def compare_on_test(recipe, data, options):
@@ -179,7 +179,7 @@ def _parse(arguments, names):
     if min(options.seeds, options.jobs, options.repeats) < 1 or options.folds < 2:
         parser.error("--seeds, --jobs and --repeats must be at least 1, --folds at least 2")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     return options

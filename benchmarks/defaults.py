@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
-import _report
 import numpy as np
-from _features import MINILM, extract, find_text_model
 from imblearn.over_sampling import RandomOverSampler
 from joblib import cpu_count
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -28,6 +25,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
+from common.data import data_folder, load_dataset
+from common.features import MINILM, extract, find_text_model
+from sections import defaults_page
 from sklearn_mmsent import (
     MFCC,
     Cached,
@@ -90,16 +90,16 @@ def main(arguments=None):
             extractors["text"] = Cached(TextEmbedder(text_model), cache)
         for benchmark in options.only:
             start = time.perf_counter()
-            data = _data.load(benchmark.loader, options.data)
+            data = load_dataset(benchmark.loader, options.data)
             if options.quick:
                 data = _some_rows(data)
             table = extract(data.X, extractors)
             scores = compare(benchmark, data, table, options)
             scores["settings"] = _settings(data, options, text_name)
-            print(f"\n{_report.table(scores)}\n")
+            print(f"\n{defaults_page.table(scores)}\n")
             print(f"{benchmark.name}: {time.perf_counter() - start:.0f} s\n", flush=True)
             if not options.quick and options.part == "test":
-                _report.add(options.output, scores, [b.name for b in BENCHMARKS])
+                defaults_page.add(options.output, scores, [b.name for b in BENCHMARKS])
     if not options.quick and options.part == "test":
         print(f"Tables and the scores of each fit are in {options.output}")
 
@@ -145,7 +145,7 @@ def compare(benchmark, data, table, options):
         data=benchmark.name, rows=len(table), groups=len(np.unique(data.groups))
     ).sort_values(["seed", "fold"], kind="stable")
     scores = scores.sort_values("model", key=lambda m: m.map(list(models).index), kind="stable")
-    return scores[[c for c in _report.COLUMNS if c in scores]]
+    return scores[[c for c in defaults_page.COLUMNS if c in scores]]
 
 
 def make_splits(benchmark, data, part):
@@ -320,7 +320,7 @@ def _parse(arguments):
     if min(options.seeds, options.jobs) < 1:
         parser.error("--seeds and --jobs must be at least 1")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.only = _choose(options.only)

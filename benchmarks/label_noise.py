@@ -15,14 +15,14 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
-from _features import extract, find_text_model
 from joblib import Parallel, delayed, parallel_config
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
+from common.data import data_folder, load_dataset
+from common.features import extract, find_text_model
 from sklearn_mmsent import (
     Cached,
     ColorTexture,
@@ -97,7 +97,7 @@ def load(name, options, cache):
             split=table["split"].replace("valid", "val").to_numpy(),
         )
     else:
-        data = _data.load(name, options.data)
+        data = load_dataset(name, options.data)
     if options.quick:
         rows = np.sort(np.random.default_rng(0).permutation(len(data.X))[:QUICK_ROWS])
         data = Bunch(X=data.X.iloc[rows], **{k: data[k][rows] for k in ("y", "groups", "split")})
@@ -317,7 +317,7 @@ def _parse(arguments):
     if min(options.seeds, options.jobs) < 1:
         parser.error("--seeds and --jobs must be at least 1")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.seeds = 1 if options.quick else options.seeds

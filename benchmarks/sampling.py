@@ -18,10 +18,10 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from _process import _forget_peak, _peak
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
+from common.process import peak_memory, reset_peak_memory
 from sklearn_mmsent import FillBlocks
 from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
@@ -126,12 +126,12 @@ def _measure(name, side, n_rows, seed):
         warm, X = FillBlocks().fit_transform(warm), FillBlocks().fit_transform(X)
     kind().fit_resample(warm, labels)
     sampler = kind().set_params(random_state=seed)
-    before = _forget_peak()
+    before = reset_peak_memory()
     start = perf_counter()
     made, _ = sampler.fit_resample(X, y)
     seconds = perf_counter() - start
     larger = max(len(made), len(X)) * sum(SHAPES.values()) * 4
-    return seconds, (_peak() - before) / larger, len(made)
+    return seconds, (peak_memory() - before) / larger, len(made)
 
 
 def _table(measured, sizes):

@@ -17,12 +17,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
 from joblib import cpu_count
 from tqdm import tqdm
 
+from common.data import minilm_folder
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
@@ -243,7 +243,7 @@ def _modalities(name):
     if modalities.get("text", "") is None:
         if not find_spec(MINILM) or not find_spec("sentence_transformers"):
             return None
-        modalities["text"] = TextEmbedder(_data.minilm())
+        modalities["text"] = TextEmbedder(minilm_folder())
     return modalities
 
 

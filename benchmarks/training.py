@@ -17,8 +17,6 @@ import re
 import time
 from pathlib import Path
 
-import _training_memory
-import _training_precision
 import numpy as np
 import pandas as pd
 import torch
@@ -27,6 +25,7 @@ from skorch.callbacks import Callback
 from torch import nn
 from tqdm import tqdm
 
+from sections import training_memory, training_precision
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.nn.losses import cross_entropy
@@ -43,8 +42,8 @@ SECTIONS = (
     "Seconds per epoch",
     "Growth with the rows",
     "Latency of one row",
-    _training_memory.TITLE,
-    _training_precision.TITLE,
+    training_memory.TITLE,
+    training_precision.TITLE,
 )
 
 ABOUT = """\
@@ -71,10 +70,10 @@ def main(arguments=None):
         about, sections = measure_speed(options)
     if options.part in ("all", "memory"):
         n_rows = 3_000 if options.quick else N_ROWS_OF_MEMORY
-        sections[_training_memory.TITLE] = _training_memory.run(SHAPES, n_rows)
+        sections[training_memory.TITLE] = training_memory.run(SHAPES, n_rows)
     if options.part in ("all", "precision"):
         rows = make_rows(600 if options.quick else N_ROWS)
-        sections[_training_precision.TITLE] = _training_precision.run(*rows, options)
+        sections[training_precision.TITLE] = training_precision.run(*rows, options)
     path = options.output / "training.md"
     page = write_page(about, sections, path.read_text("utf-8") if path.exists() else "")
     print(page)
@@ -177,7 +176,7 @@ def bare_loop(X, y, batch_size, device):
     present = torch.ones(len(X), len(blocks), dtype=torch.bool, device=device)
     targets = torch.as_tensor(y, device=device)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, batched=True
+        network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True
     )
     seconds = []
     for _ in range(N_EPOCHS):

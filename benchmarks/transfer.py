@@ -15,7 +15,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
 from joblib import cpu_count
@@ -23,6 +22,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
+from common.data import data_folder, load_dataset
 from sklearn_mmsent import FusionClassifier, classification_scores, make_extractor
 from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.feature_extraction.image import Pixels
@@ -295,7 +295,7 @@ second = FusionClassifier(
 
 def _load(name, options):
     """Read a set as pixels, uint8, and in quick runs only some of them."""
-    data = _data.load(name, options.data)
+    data = load_dataset(name, options.data)
     if options.quick:
         rows = np.sort(np.random.default_rng(0).permutation(len(data.X))[:QUICK_ROWS])
         data = Bunch(X=data.X.iloc[rows], **{k: data[k][rows] for k in ("y", "groups", "split")})
@@ -369,7 +369,7 @@ def _parse(arguments):
     if min(options.seeds, options.jobs) < 1:
         parser.error("--seeds and --jobs must be at least 1")
     try:
-        options.data = _data.data_folder(options.data)
+        options.data = data_folder(options.data)
     except FileNotFoundError as error:
         parser.error(str(error))
     options.seeds = 1 if options.quick else options.seeds

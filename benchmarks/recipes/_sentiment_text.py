@@ -11,12 +11,12 @@ import re
 import shutil
 from pathlib import Path
 
-import _data
 import joblib
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from common.data import minilm_folder
 from sklearn_mmsent import FusionMultitask, make_extractor, make_pipeline
 from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction import BaseExtractor
@@ -30,7 +30,7 @@ MAX_STEPS = 64
 
 def tokens(max_steps=MAX_STEPS):
     """Return what turns a column of texts into token numbers, the same for all that is tuned."""
-    return make_pipeline(TextCleaner(), TokenIds(_data.minilm(), max_steps=max_steps))
+    return make_pipeline(TextCleaner(), TokenIds(minilm_folder(), max_steps=max_steps))
 
 
 def load(data):
@@ -81,7 +81,7 @@ def tune(data, cache):
     rows = load(data)
     train, val = (np.flatnonzero(rows.split == part) for part in ("train", "val"))
     network = FusionMultitask(
-        encoders={"text": ("pretrained_text", {"model": _data.minilm(), "lr": 1e-4})},
+        encoders={"text": ("pretrained_text", {"model": minilm_folder(), "lr": 1e-4})},
         lr=1e-3,
         lr_schedule="linear",
         warmup=0.1,

@@ -4,7 +4,6 @@ Kernel and linear experts and a few fusion networks, averaged. Words are told ap
 characters, since Japanese puts no spaces between them and no pretrained model here knows it.
 """
 
-import _data
 import numpy as np
 from sklearn.ensemble import VotingRegressor
 from sklearn.linear_model import Ridge
@@ -12,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 
+from common.data import load_hazumi
 from recipes import Recipe
 from recipes._texts import embed_texts
 from sklearn_mmsent import (
@@ -58,7 +58,7 @@ has a MAE of .738. MAE / r:
 
 def load(data, cache):
     """Load the exchanges with the words of both; nothing is extracted before rows are split."""
-    rows = _data.hazumi(data, words=True)
+    rows = load_hazumi(data, words=True)
     rows.split = np.where(rows.split == "valid", "val", rows.split)
     return rows
 

@@ -1,13 +1,13 @@
 """Film reviews with posters: words, what a tuned encoder makes of each part, and the poster."""
 
-import _data
-from _features import extract
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from common.data import load_dataset
+from common.features import extract
 from recipes import Recipe
 from recipes._sentiment_text import SentimentOfParts, tune
 from sklearn_mmsent import (
@@ -43,7 +43,7 @@ class Blocks(Words):
 
 def load(data, cache):
     """Load reviews as raw texts and as blocks of the encoder and the poster."""
-    rows = _data.load("imdb_poster_review", data)
+    rows = load_dataset("imdb_poster_review", data)
     extractors = {
         "text": Cached(SentimentOfParts(tune(data, cache)), cache),
         "image": Cached(ColorTexture(), cache),

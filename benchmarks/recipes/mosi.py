@@ -6,7 +6,6 @@ What is said before and after in the same video is read, too, as contextual syst
 
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -16,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from sklearn.utils import Bunch
 
+from common.data import load_dataset, minilm_folder
 from recipes import Recipe
 from recipes._sentiment_text import encoders, tokens, tune
 from sklearn_mmsent import FusionRegressor, SelectModalities, intensity_scores, make_extractor
@@ -101,7 +101,7 @@ def _block(X, modality):
 
 def load(data, cache):
     """Load transcripts as token numbers, the voice, and the place of each row in its video."""
-    loaded = _data.load("mosi", data)
+    loaded = load_dataset("mosi", data)
     text = make_extractor(text=tokens()).fit_transform(loaded.X[["text"]])
     with np.load(Path(data) / "mosi" / "mosi_utt.npz", allow_pickle=False) as file:
         ids = np.concatenate([file[f"{part}_id"] for part in ("train", "valid", "test")])
@@ -132,7 +132,7 @@ def systems(data):
         The system first.
     """
     text = FusionRegressor(
-        encoders={"text": ("pretrained_text", {"model": _data.minilm(), "lr": 1e-4})},
+        encoders={"text": ("pretrained_text", {"model": minilm_folder(), "lr": 1e-4})},
         encoders_from=data.encoders,
         loss="absolute_error",
         lr=1e-3,

@@ -3,16 +3,16 @@
 from functools import partial
 from pathlib import Path
 
-import _data
 import numpy as np
 import pandas as pd
-from _features import extract
 from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
+from common.data import load_mvsa_single, minilm_folder
+from common.features import extract
 from recipes import Recipe, _sentiment_text
 from recipes._imagenet import ImageNetFeatures
 from recipes._labels import FromFinerLabels, LogitAdjusted
@@ -57,7 +57,7 @@ def extractors(data, cache):
     tuned = _sentiment_text.SentimentText(_sentiment_text.tune(data, cache))
     return {
         "text": {
-            "minilm": Cached(TextEmbedder(_data.minilm()), cache),
+            "minilm": Cached(TextEmbedder(minilm_folder()), cache),
             "tuned": Cached(tuned, cache),
         },
         "image": {
@@ -90,7 +90,7 @@ def load(data, cache, *, split):
         With ``X``, ``y``, ``groups``, ``split``, ``task``, and ``finer``: the labels that raters
         gave to text and photo alone, of which that of the post is made, by the index of ``X``.
     """
-    loaded = _data.mvsa_single(Path(data), split=split)
+    loaded = load_mvsa_single(Path(data), split=split)
     rows = loaded.X.index
     labels = pd.read_csv(Path(data) / "mvsa_single" / "labels.csv")
     labels = labels[labels[split].notna()]

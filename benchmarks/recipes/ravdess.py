@@ -9,13 +9,13 @@ looks at the spectrogram as a network of ImageNet does, are averaged.
 
 from functools import partial
 
-import _data
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from common.data import load_dataset
 from recipes import Recipe
 from recipes._imagenet import ImageNetFeaturesOfSound
 from recipes._texts import embed_texts
@@ -82,7 +82,7 @@ def load(data, cache, *, channel, pictures):
 
     Blocks whose names begin with "own_" are standardised over the clips of each speaker.
     """
-    rows = _data.load(f"ravdess_{channel}", data)
+    rows = load_dataset(f"ravdess_{channel}", data)
     # the level stays: all were recorded alike, and the angry are loud
     clean = AudioCleaner(high_pass=None, trim_db=30.0, level=None)
     heard = {

@@ -26,8 +26,6 @@ def one_thread():
 def script(monkeypatch):
     """Load a script as a module, with its neighbours importable as when it is run."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for path in BENCHMARKS.glob("_*.py"):
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
 
     def load(name):
         spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")

@@ -79,7 +79,7 @@ def test_from_recipes_to_a_page(accuracy, recipes, tmp_path, capsys):
     [("stump", True), ("constant", False), ("system", False), ("system (transductive)", False)],
 )
 def test_rivals_have_the_same_terms(accuracy, model, rival):
-    assert importlib.import_module("_accuracy_page").is_rival(model, "system") == rival
+    assert importlib.import_module("sections.accuracy_page").is_rival(model, "system") == rival
 
 
 def test_validation_rows_choose_and_nothing_is_written(accuracy, recipes, tmp_path, capsys):
@@ -100,7 +100,7 @@ def test_every_recipe_has_targets_that_its_scores_know(accuracy):
     names = [*accuracy.all_recipes()]
     assert len(names) == 8
     for recipe in accuracy.all_recipes().values():
-        known = set(importlib.import_module("_accuracy_page").SCORES)
+        known = set(importlib.import_module("sections.accuracy_page").SCORES)
         assert set(recipe.targets) <= known
 
 

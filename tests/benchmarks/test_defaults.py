@@ -85,7 +85,7 @@ def test_folds_of_speakers(defaults):
 
 
 def test_validation_never_sees_the_test_part(defaults, folder, tmp_path, capsys):
-    data = defaults._data.load("mosi", folder)
+    data = defaults.load_dataset("mosi", folder)
     ((fitted, scored),) = defaults.make_splits(defaults.BENCHMARKS[5], data, "val")
     assert set(data.split[fitted]) == {"train"}
     assert set(data.split[scored]) == {"val"}
@@ -125,7 +125,7 @@ def test_a_wrong_command_line_is_told(defaults, folder, capsys, arguments, messa
 
 
 def test_texts_fall_back_to_tfidf_with_a_note(defaults, monkeypatch, capsys):
-    monkeypatch.setattr("_features.find_spec", lambda name: None)
+    monkeypatch.setattr("common.features.find_spec", lambda name: None)
     assert defaults.find_text_model(None) == ("tf-idf", None)
     assert "sentence_transformers is not installed" in capsys.readouterr().out
 

@@ -67,8 +67,8 @@ def smile(monkeypatch):
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
 @pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
-    module = extraction.importlib.import_module("_extraction_acoustic")
-    monkeypatch.setattr(module, "version", lambda name: "0")
+    module = extraction.importlib.import_module("sections.extraction_acoustic")
+    monkeypatch.setattr("common.report.version", lambda name: "0")
     output = folder / "results"
     command = ["--data", str(folder), "--only", "acoustic", "--jobs", "1", "--output", str(output)]
     extraction.main([*command, "--limit", "24"])
@@ -87,8 +87,8 @@ def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
 
 
 def test_the_spectral_section(extraction, folder, monkeypatch):
-    module = extraction.importlib.import_module("_extraction_spectral")
-    monkeypatch.setattr(module, "version", lambda name: "0")
+    module = extraction.importlib.import_module("sections.extraction_spectral")
+    monkeypatch.setattr("common.report.version", lambda name: "0")
     monkeypatch.setattr(module, "REPEATS", 1)
     threads = module.torch.get_num_threads()
     output = folder / "results"

@@ -83,7 +83,7 @@ def test_intensity_of_a_voice(benchmark, real_data, tmp_path, capsys):
 def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatch):
     def untuned(data, cache):
         return {
-            "text": {"minilm": benchmark.mvsa.TextEmbedder(benchmark.mvsa._data.minilm())},
+            "text": {"minilm": benchmark.mvsa.TextEmbedder(benchmark.mvsa.minilm_folder())},
             "image": {"imagenet": benchmark.mvsa.ImageNetFeatures()},
         }
 

@@ -61,7 +61,7 @@ def test_training(script, tmp_path, capsys, monkeypatch):
 
 def test_training_in_other_precisions(script, tmp_path, capsys, monkeypatch):
     training = script("training")
-    part = training._training_precision
+    part = training.training_precision
     monkeypatch.setattr(part, "SIDES", {k: v for k, v in part.SIDES.items() if "comp" not in k})
     output = tmp_path / "page"
     common = ["--quick", "--device", "cpu", "--part", "precision", "--output", str(output)]
@@ -77,7 +77,7 @@ def test_memory_of_training(script, tmp_path, capsys, monkeypatch):
     page = tmp_path / "training.md"
     page.write_text("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory\n\nOld.\n")
     monkeypatch.setattr(training, "N_ROWS_OF_MEMORY", 2_000)
-    monkeypatch.setattr(training._training_memory, "CASES", {"file": "a file"})
+    monkeypatch.setattr(training.training_memory, "CASES", {"file": "a file"})
     training.main(["--part", "memory", "--output", str(tmp_path)])
     text = page.read_text()
     assert text.startswith("# Training\n\nHead.\n\n## Latency of one row\n\nShort.\n\n## Memory")

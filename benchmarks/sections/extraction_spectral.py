@@ -1,19 +1,19 @@
-"""STFT, LogMel and MFCC beside librosa, on the acted speech of RAVDESS."""
+"""STFT, LogMel and MFCC and librosa on the acted speech of RAVDESS."""
 
 import time
-from importlib.metadata import version
 
-import _data
 import librosa
 import numpy as np
 import pandas as pd
 import soundfile
 import torch
-from _section import Section
 from joblib import Parallel, cpu_count, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from common.data import load_ravdess
+from common.report import markdown_table, versions
+from common.section import Section
 from sklearn_mmsent import MFCC, LogMel
 from sklearn_mmsent.feature_extraction.audio import STFT
 
@@ -29,8 +29,8 @@ EXTRACTORS = {
 
 
 def run(folder, options):
-    """Measure agreement and speed; see the benchmark's own documentation."""
-    paths = _data.ravdess(folder, channel="speech").X["audio"]
+    """Compare values and speed."""
+    paths = load_ravdess(folder, channel="speech").X["audio"]
     n_files = min(options.limit or N_FILES, len(paths))
     files = [str(paths.iloc[i]) for i in np.linspace(0, len(paths) - 1, n_files).astype(int)]
     cells = {"files": files, "arrays": [_read(file) for file in files]}
@@ -40,7 +40,7 @@ def run(folder, options):
 
 
 def _compare(name, cells, options):
-    """Compare one extractor with its peer: agreement, and clips per second of every way."""
+    """Return the largest difference from librosa and the clips per second of each variant."""
     row = {"extractor": name}
     expected = _peer(cells["arrays"], name)
     for device in _devices():
@@ -49,35 +49,35 @@ def _compare(name, cells, options):
     repeats = REPEATS if options.limit is None else 3
     with Parallel(n_jobs=options.jobs) as parallel:
         for source in INPUTS:
-            ways = _ways(name, cells[source], parallel, options.jobs)
-            for way, seconds in _medians(ways, repeats).items():
-                row[f"{way}_{source}"] = len(cells[source]) / seconds
+            variants = _variants(name, cells[source], parallel, options.jobs)
+            for variant, seconds in _medians(variants, repeats).items():
+                row[f"{variant}_{source}"] = len(cells[source]) / seconds
     return row
 
 
-def _ways(name, cells, parallel, n_jobs):
-    """Give what is timed: a function without arguments by name."""
-    size = -(-len(cells) // (4 * n_jobs))  # each process gets some four pieces of work
+def _variants(name, cells, parallel, n_jobs):
+    """Return the variants that are timed: functions without arguments by name."""
+    size = -(-len(cells) // (4 * n_jobs))  # about four chunks per process
     parts = [cells[start : start + size] for start in range(0, len(cells), size)]
-    ways = {
-        "librosa_loop": lambda: _peer_alone(cells, name),
+    variants = {
+        "librosa_loop": lambda: _peer_one_thread(cells, name),
         "librosa_processes": lambda: parallel(delayed(_peer)(part, name) for part in parts),
     }
     settings = {f"ours_{device}": {"device": device} for device in _devices()}
     settings["ours_processes"] = {"device": "cpu", "n_jobs": n_jobs, "batch_size": size}
-    for way, parameters in settings.items():
+    for variant, parameters in settings.items():
         extractor = clone(EXTRACTORS[name]).set_params(**parameters).fit([])
-        ways[way] = lambda extractor=extractor: extractor.transform(cells)
-    return ways
+        variants[variant] = lambda extractor=extractor: extractor.transform(cells)
+    return variants
 
 
-def _medians(ways, repeats):
-    """Time all ways in turn, so that what else the machine does hits them alike."""
-    times = {name: [] for name in ways}
+def _medians(variants, repeats):
+    """Time all variants in turn, so that other load on the machine affects each of them."""
+    times = {name: [] for name in variants}
     for repeat in range(repeats + 1):
-        for name, way in ways.items():
+        for name, variant in variants.items():
             start = time.perf_counter()
-            way()
+            variant()
             if repeat:  # the first round warms up
                 times[name].append(time.perf_counter() - start)
     return {name: float(np.median(seconds)) for name, seconds in times.items()}
@@ -92,12 +92,12 @@ def _read(cell):
 
 
 def _peer(cells, name):
-    """Compute the same by librosa, sound by sound: mean, std, min and max of each row."""
+    """Compute the same features with librosa: mean, std, min and max of each row."""
     return np.stack([_pooled(_read(cell), name) for cell in cells])
 
 
-def _peer_alone(cells, name):
-    # its products are too small for several threads, which only wait for each other
+def _peer_one_thread(cells, name):
+    # its matrix products are too small for several threads
     with threadpool_limits(1, user_api="blas"):
         return _peer(cells, name)
 
@@ -120,61 +120,64 @@ def _pooled(samples, name):
 
 def _page(table, n_files, seconds, options):
     parts = [
-        f"{n_files} recordings of RAVDESS' acted speech (16 kHz, {seconds:.1f} s on average): "
+        f"{n_files} recordings of acted speech from RAVDESS (16 kHz, {seconds:.1f} s on average): "
         "mean, standard deviation, minimum and maximum over time of a spectrogram "
         f"(`n_fft={N_FFT}`, `hop_length={HOP}`), of {N_MELS} log-mel bands, and of {N_MFCC} MFCC "
         "with their first derivatives. *Difference*: the largest over all recordings and columns, "
-        "as a share of the range of librosa's numbers.",
+        "relative to the range of librosa's values.",
         _speeds(table, options.jobs),
     ]
     if "ours_cuda_files" in table:
         parts += [f"On a GPU ({torch.cuda.get_device_name()}):", _gpu_speeds(table)]
     parts += [
-        f"Recordings per second, medians of {REPEATS} rounds in which all ways take turns. "
-        "*Arrays*: decoded before, in memory; *files*: FLAC, read by each side itself through "
-        "libsndfile. One process: `transform`, and a loop over the recordings that calls librosa. "
+        f"Recordings per second, medians of {REPEATS} rounds in which all variants take turns. "
+        "*Arrays*: decoded beforehand; *files*: FLAC, read through libsndfile on both sides. One "
+        "process: `transform`, and a loop over the recordings that calls librosa. "
         f"{options.jobs} processes: `transform` with `n_jobs={options.jobs}`, and the same loop "
-        "in warm processes of joblib. librosa's numbers are pooled with NumPy.",
-        "STFT gains least: most of its work is the Fourier transform, which librosa also leaves to "
-        "compiled code.",
+        "in warm processes of joblib. librosa's frames are pooled with NumPy.",
+        "STFT gains least: the Fourier transform dominates its time, and librosa computes it in "
+        "compiled code, too.",
         f"`python benchmarks/extraction.py --only spectral --jobs {options.jobs}` with "
-        f"sklearn-mmsent {version('sklearn-mmsent')}, librosa {version('librosa')}, torch "
-        f"{version('torch')}, numpy {version('numpy')}, on {cpu_count()} CPU cores.",
+        f"{versions('sklearn-mmsent', 'librosa', 'torch', 'numpy')}, on {cpu_count()} CPU cores.",
     ]
     return "\n\n".join(parts)
 
 
 def _speeds(table, n_jobs):
-    lines = [
-        "| | difference | input | ours, 1 process | librosa | ratio | "
-        f"ours, {n_jobs} processes | librosa | ratio |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for _, row in table.iterrows():
-        for source in INPUTS:
-            pairs = [("ours_cpu", "librosa_loop"), ("ours_processes", "librosa_processes")]
-            cells = [_pair(row, source, *pair) for pair in pairs]
-            lines.append(
-                f"| `{row['extractor']}` | {row['difference_cpu']:.1e} | {source} | "
-                f"{' | '.join(cells)} |"
-            )
-    return "\n".join(lines)
+    several = f"ours, {n_jobs} processes"
+    heads = ["", "difference", "input", "ours, 1 process", "librosa", "ratio"]
+    return markdown_table(
+        [*heads, several, "librosa", "ratio"],
+        [
+            [
+                f"`{row['extractor']}`",
+                f"{row['difference_cpu']:.1e}",
+                source,
+                *_pair(row, source, "ours_cpu", "librosa_loop"),
+                *_pair(row, source, "ours_processes", "librosa_processes"),
+            ]
+            for _, row in table.iterrows()
+            for source in INPUTS
+        ],
+    )
 
 
 def _gpu_speeds(table):
-    lines = [
-        "| | difference | input | ours | librosa, 1 process | ratio |",
-        "|---|---|---|---|---|---|",
-    ]
-    for _, row in table.iterrows():
-        lines += [
-            f"| `{row['extractor']}` | {row['difference_cuda']:.1e} | {source} | "
-            f"{_pair(row, source, 'ours_cuda', 'librosa_loop')} |"
+    return markdown_table(
+        ["", "difference", "input", "ours", "librosa, 1 process", "ratio"],
+        [
+            [
+                f"`{row['extractor']}`",
+                f"{row['difference_cuda']:.1e}",
+                source,
+                *_pair(row, source, "ours_cuda", "librosa_loop"),
+            ]
+            for _, row in table.iterrows()
             for source in INPUTS
-        ]
-    return "\n".join(lines)
+        ],
+    )
 
 
 def _pair(row, source, ours, theirs):
     ours, theirs = row[f"{ours}_{source}"], row[f"{theirs}_{source}"]
-    return f"{ours:.0f} | {theirs:.0f} | {ours / theirs:.2f}"
+    return [f"{ours:.0f}", f"{theirs:.0f}", f"{ours / theirs:.2f}"]

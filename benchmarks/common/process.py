@@ -1,4 +1,4 @@
-"""Time and memory of a transform, measured in a process of its own."""
+"""Time and peak memory of a transform in a separate process."""
 
 import contextlib
 import resource
@@ -12,17 +12,17 @@ from joblib.externals.loky import get_reusable_executor
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one transform cost.
+class Cost:
+    """Cost of one transform.
 
     Parameters
     ----------
     seconds : float
-        From call to return, after a warm-up.
+        Wall time after a warm-up.
     n_bytes : int
-        Largest memory in use above what was in use before, the table that comes out included.
+        Increase of peak memory, output included.
     shape : tuple of int
-        Of the table that comes out.
+        Shape of the output.
     """
 
     seconds: float
@@ -36,41 +36,46 @@ def measure(transformer, cells, *, warm_up=2):
     Parameters
     ----------
     transformer : transformer
-        Reads `cells`; must pickle.
+        Picklable transformer of `cells`.
     cells : list or DataFrame
-        What is transformed, and measured.
+        Input.
     warm_up : int, default=2
-        Cells that are transformed before, so that loading of models is not measured.
+        Number of cells transformed before the measurement, which excludes the loading of models.
 
     Returns
     -------
-    Measured
+    Cost
     """
+    return run_in_process(_measure, transformer, cells, warm_up)
+
+
+def run_in_process(function, *arguments):
+    """Call a picklable function in a fresh process and return its result."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, transformer, cells, warm_up).result()
+        return pool.submit(function, *arguments).result()
 
 
 def _measure(transformer, cells, warm_up):
     transformer.fit(cells)
     if warm_up:
         transformer.transform(cells[:warm_up])
-    before = _forget_peak()
+    before = reset_peak_memory()
     start = time.perf_counter()
     table = transformer.transform(cells)
     seconds = time.perf_counter() - start
-    # joblib's workers would keep this process from ending, and it does not end them itself
-    get_reusable_executor().shutdown()
-    return Measured(seconds, _peak() - before, table.shape)
+    get_reusable_executor().shutdown()  # idle workers of joblib would keep this process alive
+    return Cost(seconds, peak_memory() - before, table.shape)
 
 
-def _forget_peak():
-    """Let the peak start anew from what is in use now, where the system can; return it."""
+def reset_peak_memory():
+    """Reset the peak to the memory in use, where the system supports it, and return it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
+    return peak_memory()
 
 
-def _peak():
+def peak_memory():
+    """Return the peak resident memory of this process in bytes."""
     try:
         status = Path("/proc/self/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]

@@ -1,17 +1,14 @@
-"""AcousticFunctionals beside openSMILE's eGeMAPSv02, on the acted speech and song of RAVDESS.
+"""AcousticFunctionals and openSMILE's eGeMAPSv02 on the acted speech and song of RAVDESS.
 
-openSMILE's licence is non-commercial, so no extra of this project installs it: `pip install
-opensmile` beside it to run this section.
+Install openSMILE to run this section; its licence is non-commercial, so no extra of this project
+includes it.
 """
 
 import re
 import time
-from importlib.metadata import version
 
-import _data
 import numpy as np
 import pandas as pd
-from _section import Section
 from joblib import cpu_count
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -19,12 +16,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from common.data import load_ravdess
+from common.report import markdown_table, versions
+from common.section import Section
 from sklearn_mmsent import AcousticFunctionals
 
 TITLE = "AcousticFunctionals and openSMILE"
 CHANNELS = ("speech", "song")
-WARM_UP = 8  # files, so that neither side's start of processes is measured
-GROUPS = {  # first words of the features' names
+WARM_UP = 8  # files, which start the processes of both sides
+GROUPS = {  # prefixes of feature names
     "F0": "F0",
     "loudness": "loudness_",
     "spectral flux": "spectralFlux",
@@ -43,8 +43,8 @@ GROUPS = {  # first words of the features' names
 
 
 def run(folder, options):
-    """Measure agreement, speed and use; see the benchmark's own documentation."""
-    data = {channel: _data.ravdess(folder, channel=channel) for channel in CHANNELS}
+    """Compare values, speed and accuracy of a classifier."""
+    data = {channel: load_ravdess(folder, channel=channel) for channel in CHANNELS}
     rows = {channel: _spread(len(bunch.X), options.limit) for channel, bunch in data.items()}
     files = [str(f) for c in CHANNELS for f in data[c].X["audio"].iloc[rows[c]]]
     channel = np.repeat(CHANNELS, [len(rows[c]) for c in CHANNELS])
@@ -105,7 +105,7 @@ def _agreement(ours, theirs):
 
 
 def _accuracy(features, data, rows):
-    """Accuracy over folds that share no speaker."""
+    """Return the accuracy of a classifier in folds by speaker."""
     model = make_pipeline(SimpleImputer(), StandardScaler(), SVC(C=10))
     folds = GroupKFold(6)
     return cross_val_score(
@@ -115,79 +115,72 @@ def _accuracy(features, data, rows):
 
 def _page(table, scores, n_files, our_seconds, their_seconds, options):
     parts = [
-        f"{n_files} recordings of RAVDESS (16 kHz, acted speech and song), each feature's rank "
-        "correlation (Spearman) over the recordings with the feature of the same name in "
-        "openSMILE's eGeMAPSv02. One row per group of features; every feature is in "
-        "`extraction_acoustic.csv`. *Means*: means, percentiles, rates and levels; *spread*: "
-        "coefficients of variation, ranges, slopes and deviations, which divide by or look at what "
-        "both sides find noisy.",
+        f"Rank correlation (Spearman) of each feature with the feature of the same name in "
+        f"openSMILE's eGeMAPSv02, over {n_files} recordings of RAVDESS (16 kHz, acted speech and "
+        "song). One row per group of features; `extraction_acoustic.csv` has every feature. "
+        "*Means*: means, percentiles, rates and levels; *spread*: coefficients of variation, "
+        "ranges, slopes and deviations, which amplify noise on both sides.",
         _groups(table),
         f"Files per second, {options.jobs} processes each:",
         _speeds(n_files, our_seconds, their_seconds),
-        "Accuracy of `SVC(C=10)` on standardised features, six folds that share no speaker "
-        "(eight emotions in speech, six in song):",
+        "Accuracy of `SVC(C=10)` on standardised features in six folds by speaker (eight emotions "
+        "in speech, six in song):",
         _scores(scores),
-        *NOTES,
+        NOTES,
         f"`python benchmarks/extraction.py --only acoustic --jobs {options.jobs}` with "
-        f"sklearn-mmsent {version('sklearn-mmsent')}, opensmile {version('opensmile')}, numpy "
-        f"{version('numpy')}, scipy {version('scipy')}, on {cpu_count()} CPU cores.",
+        f"{versions('sklearn-mmsent', 'opensmile', 'numpy', 'scipy')}, on {cpu_count()} CPU cores.",
     ]
     return "\n\n".join(parts)
 
 
-NOTES = (
-    """Where the two differ, and why:
+NOTES = """\
+Where and why the two differ:
 
-- Formants: the peer's bandwidths of 900 to 1300 Hz (medians in the csv) are an order of magnitude
-  above what the vocal tract has; no order of prediction, window, rate or pre-emphasis that was
-  tried comes near them or follows its formant frequencies closely. Here they are those of
-  ordinary linear prediction, which the tests hold to the resonances of synthetic voices.
-- Spectral slopes: here those of the line fitted by least squares, which do not depend on the
-  recording's level; the peer's weights within a band do not sum to zero.
-- Slopes of the pitch, jitter and numbers of segments hang on single frames at the ends of voiced
-  stretches, where the two decide differently about voicing.
+- Formants: openSMILE's bandwidths of 900 to 1300 Hz (medians in the csv) are an order of magnitude
+  above those of the vocal tract; no prediction order, window, rate or pre-emphasis tried comes near
+  them or closely follows its formant frequencies. Ours come from ordinary linear prediction, which
+  the tests compare with the resonances of synthetic voices.
+- Spectral slopes: ours are least-squares slopes, which do not depend on the level of the recording;
+  openSMILE's weights within a band do not sum to zero.
+- Slopes of the pitch, jitter and numbers of segments depend on single frames at the ends of voiced
+  segments, where the two decide differently about voicing.
 - Coefficients of variation divide by means that may be close to zero (MFCC, slopes).
 
-The constants of the decision about voicing and the order of the prediction were chosen on less
-than a tenth of these recordings, by agreement with the peer and not by the emotions. Accuracies
-move by some .02 with such choices (with order 11 up to 5.5 kHz: speech .460, song .528), and
-both were seen before the order was settled, so that differences of this size mean nothing.""",
-)
+The constants of the voicing decision and the prediction order were chosen on less than a tenth of
+these recordings, by agreement with openSMILE and not by the emotions. Such choices change
+accuracies by about .02 (order 11 up to 5.5 kHz: speech .460, song .528). Both accuracies were known
+before the order was fixed, so differences of this size are not meaningful."""
 
 
 def _groups(table):
     spread = table["feature"].str.contains("stddev|Stddev|Slope$|pctlrange")
-    lines = [
-        "| features | number | means: lowest, median | spread: lowest, median |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for group, start in GROUPS.items():
         chosen = table["feature"].str.match(start)
         cells = []
         for part in (table[chosen & ~spread], table[chosen & spread]):
             r = part["rank_correlation"]
             cells.append(f"{r.min():.3f}, {r.median():.3f}" if len(r) else "")
-        lines.append(f"| {group} | {chosen.sum()} | {cells[0]} | {cells[1]} |")
-    return "\n".join(lines)
+        rows.append([group, chosen.sum(), *cells])
+    return markdown_table(
+        ["features", "number", "means: lowest, median", "spread: lowest, median"], rows
+    )
 
 
 def _speeds(n_files, our_seconds, their_seconds):
     ratio = their_seconds / our_seconds
-    return "\n".join(
+    return markdown_table(
+        ["", "files per second", "ratio"],
         [
-            "| | files per second | ratio |",
-            "|---|---|---|",
-            f"| `AcousticFunctionals` | {n_files / our_seconds:.1f} | {ratio:.2f} |",
-            f"| openSMILE, multiprocessing | {n_files / their_seconds:.1f} | 1 |",
-        ]
+            ["`AcousticFunctionals`", f"{n_files / our_seconds:.1f}", f"{ratio:.2f}"],
+            ["openSMILE, multiprocessing", f"{n_files / their_seconds:.1f}", 1],
+        ],
     )
 
 
 def _scores(scores):
-    lines = ["| | `AcousticFunctionals` | openSMILE |", "|---|---|---|"]
+    rows = []
     for channel in CHANNELS:
         pair = (scores[f"{channel}, {name}"] for name in ("ours", "openSMILE"))
-        lines.append(
-            f"| {channel} | " + " | ".join(re.sub("^0", "", f"{s:.3f}") for s in pair) + " |"
-        )
-    return "\n".join(lines)
+        rows.append([channel, *(re.sub("^0", "", f"{score:.3f}") for score in pair)])
+    return markdown_table(["", "`AcousticFunctionals`", "openSMILE"], rows)

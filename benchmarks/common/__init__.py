@@ -1,0 +1,1 @@
+"""What several benchmarks share: data sets, features, reports, processes, the command line."""

@@ -1,0 +1,1 @@
+"""Parts of the pages that are measured, or written, by a module each."""
