@@ -2,98 +2,56 @@
 
 __version__: str
 
-from . import (
-    blocks,
-    compose,
-    datasets,
-    ensemble,
-    estimators,
-    exceptions,
-    feature_extraction,
-    inspection,
-    metrics,
-    model_selection,
-    nn,
-    sampling,
-    spaces,
-    streaming,
-)
-from .compose import FillBlocks, PerModality, SelectModalities, make_extractor, make_pipeline
-from .datasets import make_clips, read_table
-from .ensemble import (
-    DeepEnsembleClassifier,
-    DeepEnsembleRegressor,
-    FusionStackingClassifier,
-    FusionStackingRegressor,
-    GreedyEnsembleClassifier,
-    GreedyEnsembleRegressor,
-    LateFusionClassifier,
-    LateFusionRegressor,
-)
-from .estimators import FewShotClassifier, FusionClassifier, FusionMultitask, FusionRegressor
-from .feature_extraction import Cached
-from .feature_extraction.audio import MFCC, AcousticFunctionals, LogMel, SpeechEmbedder
-from .feature_extraction.image import ColorTexture, ImageEmbedder
-from .feature_extraction.text import TextEmbedder, TfidfEmbedder
-from .feature_extraction.video import VideoFrames
-from .inspection import modality_importance, predict_timeline
-from .metrics import classification_scores, intensity_scores
-from .model_selection import BatchedGridSearchCV, FusionSearchCV, batched_cross_validate, compare
-from .streaming import RowPredictor, StreamingPredictor
-
-__all__ = [
-    "MFCC",
-    "AcousticFunctionals",
-    "BatchedGridSearchCV",
-    "Cached",
-    "ColorTexture",
-    "DeepEnsembleClassifier",
-    "DeepEnsembleRegressor",
-    "FewShotClassifier",
-    "FillBlocks",
-    "FusionClassifier",
-    "FusionMultitask",
-    "FusionRegressor",
-    "FusionSearchCV",
-    "FusionStackingClassifier",
-    "FusionStackingRegressor",
-    "GreedyEnsembleClassifier",
-    "GreedyEnsembleRegressor",
-    "ImageEmbedder",
-    "LateFusionClassifier",
-    "LateFusionRegressor",
-    "LogMel",
-    "PerModality",
-    "RowPredictor",
-    "SelectModalities",
-    "SpeechEmbedder",
-    "StreamingPredictor",
-    "TextEmbedder",
-    "TfidfEmbedder",
-    "VideoFrames",
-    "__version__",
-    "batched_cross_validate",
-    "blocks",
-    "classification_scores",
-    "compare",
-    "compose",
-    "datasets",
-    "ensemble",
-    "estimators",
-    "exceptions",
-    "feature_extraction",
-    "inspection",
-    "intensity_scores",
-    "make_clips",
-    "make_extractor",
-    "make_pipeline",
-    "metrics",
-    "modality_importance",
-    "model_selection",
-    "nn",
-    "predict_timeline",
-    "read_table",
-    "sampling",
-    "spaces",
-    "streaming",
-]
+from . import blocks as blocks
+from . import compose as compose
+from . import datasets as datasets
+from . import ensemble as ensemble
+from . import estimators as estimators
+from . import exceptions as exceptions
+from . import feature_extraction as feature_extraction
+from . import inspection as inspection
+from . import metrics as metrics
+from . import model_selection as model_selection
+from . import nn as nn
+from . import sampling as sampling
+from . import spaces as spaces
+from . import streaming as streaming
+from .compose import FillBlocks as FillBlocks
+from .compose import PerModality as PerModality
+from .compose import SelectModalities as SelectModalities
+from .compose import make_extractor as make_extractor
+from .compose import make_pipeline as make_pipeline
+from .datasets import make_clips as make_clips
+from .datasets import read_table as read_table
+from .ensemble import DeepEnsembleClassifier as DeepEnsembleClassifier
+from .ensemble import DeepEnsembleRegressor as DeepEnsembleRegressor
+from .ensemble import FusionStackingClassifier as FusionStackingClassifier
+from .ensemble import FusionStackingRegressor as FusionStackingRegressor
+from .ensemble import GreedyEnsembleClassifier as GreedyEnsembleClassifier
+from .ensemble import GreedyEnsembleRegressor as GreedyEnsembleRegressor
+from .ensemble import LateFusionClassifier as LateFusionClassifier
+from .ensemble import LateFusionRegressor as LateFusionRegressor
+from .estimators import FewShotClassifier as FewShotClassifier
+from .estimators import FusionClassifier as FusionClassifier
+from .estimators import FusionMultitask as FusionMultitask
+from .estimators import FusionRegressor as FusionRegressor
+from .feature_extraction import Cached as Cached
+from .feature_extraction.audio import MFCC as MFCC
+from .feature_extraction.audio import AcousticFunctionals as AcousticFunctionals
+from .feature_extraction.audio import LogMel as LogMel
+from .feature_extraction.audio import SpeechEmbedder as SpeechEmbedder
+from .feature_extraction.image import ColorTexture as ColorTexture
+from .feature_extraction.image import ImageEmbedder as ImageEmbedder
+from .feature_extraction.text import TextEmbedder as TextEmbedder
+from .feature_extraction.text import TfidfEmbedder as TfidfEmbedder
+from .feature_extraction.video import VideoFrames as VideoFrames
+from .inspection import modality_importance as modality_importance
+from .inspection import predict_timeline as predict_timeline
+from .metrics import classification_scores as classification_scores
+from .metrics import intensity_scores as intensity_scores
+from .model_selection import BatchedGridSearchCV as BatchedGridSearchCV
+from .model_selection import FusionSearchCV as FusionSearchCV
+from .model_selection import batched_cross_validate as batched_cross_validate
+from .model_selection import compare as compare
+from .streaming import RowPredictor as RowPredictor
+from .streaming import StreamingPredictor as StreamingPredictor

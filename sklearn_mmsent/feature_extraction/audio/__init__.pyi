@@ -1,19 +1,8 @@
-from .cleaning import AudioCleaner
-from .denoising import AudioDenoiser
-from .egemaps.acoustic import AcousticFunctionals
-from .log_mel import LogMel
-from .mfcc import MFCC
-from .speech import SpeechEmbedder
-from .stft import STFT
-from .waveform import Waveform
-
-__all__ = [
-    "MFCC",
-    "STFT",
-    "AcousticFunctionals",
-    "AudioCleaner",
-    "AudioDenoiser",
-    "LogMel",
-    "SpeechEmbedder",
-    "Waveform",
-]
+from .cleaning import AudioCleaner as AudioCleaner
+from .denoising import AudioDenoiser as AudioDenoiser
+from .egemaps.acoustic import AcousticFunctionals as AcousticFunctionals
+from .log_mel import LogMel as LogMel
+from .mfcc import MFCC as MFCC
+from .speech import SpeechEmbedder as SpeechEmbedder
+from .stft import STFT as STFT
+from .waveform import Waveform as Waveform

@@ -1,13 +1,5 @@
-from .color_texture import ColorTexture
-from .denoising import ImageDenoiser
-from .embedder import ImageEmbedder
-from .faces import FaceCropper
-from .pixels import Pixels
-
-__all__ = [
-    "ColorTexture",
-    "FaceCropper",
-    "ImageDenoiser",
-    "ImageEmbedder",
-    "Pixels",
-]
+from .color_texture import ColorTexture as ColorTexture
+from .denoising import ImageDenoiser as ImageDenoiser
+from .embedder import ImageEmbedder as ImageEmbedder
+from .faces import FaceCropper as FaceCropper
+from .pixels import Pixels as Pixels

@@ -1,15 +1,6 @@
-from .cleaning import TextCleaner
-from .embedder import TextEmbedder
-from .lexicon import SentimentLexicon
-from .tfidf import TfidfEmbedder
-from .tokens import TokenIds
-from .word_vectors import Word2VecEmbedder
-
-__all__ = [
-    "SentimentLexicon",
-    "TextCleaner",
-    "TextEmbedder",
-    "TfidfEmbedder",
-    "TokenIds",
-    "Word2VecEmbedder",
-]
+from .cleaning import TextCleaner as TextCleaner
+from .embedder import TextEmbedder as TextEmbedder
+from .lexicon import SentimentLexicon as SentimentLexicon
+from .tfidf import TfidfEmbedder as TfidfEmbedder
+from .tokens import TokenIds as TokenIds
+from .word_vectors import Word2VecEmbedder as Word2VecEmbedder

@@ -1,5 +1,1 @@
-from .frames import VideoFrames
-
-__all__ = [
-    "VideoFrames",
-]
+from .frames import VideoFrames as VideoFrames
