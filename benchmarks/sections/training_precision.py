@@ -1,4 +1,4 @@
-"""Section of the training benchmark: bfloat16 and compilation, for a small and a large network."""
+"""Section of the training benchmark: bfloat16, for a small and a large network."""
 
 import time
 
@@ -11,15 +11,13 @@ from tqdm import tqdm
 from common.data import minilm_folder
 from sklearn_mmsent import FusionClassifier
 
-TITLE = "bfloat16 and compilation"
+TITLE = "bfloat16"
 BATCH_SIZE = 128
 N_TEXTS, N_TOKENS, TEXT_BATCH = 128, 32, 32
 N_EPOCHS = 4  # of a fit; the first is not counted
 SIDES = {
     "float32": {},
     "bfloat16": {"precision": "bfloat16"},
-    "float32, compiled": {"compile": True},
-    "bfloat16, compiled": {"precision": "bfloat16", "compile": True},
 }
 
 
@@ -68,14 +66,12 @@ def run(X, y, options):
     about = (
         f"The default network, and all-MiniLM-L6-v2 tuned as a whole, without validation: {clock} "
         f"per epoch, the median of {options.repeats} rounds in which all sides take turns. "
-        "Compiling is the time of the very first epoch above that of the others; on a CPU without "
-        "that of the C++ compiler, which is a process of its own. Written by "
-        f"`benchmarks/training.py --part precision`. Torch {torch.__version__}, {where}."
+        f"Written by `benchmarks/training.py --part precision`. Torch {torch.__version__}, {where}."
     )
-    lines = ["| network | side | s / epoch | to float32 | compiling, s |", "|---|---|---|---|---|"]
+    lines = ["| network | side | s / epoch | to float32 |", "|---|---|---|---|"]
     for row in rows:
-        told = f"{row['epoch']:.2f} | {row['ratio']:.2f} x | {row['compiling']}"
-        lines.append(f"| {row['network']} | {row['side']} | {told} |")
+        numbers = f"{row['epoch']:.2f} | {row['ratio']:.2f} x"
+        lines.append(f"| {row['network']} | {row['side']} | {numbers} |")
     return "\n\n".join([about, "\n".join(lines)])
 
 
@@ -90,7 +86,7 @@ def texts():
 
 def measure(name, X, y, params, options):
     """Time epochs of each side, in turn; return a dict per side."""
-    seconds, first = {side: [] for side in SIDES}, {}
+    seconds = {side: [] for side in SIDES}
     for _ in tqdm(range(options.repeats), desc=name, leave=False):
         for side, changed in SIDES.items():
             clock = Clock()
@@ -103,7 +99,6 @@ def measure(name, X, y, params, options):
                 **{"precision": "float32", **params, **changed},
             ).fit(X, y)
             took = np.diff(dict(clf.net_.callbacks_)["clock"].times_)
-            first.setdefault(side, took[0] - np.median(took[1:]))
             seconds[side].append(np.median(took[1:]))
     epochs = {side: float(np.median(times)) for side, times in seconds.items()}
     return [
@@ -112,7 +107,6 @@ def measure(name, X, y, params, options):
             "side": side,
             "epoch": epoch,
             "ratio": epoch / epochs["float32"],
-            "compiling": f"{first[side]:.0f}" if "compile" in SIDES[side] else "",
         }
         for side, epoch in epochs.items()
     ]

@@ -75,7 +75,6 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
         "random_state": ["random_state"],
         "callbacks": [list, None],
         "net_params": [dict, None],
@@ -353,9 +352,8 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
             clip_norm=self.clip_norm,
             lr_schedule=self.lr_schedule,
             warmup=self.warmup,
-            device=resolve_device(self.device),  # "cuda" may be any of several
+            device=resolve_device(self.device),
             precision=self.precision,
-            compile=bool(self.compile),
             callbacks=self.callbacks,
             verbose=int(self.verbose),
             net_params=self.net_params,

@@ -147,12 +147,6 @@ class FusionMultitask(BaseFusion):
         for all else: a small network is slower with it, and so is a CPU without
         instructions of its own for bfloat16. Predictions do not use it: they
         are computed in float64 on a CPU, in float32 on a GPU.
-    compile : bool, default=False
-        Whether torch compiles the network for training (``torch.compile``),
-        which takes seconds to minutes and needs a C++ compiler on a CPU, where
-        nothing was gained by it, and triton on a GPU. Recurrent layers stay as
-        they are. The fitted network runs as it is written. What dropout draws
-        is different.
     random_state : int, RandomState or None, default=None
         Decides initial weights, order of rows, dropout and the internal split.
     callbacks : list of skorch callbacks or None, default=None
@@ -270,7 +264,6 @@ class FusionMultitask(BaseFusion):
         n_iter_no_change=20,
         device="auto",
         precision="auto",
-        compile=False,
         random_state=None,
         callbacks=None,
         net_params=None,
@@ -309,7 +302,6 @@ class FusionMultitask(BaseFusion):
         self.n_iter_no_change = n_iter_no_change
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params

@@ -99,9 +99,6 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
     common. In all else it is scikit-learn's search; networks that were trained together drew other
     dropout than they would alone, so that scores differ as those of another seed do.
 
-    On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
-    over them where there is enough to train.
-
     A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
     only what is not there yet, and ends with the same results. Tables are read, and what is not a
     network is fitted, again.
@@ -192,9 +189,6 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
     common. In all else it is scikit-learn's search; networks that were trained together drew other
     dropout than they would alone, so that scores differ as those of another seed do.
-
-    On a machine with several CUDA devices, networks with ``device="cuda"`` or "auto" are split
-    over them where there is enough to train.
 
     A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
     only what is not there yet, and ends with the same results. Tables are read, and what is not a

@@ -25,7 +25,7 @@ _OF_THE_NETWORK = {
     *("loss", "loss_params", "class_weight", "balanced_batches"),
     *("lr", "lr_schedule", "warmup", "clip_norm"),
     *("weight_decay", "batch_size", "max_epochs", "n_iter_no_change", "callbacks", "net_params"),
-    *("precision", "compile", "checkpoint_dir", "verbose"),
+    *("precision", "checkpoint_dir", "verbose"),
 }
 _OF_THE_SPLIT = {"random_state", "early_stopping", "validation_fraction", "sampler"}
 

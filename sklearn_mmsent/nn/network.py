@@ -156,7 +156,7 @@ class FusionNetwork(nn.Module):
     def _prepare(self, values, present, steps):
         """Return what goes into the encoders, and which blocks are there."""
         present = self.hide(present)
-        if self.trims and present.device.type == "cpu" and not torch.compiler.is_compiling():
+        if self.trims and present.device.type == "cpu":
             values, steps = self._trim(values, steps)
         values = [
             standardize(value, step)

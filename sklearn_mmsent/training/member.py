@@ -23,7 +23,7 @@ class Member:
     valid : BlockDataset or None
         Rows to validate on after each epoch.
     loss, seed, lr, weight_decay, batch_size, max_epochs, patience, clip_norm, lr_schedule, \
-            warmup, device, precision, compile, callbacks, verbose, net_params, checkpoint_dir
+            warmup, device, precision, callbacks, verbose, net_params, checkpoint_dir
         As :func:`train_network` takes them.
     """
 
@@ -42,7 +42,6 @@ class Member:
     warmup: float = 0.0
     device: str = "cpu"
     precision: str = "float32"
-    compile: bool = False
     callbacks: list | None = None
     verbose: int = 0
     net_params: dict | None = None

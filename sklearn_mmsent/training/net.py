@@ -9,7 +9,6 @@ from skorch.utils import TeeGenerator
 
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn.losses import weighted_mean
-from sklearn_mmsent.training.compilation import compile_in_place
 from sklearn_mmsent.training.dataset import Batches
 from sklearn_mmsent.training.precision import autocast
 
@@ -58,12 +57,6 @@ class FusionNet(NeuralNet):
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
-
-    def torch_compile(self, module, name):
-        """Compile the network where asked to, in place: skorch would put a wrapper around it."""
-        if self.compile and name == "module":
-            compile_in_place(module, **self.get_params_for("compile"))
-        return module
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a dataset, shuffled for training."""

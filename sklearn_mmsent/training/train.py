@@ -9,7 +9,6 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 
 from sklearn_mmsent.training.checkpoint import LoneCheckpoint, digest_of_network
-from sklearn_mmsent.training.compilation import compiling, undo_compilation
 from sklearn_mmsent.training.net import FusionNet, StopTraining
 from sklearn_mmsent.training.precision import check_precision, choose_precision
 from sklearn_mmsent.training.schedule import LearningRateSchedule
@@ -33,7 +32,6 @@ def train_network(
     warmup=0.0,
     device="cpu",
     precision="float32",
-    compile=False,
     callbacks=(),
     verbose=0,
     net_params=None,
@@ -73,8 +71,6 @@ def train_network(
         Where to train.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         In which layers compute in training and validation; see `choose_precision`.
-    compile : bool, default=False
-        Whether to compile the network for training; afterwards it runs as it is written.
     callbacks : list of skorch callbacks, default=()
         Called beside the built-in ones.
     verbose : int, default=0
@@ -105,7 +101,6 @@ def train_network(
         "warmup": warmup,
         "device": device,
         "precision": precision,
-        "compile": compile,
         "callbacks": callbacks,
         "net_params": net_params,
     }
@@ -114,8 +109,7 @@ def train_network(
         key = checkpoint_key or digest_of_network(plan, train, valid, settings)
         run = LoneCheckpoint(checkpoint_dir, key).run
     net = make_net(plan, valid, **settings, verbose=verbose)
-    compiled = compiling(device) if net.compile else contextlib.nullcontext()
-    with torch_seed(seed, device), compiled:
+    with torch_seed(seed, device):
         net.initialize()
         run(net, train)
     return finish_net(net)
@@ -145,7 +139,6 @@ def make_net(
     warmup,
     device,
     precision,
-    compile,
     callbacks,
     verbose,
     net_params,
@@ -165,7 +158,6 @@ def make_net(
     if patience is not None:
         stop = EarlyStopping(patience=patience, load_best=True, sink=noop)
         callbacks.append(("early_stopping", stop))
-    net_params.setdefault("compile", compile)
     net_params.setdefault("lr", lr)
     net_params.setdefault("batch_size", batch_size)
     net_params.setdefault("max_epochs", max_epochs)
@@ -189,6 +181,5 @@ def finish_net(net):
     if torch.device(net.device).type == "cpu":
         net.module_.double()
     net.module_.eval()
-    undo_compilation(net.module_)
     net.precision = "float32"  # of what was trained, the net would predict by its own methods
     return net

@@ -59,15 +59,13 @@ def test_training(script, tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "page").exists()
 
 
-def test_training_in_other_precisions(script, tmp_path, capsys, monkeypatch):
+def test_training_in_other_precisions(script, tmp_path, capsys):
     training = script("training")
-    part = training.training_precision
-    monkeypatch.setattr(part, "SIDES", {k: v for k, v in part.SIDES.items() if "comp" not in k})
     output = tmp_path / "page"
     common = ["--quick", "--device", "cpu", "--part", "precision", "--output", str(output)]
     training.main(common)
     printed = capsys.readouterr().out
-    assert "## bfloat16 and compilation" in printed
+    assert "## bfloat16" in printed
     assert "| default, 600 rows, batches of 128 | bfloat16 |" in printed
     assert not output.exists()
 

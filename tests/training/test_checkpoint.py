@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import importlib
 import os
 import pickle
 import signal
@@ -24,8 +25,9 @@ from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, focal, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
-from sklearn_mmsent.training.batched import train_members as members_train
 from sklearn_mmsent.training.checkpoint import CheckpointError, digest, file
+
+members_train = importlib.import_module("sklearn_mmsent.training.batched.train_members")
 
 AUGMENTATION = {"block_noise": 0.1, "mixup": 0.4, "time_masking": 0.3, "frequency_masking": 0.2}
 

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,10 +16,11 @@ from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
 from sklearn_mmsent.training.batched import layers, loop, packing
-from sklearn_mmsent.training.batched import train_members as train
 from sklearn_mmsent.training.batched.feeds import Streams
 from sklearn_mmsent.training.batched.loop import Settings
 from sklearn_mmsent.training.batched.optimizer import StackedAdamW, clip
+
+train = importlib.import_module("sklearn_mmsent.training.batched.train_members")
 
 # fusions whose networks can be stacked, with encoders that can
 CARRIED = [name for name in FUSIONS if name not in ("reinforced",)]
@@ -276,7 +278,7 @@ def test_the_optimizer_is_torchs_adamw(fused):
     start = torch.randn(3, 7, dtype=torch.float64)
     weights, gradients = start.clone(), torch.zeros_like(start)
     settings = [Settings(lr, decay, n, 100, None, 0.0) for lr, decay, n in numbers]
-    ours = StackedAdamW(weights, gradients, settings, batched=fused)
+    ours = StackedAdamW(weights, gradients, settings, fused=fused)
     theirs = [start[i].clone().requires_grad_() for i in range(3)]
     optimizers = [
         torch.optim.AdamW([w], lr=lr, weight_decay=decay)

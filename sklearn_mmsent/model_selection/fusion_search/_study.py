@@ -19,7 +19,7 @@ MAX_RETRIES = 2
 # what decides the shapes of a network: those that have it in common are trained as one
 _SHAPES = {
     *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders", "hidden_size"),
-    *("batch_size", "loss", "loss_params", "precision", "compile"),
+    *("batch_size", "loss", "loss_params", "precision"),
 }
 
 

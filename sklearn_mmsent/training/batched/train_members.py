@@ -1,6 +1,5 @@
 """Training many networks: stacked where they are alike and it pays, the others one at a time."""
 
-import functools
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ import torch
 from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training.batched.checkpoint import StackCheckpoint
 from sklearn_mmsent.training.batched.compatibility import network_key, plan_key
-from sklearn_mmsent.training.batched.devices import choose_devices, train_over
 from sklearn_mmsent.training.batched.feeds import stream_key
 from sklearn_mmsent.training.batched.loop import Training
 from sklearn_mmsent.training.batched.monitor import Watched
@@ -45,8 +43,7 @@ class Trained:
     error : Exception or None
         What went wrong.
     how : str
-        "stacked with n others", or "alone: " and the reason; then the device, if it is one of
-        several, or why it was trained in this process while others were not.
+        "stacked with n others", or "alone: " and the reason.
     """
 
     net: FusionNet | None = None
@@ -54,17 +51,12 @@ class Trained:
     how: str = ""
 
 
-def train_members(members, *, batched="auto", max_bytes=None, devices=None, watch=None):
+def train_members(members, *, batched="auto", max_bytes=None, watch=None):
     """Train many networks, each as `train_network` would alone.
 
     Those that are alike but for weights, rows, statistics, learning rate, weight decay, clipping,
     dropout, patience and number of epochs are trained together, as one network with an axis of
     members. Equal seeds give equal initial weights and batches; what dropout draws is different.
-
-    Where there are several CUDA devices, members on "cuda" are split over them, evenly by their
-    numbers of batches. Each device has a process of its own, which starts anew: a member with
-    callbacks, or with settings that cannot be pickled (functions without a name), is trained in
-    this process, and so are all where another process fails.
 
     Parameters
     ----------
@@ -75,14 +67,10 @@ def train_members(members, *, batched="auto", max_bytes=None, devices=None, watc
         like members of a process. True stacks what can be stacked; False trains one by one.
     max_bytes : int or None, default=None
         Memory for a stack; None means what is sensible for the device.
-    devices : list of str or None, default=None
-        What to split members over whose device is of that kind and has no index. None takes
-        the CUDA devices of the machine, as many as have thousands of batches to train on, and
-        in a process that is itself another's worker none.
     watch : Watch or None, default=None
         Ends members before their time. After each of its ``epochs`` it is called with members that
         are trained side by side and their nets as they are then, and gives a list that tells of
-        each whether it ends. Members with a checkpoint, or on several devices, are not watched.
+        each whether it ends. Members with a checkpoint are not watched.
 
     Returns
     -------
@@ -90,19 +78,6 @@ def train_members(members, *, batched="auto", max_bytes=None, devices=None, watc
         In the order of the members. A member that diverges, or cannot be built, has an error
         and leaves the others alone.
     """
-    train = functools.partial(_train, batched=batched, max_bytes=max_bytes)
-    devices, numbers = choose_devices(members, devices)
-    if not devices:
-        return train(members, watch=watch)
-    here = sorted(set(range(len(members))) - set(numbers))
-    results = train_over(devices, [members[i] for i in numbers], train)
-    results += train([members[i] for i in here], watch=watch)
-    in_order = dict(zip(numbers + here, results, strict=True))
-    return [in_order[i] for i in range(len(members))]
-
-
-def _train(members, batched, max_bytes, watch=None):
-    """Train members in this process."""
     results = [Trained() for _ in members]
     keys = _keys(members, results)
     groups = {}
@@ -272,8 +247,6 @@ def _reason_alone(member):
         return "its loss may have weights of its own"
     if choose_precision(member.precision, member.plan, member.device) != "float32":
         return "it is trained in bfloat16"
-    if member.compile:
-        return "it is compiled"
     return "it is verbose" if member.verbose else None
 
 
