@@ -10,6 +10,11 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE / "_extensions")]
 
 import sklearn_mmsent  # noqa: E402 - found by the path above
+from sklearn_mmsent.utils._moved import MOVED  # noqa: E402
+
+# the gallery looks for the shortest import path of a name, and expects an AttributeError, not the
+# ImportError of a name that moved
+MOVED.clear()
 
 project = "sklearn_mmsent"
 version = release = sklearn_mmsent.__version__

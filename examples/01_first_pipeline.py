@@ -8,7 +8,7 @@ time. One pipeline reads all three.
 
 # %%
 # Clips come first: generated ones here, with the files in a temporary folder. A tenth of the cells
-# is missing. For your own clips see :func:`~sklearn_mmsent.read_table`.
+# is missing. For your own clips see :func:`~sklearn_mmsent.datasets.read_table`.
 
 import os
 import tempfile

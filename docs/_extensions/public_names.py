@@ -1,8 +1,8 @@
-"""Public names in the docs: a reference page of all of them, and links wherever one is written.
+"""Public names in the docs: a reference page of all of them, and a link wherever one is written.
 
-The reference is written anew by each build from ``sklearn_mmsent._EXPORTS``, so that a new public
-name is in it by itself. In every page, code that is a public name (```FillBlocks``) becomes a link
-to its entry, so that sources stay plain Markdown and numpydoc.
+The reference is written at each build from the ``__all__`` of every public subpackage. In every
+page, code that is a public name (``FillBlocks``, ``metrics.get_scorer``) becomes a link to its
+entry, so that sources stay plain Markdown and numpydoc.
 """
 
 import importlib
@@ -15,29 +15,60 @@ from sphinx.addnodes import pending_xref
 from sphinx.transforms import SphinxTransform
 
 import sklearn_mmsent
-from sklearn_mmsent import _EXPORTS, nn
+from sklearn_mmsent import nn
 
 PACKAGE = sklearn_mmsent.__name__
+
+
+def public_names(package=sklearn_mmsent):
+    """Return the public names of each subpackage, by its dotted path.
+
+    Subpackages are those that ``__all__`` of the package lists, and theirs in turn.
+    """
+    found = {}
+    for module in (getattr(package, name) for name in package.__all__):
+        if inspect.ismodule(module):
+            names = [n for n in module.__all__ if not inspect.ismodule(getattr(module, n))]
+            found[module.__name__] = sorted(names, key=str.lower)
+            found |= public_names(module)
+    return found
+
+
+# every way to write a public name -> its entry: "LogMel", "audio.LogMel", ...
+ENTRIES = {
+    ".".join([*module.split(".")[first:], name]): f"{module}.{name}"
+    for module, names in public_names().items()
+    for name in names
+    if callable(getattr(importlib.import_module(module), name))
+    for first in range(1, module.count(".") + 2)
+}
 
 
 def setup(app):
     """Connect the extension to sphinx."""
     app.connect("config-inited", prepare)
     app.connect("autodoc-process-docstring", escape_shapes, priority=600)  # behind numpydoc's 500
+    app.connect("missing-reference", resolve_short_name)
     app.add_transform(LinkPublicNames)
     return {"version": sklearn_mmsent.__version__, "parallel_read_safe": True}
 
 
 def prepare(app, config):
-    """Write the reference, and lend its templates the members that are to be told."""
-    config.autosummary_context = {"own_members": own_members}
+    """Write the reference, and give its templates their functions."""
+    config.autosummary_context = {"own_members": own_members, "import_paths": import_paths}
     write_reference(Path(app.srcdir) / "api")
 
 
-def own_members(path):
-    """List the public methods and properties that a class does not have from elsewhere.
+def import_paths(module, name):
+    """Return the paths from which examples import a name: its subpackage, and the flat one."""
+    flat = [f"{PACKAGE}.{name}"] if name in sklearn_mmsent.__all__ else []
+    return " ".join([f"{module}.{name}", *flat])
 
-    scikit-learn's own, such as ``get_params``, are told on its site.
+
+def own_members(path):
+    """List the public methods and properties that a class does not inherit from elsewhere.
+
+    Those of scikit-learn, such as ``get_params``, are documented on its site.
     """
     module, _, name = path.rpartition(".")
     cls = getattr(importlib.import_module(module), name)
@@ -50,62 +81,46 @@ def own_members(path):
     return ", ".join(m for m, home in homes.items() if home.__module__.startswith(PACKAGE))
 
 
-def groups_of_names():
-    """Group public names by the module that exports them, and by its folders if it has such.
-
-    Returns
-    -------
-    dict of str to dict of str to list of str
-        Module -> folder in it ("" for none) -> sorted names.
-    """
-    groups = {}
-    for name, module in _EXPORTS.items():
-        home = getattr(sklearn_mmsent, name).__module__.removeprefix(f"{PACKAGE}.{module}")
-        parts = home.strip(".").split(".")
-        folder = parts[0] if len(parts) > 1 else ""
-        groups.setdefault(module, {}).setdefault(folder, []).append(name)
-    return {
-        module: {folder: sorted(names, key=str.lower) for folder, names in sorted(folders.items())}
-        for module, folders in groups.items()
-    }
-
-
 def write_reference(folder):
     """Write ``index.rst`` and ``networks.rst``, from which autosummary makes the entries.
 
     Parameters
     ----------
     folder : Path
-        Folder of the reference; made if it is not there.
+        Folder of the reference; created if missing.
     """
     folder.mkdir(exist_ok=True)
-    lines = ["API reference", "=============", "", "All of these can be imported from"]
-    lines += ["``sklearn_mmsent`` itself.", "", f".. currentmodule:: {PACKAGE}", ""]
-    for module, folders in groups_of_names().items():
-        lines += _heading(_title(module), "-")
-        lines += [_summary(f"{PACKAGE}.{module}"), ""]
-        for subfolder, names in folders.items():
-            if subfolder:
-                lines += _heading(_title(subfolder), "~")
+    flat = sorted(set(sklearn_mmsent.__all__) & set(ENTRIES), key=str.lower)
+    lines = [*_heading("API reference", "="), "Import a name from its subpackage. These can be"]
+    lines += [f"imported from ``{PACKAGE}`` itself, too:", ", ".join(f"`{n}`" for n in flat), ""]
+    for module, names in public_names().items():
+        lines += _heading(_title(module), "~" if module.count(".") > 1 else "-")
+        lines += [f".. module:: {module}", "", _summary(module), ""]
+        if module == nn.__name__:
+            lines += [".. toctree::", "", "   networks", ""]
+        else:
             lines += _table(names)
-    lines += _heading("Parts of networks", "-")
-    lines += ["What `fusion=` and `encoders=` name, with their options.", ""]
-    lines += [".. toctree::", "", "   networks", ""]
     _write(folder / "index.rst", lines)
+    _write(folder / "networks.rst", _networks())
 
-    lines = [*_heading("Parts of networks", "="), f".. module:: {PACKAGE}.nn", ""]
+
+def _networks():
+    lines = [*_heading("Encoders and fusions", "="), f".. currentmodule:: {nn.__name__}", ""]
     lines += [inspect.getdoc(nn), ""]
+    others = set(public_names()[nn.__name__]) - {"ENCODERS", "FUSIONS"}
     for title, table in (("Fusions", nn.FUSIONS), ("Encoders", nn.ENCODERS)):
         rows = [("name", "class"), *((f'``"{n}"``', f"`{c.__name__}`") for n, c in table.items())]
         lines += [*_heading(title, "-"), ".. list-table::", "   :header-rows: 1", ""]
         lines += [f"   * - {name}\n     - {cls}" for name, cls in rows]
         lines += [""]
-        lines += _table([cls.__name__ for cls in table.values()])
-    _write(folder / "networks.rst", lines)
+        classes = list(dict.fromkeys(cls.__name__ for cls in table.values()))
+        lines += _table(classes)
+        others -= set(classes)
+    return [*lines, *_heading("Base classes, heads, network", "-"), *_table(sorted(others))]
 
 
 def _title(module):
-    return module.replace("_", " ").capitalize()
+    return module.removeprefix(f"{PACKAGE}.")
 
 
 def _summary(module):
@@ -123,39 +138,45 @@ def _table(names):
 
 def _write(file, lines):
     text = "\n".join(lines) + "\n"
-    if not file.exists() or file.read_text(encoding="utf-8") != text:  # else all is read anew
+    # a new time stamp would make sphinx read all of it again
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
         file.write_text(text, encoding="utf-8")
 
 
 def escape_shapes(app, what, name, thing, options, lines):
-    """Keep reStructuredText from reading the names in "of shape (n_features_in_,)" as links."""
+    """Escape "of shape (n_features_in_, *shape)", else a link and emphasis in reStructuredText."""
     for number, line in enumerate(lines):
         if "shape (" in line:
-            lines[number] = re.sub(r"(\w)_(?=[,)])", r"\1\\_", line)
+            lines[number] = re.sub(r"(?<=\w)_(?=[,)])|\*(?=\w)", r"\\\g<0>", line)
+
+
+def resolve_short_name(app, env, node, contnode):
+    """Find the entry of a public name that a "See Also" of another subpackage gives by itself."""
+    entry = ENTRIES.get(node.get("reftarget", ""))
+    if node.get("refdomain") != "py" or entry is None:
+        return None
+    return env.domains["py"].resolve_xref(
+        env, node["refdoc"], app.builder, "obj", entry, node, contnode
+    )
 
 
 class LinkPublicNames(SphinxTransform):
     """Turn code that is a public name into a link to its entry in the reference."""
 
     default_priority = 400
-    targets = {name: f"{PACKAGE}.{name}" for name in _EXPORTS} | {
-        cls.__name__: f"{PACKAGE}.nn.{cls.__name__}"
-        for table in (nn.FUSIONS, nn.ENCODERS)
-        for cls in table.values()
-    }
 
     def apply(self, **kwargs):
         """Go through the literals of a document."""
         for code in list(self.document.findall(nodes.literal)):
-            target = self.targets.get(code.astext().removeprefix(f"{PACKAGE}.").rstrip("()"))
+            entry = ENTRIES.get(code.astext().removeprefix(f"{PACKAGE}.").rstrip("()"))
             linked = isinstance(code.parent, nodes.reference | pending_xref | nodes.title)
-            if target is None or linked or self.env.docname.endswith(f"/{target}"):
+            if entry is None or linked or self.env.docname.endswith(f"/{entry}"):
                 continue
             link = pending_xref(
                 "",
                 refdomain="py",
                 reftype="obj",
-                reftarget=target,
+                reftarget=entry,
                 refdoc=self.env.docname,
                 refexplicit=True,
                 refwarn=True,

@@ -30,7 +30,7 @@ class FusionNetwork(nn.Module):
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training (ModDrop).
     block_noise, time_masking, frequency_masking : float, default=0.0
-        How far values are changed in training; see :mod:`sklearn_mmsent.nn.augmentation`.
+        How far values are changed in training; see `sklearn_mmsent.nn.augmentation`.
     mixup : float, default=0.0
         Alpha of the shares in which rows are mixed in training; 0 mixes nothing.
 
