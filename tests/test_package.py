@@ -136,9 +136,10 @@ def public_objects():
 
 @pytest.mark.parametrize("path", sorted(public_objects()))
 def test_docstring_is_complete(path):
-    errors = [(code, text) for code, text in validate(path)["errors"] if code in RULES]
-    # a base class of networks has no __init__ of its own, and torch's takes anything
-    assert not [error for error in errors if "'*args'" not in error[1]]
+    rules = RULES.keys()
+    if path.endswith((".Encoder", ".Fusion")):  # the constructor is torch's, which takes anything
+        rules -= {"PR01", "PR02"}
+    assert not [(code, text) for code, text in validate(path)["errors"] if code in rules]
 
 
 def parameters_of(thing):
