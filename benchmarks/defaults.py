@@ -1,20 +1,18 @@
-"""Compare a constant, each modality alone, a linear model and the fusions on real data.
+"""Compare default fusion networks with a constant, single modalities and a linear model.
 
-Each data set is cut as its field cuts it: a fixed test part, or folds that share no speaker.
-Without --quick the scores go to OUTPUT/defaults.csv, one row per fit, and all sections of
-OUTPUT/defaults.md are written anew from it; data sets that were not asked for keep their rows.
+Each data set has a fixed test part or folds by speaker, as is usual in its field. Writes
+docs/benchmarks/defaults.md from defaults.csv, which has one row per fit; other data sets keep their
+rows.
 
     python benchmarks/defaults.py --data FOLDER --quick
     python benchmarks/defaults.py --data FOLDER --only mosi ravdess --seeds 5 --jobs 2
 """
 
-import argparse
 import tempfile
 import time
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
@@ -25,7 +23,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from common.data import data_folder, load_dataset
+from common.command_line import make_parser, parse
+from common.data import load_dataset
 from common.features import MINILM, extract, find_text_model
 from sections import defaults_page
 from sklearn_mmsent import (
@@ -45,13 +44,13 @@ from sklearn_mmsent.compose import MultimodalExtractor, SelectModalities
 
 QUICK_ROWS = 300
 LINEAR = "linear, all"
-COMPARED = ("concat", "weighted", "gated")  # of the fusions, those on the published page
+COMPARED = ("concat", "weighted", "gated")  # fusions
 LIBRARIES = ("sklearn-mmsent", "scikit-learn", "torch", "skorch", "imbalanced-learn")
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set and how it is cut: folds by group, or its own test part."""
+    """A data set and its protocol: folds by group, or a fixed test part."""
 
     name: str
     loader: str
@@ -110,11 +109,11 @@ def compare(benchmark, data, table, options):
     Parameters
     ----------
     benchmark : Benchmark
-        How the rows are cut.
+        Protocol.
     data : Bunch
         Targets, groups and parts of the rows.
     table : DataFrame
-        The rows, as `extract` gives them.
+        Features from `extract`.
     options : Namespace
         Command line.
 
@@ -125,7 +124,7 @@ def compare(benchmark, data, table, options):
     """
     models = build_models(table, data.task, options.imbalance)
     with warnings.catch_warnings():
-        # published splits are taken as they are, and the page tells of the near-duplicates
+        # published splits have near-duplicates in both parts, as the page says
         warnings.filterwarnings("ignore", message=".*cut through groups")
         results = compare_models(
             models,
@@ -135,11 +134,11 @@ def compare(benchmark, data, table, options):
             cv=make_splits(benchmark, data, options.part),
             seeds=range(options.seeds),
             n_jobs=options.jobs,
-            batched=False,  # seconds of each fit are told
+            batched=False,  # the csv has the seconds of each fit
             verbose=1,
         ).results
     if not _resamples(data, options):
-        # its solver draws nothing: other seeds would only look like certainty
+        # deterministic: repeating it per seed would suggest a standard deviation of 0
         results = results[(results["model"] != LINEAR) | (results["seed"] == 0)]
     scores = results.assign(
         data=benchmark.name, rows=len(table), groups=len(np.unique(data.groups))
@@ -149,22 +148,22 @@ def compare(benchmark, data, table, options):
 
 
 def make_splits(benchmark, data, part):
-    """Cut the rows into what is fitted and what is scored.
+    """Split the rows into training and test rows.
 
     Parameters
     ----------
     benchmark : Benchmark
-        Whether by folds or by the set's own parts.
+        Protocol.
     data : Bunch
         Groups and parts of the rows.
     part : {"test", "val"}
-        "test" fits on all other rows; "val" fits on the training part and scores the
-        validation part, without a look at the test part.
+        "test" trains on all rows outside the test part; "val" trains on the training part and
+        scores the validation part.
 
     Returns
     -------
     list of (ndarray of int, ndarray of int) tuples
-        Numbers of the rows to fit on and to score.
+        Indices of training and test rows.
     """
     if part == "val":
         return [(np.flatnonzero(data.split == "train"), np.flatnonzero(data.split == "val"))]
@@ -175,55 +174,55 @@ def make_splits(benchmark, data, part):
 
 
 def build_models(table, task, imbalance):
-    """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
+    """Return a constant, a network per modality, a linear model and the fusions.
 
     Parameters
     ----------
     table : DataFrame
-        Blocks, and perhaps a raw column "text".
+        Blocks, and optionally a raw column "text".
     task : {"classification", "intensity"}
-        What is predicted.
+        Kind of target.
     imbalance : {"none", "class_weight", "oversample"}
-        What all classifiers do about classes of unequal size.
+        How classifiers treat imbalanced classes.
 
     Returns
     -------
     dict of str to estimator
-        Pipelines from rows of the table to predictions, in the order of the report.
+        Pipelines by name, in the order of the page.
     """
     modalities = list(dict.fromkeys(name.partition("__")[0] for name in table))
     weights = "balanced" if imbalance == "class_weight" else None
     sampler = RandomOverSampler() if imbalance == "oversample" else None
-    learned = [_embed_learned_text()] if "text" in table else []
+    embed = [_embed_text()] if "text" in table else []
 
     def fuse(fusion, names=modalities):
         select = [SelectModalities(names)] if names != modalities else []
         network = (
-            # inside the estimator, the sampler acts after the split for early stopping
+            # in the estimator, the sampler acts after the split for early stopping
             FusionClassifier(fusion, class_weight=weights, sampler=sampler)
             if task == "classification"
             else FusionRegressor(fusion)
         )
-        return make_pipeline(*learned, *select, network)
+        return make_pipeline(*embed, *select, network)
 
     if task == "classification":
         constant = DummyClassifier()
-        # of 1, 0.1, 0.01 and 0.001 the best on validation parts, as the page tells
-        line = [LogisticRegression(C=0.01, class_weight=weights, max_iter=2000)]
-        line = [*([sampler] if sampler else []), StandardScaler(), *line]
+        # C was chosen on validation parts, see the page
+        linear = LogisticRegression(C=0.01, class_weight=weights, max_iter=2000)
+        linear = [*([sampler] if sampler else []), StandardScaler(), linear]
     else:
         constant = DummyRegressor()
-        line = [StandardScaler(), RidgeCV(alphas=np.logspace(0, 5, 11))]
+        linear = [StandardScaler(), RidgeCV(alphas=np.logspace(0, 5, 11))]
     return {
         "constant": constant,
         **{f"{name} alone": fuse("concat", [name]) for name in modalities},
-        LINEAR: make_pipeline(*learned, FillBlocks(), *line),
+        LINEAR: make_pipeline(*embed, FillBlocks(), *linear),
         **{f"{fusion} fusion": fuse(fusion) for fusion in COMPARED},
     }
 
 
-def _embed_learned_text():
-    """Learn to embed the raw text inside the pipeline, from training rows, and pass the rest."""
+def _embed_text():
+    """Return a step that fits tf-idf on training rows and passes the other columns through."""
     return MultimodalExtractor(
         [("text", TfidfEmbedder(), "text")],
         remainder="passthrough",
@@ -251,7 +250,7 @@ def _resamples(data, options):
 
 
 def _settings(data, options, text_name):
-    """Tell in one cell of the csv what made a row."""
+    """Return features, settings and versions as one cell of the csv."""
     extractors = {"text": text_name, "image": "ColorTexture", "audio": "MFCC+LogMel"}
     settings = {name: extractors[name] for name in data.X if name in extractors}
     if data.task == "classification":
@@ -264,67 +263,37 @@ def _settings(data, options, text_name):
 
 
 def _choose(names):
-    """Benchmarks whose name, or its part before the colon, was asked for."""
+    """Return the benchmarks whose name, or its part before the colon, is among the names."""
     return [b for b in BENCHMARKS if {b.name, b.name.partition(":")[0]} & set(names)]
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
     names = sorted({name for b in BENCHMARKS for name in (b.name, b.name.partition(":")[0])})
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        metavar="NAME",
-        choices=names,
-        default=names,
-        help=f"data sets (default: all): {', '.join(names)}",
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=names,
+        seeds=5,
+        jobs=2,
+        part=True,
+        cache=True,
+        quick=f"{QUICK_ROWS} rows, one seed",
+        writes="defaults.md and defaults.csv",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each network (default: 5)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
     parser.add_argument(
         "--text-model",
         metavar="FOLDER",
-        help="sentence-transformers model, or 'tfidf' (default: the one in the package "
+        help="sentence-transformers model, or 'tfidf' (default: the model in the package "
         f"{MINILM}; tf-idf where it is not installed)",
     )
     parser.add_argument(
         "--imbalance",
         choices=["none", "class_weight", "oversample"],
         default="oversample",
-        help="what every classifier does about unequal classes (default: oversample)",
+        help="how classifiers treat imbalanced classes (oversample)",
     )
-    parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument(
-        "--part",
-        choices=["test", "val"],
-        default="test",
-        help="val fits on the training part and prints scores of the validation part, to "
-        "choose settings by; it writes nothing (default: test)",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_ROWS} rows and one seed, to see it run; prints scores, writes nothing",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where defaults.md and defaults.csv are (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        parser.error(str(error))
+    options = parse(parser, arguments)
     options.only = _choose(options.only)
-    options.seeds = 1 if options.quick else options.seeds
     return options
 
 

@@ -1,23 +1,23 @@
-"""Fine-tune a text encoder inside the network on CMU-MOSI.
+"""Fine-tune a pretrained text encoder in the network on CMU-MOSI.
 
-Transcripts alone, official split. Every network is trained on the training part; the epoch is
-chosen on the validation part and the test part scored once per seed. Writes OUTPUT/finetuning.md
-and finetuning.csv, one row per fit.
+Transcripts only, official split. Networks are trained on the training part with early stopping on
+the validation part, and scored on the test part once per seed. Writes
+docs/benchmarks/finetuning.md and finetuning.csv, which has one row per fit.
 
     python benchmarks/finetuning.py --data FOLDER --quick
     python benchmarks/finetuning.py --data FOLDER --part val --seeds 1 --lr 2e-5 5e-5
     python benchmarks/finetuning.py --data FOLDER --seeds 5
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from common.data import data_folder, load_dataset, minilm_folder
+from common.command_line import make_parser, parse
+from common.data import load_dataset, minilm_folder
+from common.report import write_page
 from sklearn_mmsent import FusionRegressor, intensity_scores, make_extractor
 from sklearn_mmsent.feature_extraction.text import TokenIds
 from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
@@ -26,38 +26,38 @@ METRICS = (
     *("acc2_has0", "f1_weighted_has0", "acc2_non0", "f1_weighted_non0"),
     *("acc7", "mae", "corr"),
 )
-# chosen on the validation part, as the page tells
+# chosen on the validation part, see the page
 ENCODER_LR, BATCH_SIZE, MAX_EPOCHS, LOSS = 1e-4, 32, 6, "absolute_error"
 QUICK_ROWS = 48
 
 ABOUT = """\
 # Fine-tuning a text encoder
 
-CMU-MOSI, transcripts alone, official split (1,284 utterances for training, 229 for validation,
-686 for the test): all-MiniLM-L6-v2 as `"pretrained_text"` over `TokenIds`, tuned with the rest of
-the network. Written by `benchmarks/finetuning.py`.
+CMU-MOSI, transcripts only, official split (1,284 utterances for training, 229 for validation, 686
+for the test): all-MiniLM-L6-v2 as `"pretrained_text"` on `TokenIds`, trained with the rest of the
+network. Written by `benchmarks/finetuning.py`.
 
-Settings: `FusionRegressor`, {loss}, batches of {batch_size}, at most {epochs} epochs,
-the learning rate {lr:g} for the model and 0.001 for what
-is new, linear decay after a warm-up over a tenth of the steps, gradients clipped to norm 1; the
-weights of the best epoch on the validation part. They were chosen on the validation part
+Settings: `FusionRegressor`, {loss}, batches of {batch_size}, at most {epochs} epochs, learning rate
+{lr:g} for the pretrained model and 0.001 for new layers, linear decay after a warm-up over a tenth
+of the steps, gradients clipped to norm 1; weights of the best epoch on the validation part. They
+were chosen on the validation part
 {how}
 
-The test part is scored once for each seed. {time}"""
+The test part is scored once per seed. {time}"""
 
 HOW = """\
-(`--part val`). Rate and batches with one seed each and the squared error, MAE / r: for the rate
-5e-5 and batches of 16 .904 / .727, of 32 .872 / .724, for the rate 1e-4 and batches of 32
-.835 / .735. Then loss and epochs, the mean of three seeds, MAE / r / Acc-2 non0: squared error,
-6 epochs .840 / .735 / .821, 10 epochs .810 / .749 / .818; absolute error, 6 epochs
-.807 / .751 / .826, 10 epochs .814 / .742 / .827."""
+(`--part val`). Learning rate and batch size with the squared error, one seed each, MAE / r: rate
+5e-5 with batches of 16 .904 / .727, of 32 .872 / .724, rate 1e-4 with batches of 32 .835 / .735.
+Then loss and epochs, mean of three seeds, MAE / r / Acc-2 non0: squared error, 6 epochs
+.840 / .735 / .821, 10 epochs .810 / .749 / .818; absolute error, 6 epochs .807 / .751 / .826, 10
+epochs .814 / .742 / .827."""
 
-AGAIN = """\
-It had been scored once before, with the squared error: Acc-2 has0 / non0 .819 / .836, Acc-7 .410,
-MAE .787, r .768. That look had no part in the choice above."""
+EARLIER = """\
+The test part had been scored once before, with the squared error: Acc-2 has0 / non0 .819 / .836,
+Acc-7 .410, MAE .787, r .768. That result did not influence the choice above."""
 
 REFERENCES = """\
-For comparison, on the same test part:
+Other results on the same test part:
 
 - MiniLM fine-tuned for three epochs, text only, one seed, without this package: Acc-2 has0 / non0
   .825 / .848, Acc-7 .411, MAE .766, r .781
@@ -87,15 +87,14 @@ def main(arguments=None):
     for lr in options.lr:
         for seed in range(options.seeds):
             fits.append(fit(seed, lr, table, data.y, parts, options))
-            told = ", ".join(f"{m} {fits[-1][m]:.3f}" for m in METRICS)
-            print(f"lr {lr:g}, seed {seed}: {told}, ", end="")
-            print(f"{fits[-1]['epoch_seconds']:.1f} s an epoch", flush=True)
+            scores = ", ".join(f"{m} {fits[-1][m]:.3f}" for m in METRICS)
+            seconds = fits[-1]["epoch_seconds"]
+            print(f"lr {lr:g}, seed {seed}: {scores}, {seconds:.1f} s per epoch", flush=True)
     if options.quick or options.part == "val":
         return
     scores = pd.DataFrame(fits)
-    options.output.mkdir(parents=True, exist_ok=True)
+    write_page(options.output / "finetuning.md", format_page(scores))
     scores.to_csv(options.output / "finetuning.csv", index=False, float_format="%.5g")
-    (options.output / "finetuning.md").write_text(write_page(scores), encoding="utf-8")
 
 
 def fit(seed, lr, table, y, parts, options):
@@ -104,11 +103,11 @@ def fit(seed, lr, table, y, parts, options):
     Parameters
     ----------
     seed : int
-        Of the network.
+        Random seed of the network.
     lr : float
         Learning rate of the encoder.
     table : DataFrame
-        Token numbers.
+        Token ids.
     y : ndarray
         Intensities.
     parts : dict of str to ndarray of int
@@ -119,7 +118,7 @@ def fit(seed, lr, table, y, parts, options):
     Returns
     -------
     dict
-        Scores, the best epoch, seconds per epoch.
+        Scores, best epoch and seconds per epoch.
     """
     encoder = {"model": minilm_folder(), "lr": lr}
     regressor = FusionRegressor(
@@ -153,8 +152,8 @@ def fit(seed, lr, table, y, parts, options):
     }
 
 
-def write_page(scores):
-    """Write the scores as a page.
+def format_page(scores):
+    """Return the page.
 
     Parameters
     ----------
@@ -171,7 +170,7 @@ def write_page(scores):
     text = (
         f"An epoch with validation took {scores['epoch_seconds'].min():.0f} to "
         f"{scores['epoch_seconds'].max():.0f} s with torch {first['torch']} in {first['threads']} "
-        "thread(s), the least where nothing else ran; the best epochs were "
+        "thread(s), the lowest on an idle machine; the best epochs were "
         f"{', '.join(map(str, best))}."
     )
     about = ABOUT.format(
@@ -184,40 +183,24 @@ def write_page(scores):
     )
     metrics = [m for m in METRICS if m in scores]
     table = to_markdown(summarize(scores, metrics), metrics)
-    return "\n\n".join([about, table, AGAIN, REFERENCES]) + "\n"
+    return "\n\n".join([about, table, EARLIER, REFERENCES])
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        seeds=5,
+        part=True,
+        quick=f"{QUICK_ROWS} rows per part, one epoch, one seed",
+        writes="finetuning.md and finetuning.csv",
     )
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument("--seeds", type=int, default=5, help="fits (default: 5)")
     parser.add_argument("--lr", nargs="+", type=float, default=[ENCODER_LR])
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
-    parser.add_argument("--threads", type=int, default=None, help="of torch (default: its own)")
-    parser.add_argument("--epochs", type=int, default=MAX_EPOCHS, help="of a fit, at most")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
+    parser.add_argument("--epochs", type=int, default=MAX_EPOCHS, help="maximum per fit")
     parser.add_argument("--loss", default=LOSS)
-    parser.add_argument(
-        "--part",
-        choices=["test", "val"],
-        default="test",
-        help="val prints scores of the validation part, to choose settings by, and writes nothing",
-    )
-    parser.add_argument("--quick", action="store_true", help="few rows, one epoch; writes nothing")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        parser.error(str(error))
-    options.seeds = 1 if options.quick else options.seeds
-    return options
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

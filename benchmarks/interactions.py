@@ -1,55 +1,52 @@
-"""Which fusion, and which encoder, can learn a class that lies in an interaction alone.
+"""Show which fusions and encoders can learn classes that depend on interactions only.
 
-The rows are generated, no data are needed. The product of two signs and the parity of three are
-asked of the fusions; the order of two marks in a sequence of the encoders, and of the fusions
-behind a recurrent one. Writes OUTPUT/interactions.md and interactions.csv, one row per fit.
+Rows are generated; no data sets are needed. Fusions learn the product of two signs and the parity
+of three; encoders, and fusions after a GRU, the order of two marks in a sequence. Writes
+docs/benchmarks/interactions.md and interactions.csv, which has one row per fit.
 
     python benchmarks/interactions.py --quick
     python benchmarks/interactions.py --seeds 3 --jobs 2
 """
-
-import argparse
-from pathlib import Path
 
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from common.command_line import make_parser, parse
+from common.report import markdown_table, write_page
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.datasets import make_interactions
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 
-# transformers of several layers, whose docstrings ask for this rate
-LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}
-WIDE = {"conv1d": ("conv1d", {"kernel_size": 7, "pool": 1})}  # sees two marks together
+LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}  # recommended in their docstrings
+WIDE = {"conv1d": ("conv1d", {"kernel_size": 7, "pool": 1})}  # covers both marks
 N_TRAIN, N_TEST = 1500, 1000
 
 ABOUT = """\
 # What fusions and encoders can learn
 
-Accuracy on fresh rows of `make_interactions`, whose class no modality and no step tells alone;
-chance is .5, all that the noise leaves is about 1. Written by `benchmarks/interactions.py`.
+Accuracy on new rows of `make_interactions`, whose class cannot be predicted from a single modality
+or step; chance is .5, and the noise allows about 1. Written by `benchmarks/interactions.py`.
 {n_train:,} rows for training, {n_test:,} for the test, {n_seeds} seeds of rows and networks (mean,
-and the worst in parentheses), width 32, all else by default but the learning rate of "mult" and
+and the lowest in parentheses), width 32, default settings except the learning rate of "mult" and
 "bottleneck", 0.0005.
 
-- **product**: two modalities each hold a sign, the class is whether they agree.
-- **parity**: the same with three. "decision" and "quality_aware" add up what each block says, and
-  cannot see either, whatever their weights.
-- **order**: a sequence holds two marks, the class is which comes first; here behind a GRU, so that
-  a fusion need only not lose it.
+- **product**: two modalities contain a sign each; the class is whether they agree.
+- **parity**: the same with three. "decision" and "quality_aware" add up one prediction per block,
+  which can represent neither.
+- **order**: a sequence contains two marks; the class is which comes first. A GRU encodes it, so the
+  fusion only has to preserve the information.
 
-"bottleneck" stands still for longer than the default patience of 20 epochs: with
-`n_iter_no_change=60` it learns the product, too (1.000, one seed). No setting is known yet with
-which "mult" or "bottleneck" learn the parity; "attention" and "poe" learn it with one seed of
-two."""
+"bottleneck" makes no progress for longer than the default patience of 20 epochs: with
+`n_iter_no_change=60` it learns the product, too (1.000, one seed). No known setting lets "mult" or
+"bottleneck" learn the parity; "attention" and "poe" learn it with one of two seeds."""
 
 ENCODERS_ABOUT = """\
 ## Encoders
 
-The order of two marks, with "concat". "mlp", "mean" and "attentive" pool steps without regard to
-their order."""
+The order of two marks, with "concat". "mlp", "mean" and "attentive" pool steps regardless of their
+order."""
 
 
 def main(arguments=None):
@@ -62,12 +59,12 @@ def main(arguments=None):
     """
     options = _parse(arguments)
     fusions = ["tensor", "decision"] if options.quick else list(FUSIONS)
-    readers = ["mean", "gru"] if options.quick else _readers_of_sequences()
+    encoders = ["mean", "gru"] if options.quick else _sequence_encoders()
     cases = [
         (kind, fusion, "gru" if kind == "order" else "auto")
         for kind in ("product", "parity", "order")
         for fusion in fusions
-    ] + [("order of steps", "concat", encoder) for encoder in readers]
+    ] + [("order of steps", "concat", encoder) for encoder in encoders]
     tasks = [
         delayed(_fit_and_score)(*case, seed, options.quick)
         for case in cases
@@ -75,15 +72,14 @@ def main(arguments=None):
     ]
     fits = Parallel(n_jobs=options.jobs, return_as="generator")(tasks)
     scores = pd.DataFrame(tqdm(fits, total=len(tasks), unit="fit", leave=False))
-    page = write_page(scores, options.seeds)
+    page = format_page(scores, options.seeds)
     print(page)
     if not options.quick:
-        options.output.mkdir(parents=True, exist_ok=True)
+        write_page(options.output / "interactions.md", page)
         scores.to_csv(options.output / "interactions.csv", index=False, float_format="%.4g")
-        (options.output / "interactions.md").write_text(page, encoding="utf-8")
 
 
-def _readers_of_sequences():
+def _sequence_encoders():
     return [n for n, cls in ENCODERS.items() if 2 in cls.takes and "pretrained" not in n]
 
 
@@ -111,66 +107,53 @@ def _fit_and_score(kind, fusion, encoder, seed, quick):
     }
 
 
-def write_page(scores, n_seeds):
-    """Write the scores as a page.
+def format_page(scores, n_seeds):
+    """Return the page.
 
     Parameters
     ----------
     scores : DataFrame
         One row per fit.
     n_seeds : int
-        Fits of each case.
+        Number of seeds.
 
     Returns
     -------
     str
         Markdown.
     """
-    alone = scores["kind"] == "order of steps"
-    about = ABOUT.format(n_train=N_TRAIN, n_test=N_TEST, n_seeds=n_seeds)
-    return (
-        "\n\n".join(
-            [
-                about,
-                _table(scores[~alone], "fusion", "kind"),
-                ENCODERS_ABOUT,
-                _table(scores[alone], "encoder", "kind"),
-            ]
-        )
-        + "\n"
+    of_encoders = scores["kind"] == "order of steps"
+    return "\n\n".join(
+        [
+            ABOUT.format(n_train=N_TRAIN, n_test=N_TEST, n_seeds=n_seeds),
+            _table(scores[~of_encoders], "fusion"),
+            ENCODERS_ABOUT,
+            _table(scores[of_encoders], "encoder"),
+        ]
     )
 
 
-def _table(scores, rows, columns):
-    names = list(dict.fromkeys(scores[columns]))
-    lines = [f"| {rows} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for row in dict.fromkeys(scores[rows]):
+def _table(scores, rows):
+    kinds = list(dict.fromkeys(scores["kind"]))
+    lines = []
+    for name in dict.fromkeys(scores[rows]):
         cells = []
-        for name in names:
-            own = scores.loc[(scores[rows] == row) & (scores[columns] == name), "accuracy"]
-            cells.append(f"{own.mean():.3f} ({own.min():.3f})")
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for kind in kinds:
+            fits = scores.loc[(scores[rows] == name) & (scores["kind"] == kind), "accuracy"]
+            cells.append(f"{fits.mean():.3f} ({fits.min():.3f})")
+        lines.append([name, *cells])
+    return markdown_table([rows, *kinds], lines)
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        seeds=3,
+        jobs=2,
+        quick="two fusions, two encoders, 200 rows, 2 epochs, one seed",
+        writes="interactions.md and interactions.csv",
     )
-    parser.add_argument("--seeds", type=int, default=3, help="fits of each case (default: 3)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
-    parser.add_argument("--quick", action="store_true", help="to see it run; writes nothing")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
-    options.seeds = 1 if options.quick else options.seeds
-    return options
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

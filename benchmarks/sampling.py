@@ -1,19 +1,14 @@
-"""Time and memory of the samplers of blocks, beside imbalanced-learn's on the same table.
+"""Compare time and memory of the samplers of blocks with imbalanced-learn's.
 
-A table of 1000 columns in three modalities, a tenth of each missing, in three classes as lopsided
-as mvsa_single (59 / 30 / 10 %). Ours read it as it is; imbalanced-learn's need `FillBlocks` first,
-which is measured apart. Each measurement is a fresh process.
+Both resample a table of 1000 columns in three modalities, a tenth of each missing, and of three
+classes as imbalanced as in mvsa_single (59 / 30 / 10 %). Ours accept missing blocks;
+imbalanced-learn's run after `FillBlocks`, which is not timed. Each measurement runs in a separate
+process. Prints docs/benchmarks/sampling.md, and writes it to the folder of `--output`.
 
-    python benchmarks/sampling.py
+    python benchmarks/sampling.py --output docs/benchmarks
     python benchmarks/sampling.py --rows 2000 4000 --repeats 1
 """
 
-import argparse
-import platform
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
-from multiprocessing import get_context
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -21,13 +16,15 @@ import pandas as pd
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from common.process import peak_memory, reset_peak_memory
+from common.command_line import make_parser, parse
+from common.process import peak_memory, reset_peak_memory, run_in_process
+from common.report import machine_name, markdown_table, versions, write_page
 from sklearn_mmsent import FillBlocks
 from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
 SHAPES = {"text": 400, "image": 350, "audio": 250}
 SHARES = [0.1, 0.3, 0.6]
-PAIRS = {  # ours, and what imbalanced-learn has for the same purpose
+PAIRS = {  # ours, and imbalanced-learn's for the same purpose
     "ModalitySMOTE": (ModalitySMOTE, SMOTE),
     "ModalityMixup": (ModalityMixup, None),
     "ModalityBalancer, over": (ModalityBalancer, RandomOverSampler),
@@ -37,21 +34,20 @@ PAIRS = {  # ours, and what imbalanced-learn has for the same purpose
 PAGE = """\
 # Sampling
 
-Seconds and memory to balance three classes of 10, 30 and 60 % in a table of 1000 float32 columns,
-of three modalities of which a tenth is missing. imbalanced-learn's samplers read the same table
-behind `FillBlocks`, whose own time is not counted. Memory is the largest in use during the call,
-the result included and the table that came in not, as a multiple of the larger of the two tables.
-`ModalityBalancer` evens out the {patterns} patterns of what is missing as well, so it ends with
-many more rows than its peer, or with many fewer: compare the seconds with the rows that come out.
-Medians of {repeats} runs, each in a fresh process. Written by `benchmarks/sampling.py` on
-{machine}, {versions}.
+Seconds and memory to balance three classes of 10, 30 and 60 % in a table of 1000 float32 columns
+in three modalities, a tenth of each missing. imbalanced-learn's samplers run on the output of
+`FillBlocks`, which is not timed. Memory is the peak during the call, including the result but not
+the input, relative to the larger of the two tables. `ModalityBalancer` also balances the {patterns}
+patterns of missing modalities, so its output has many more rows than imbalanced-learn's, or many
+fewer: relate its seconds to the rows out. Medians of {repeats} runs, each in a separate process.
+Written by `benchmarks/sampling.py` on {machine}, {versions}.
 
 {table}
 
-Growth is the time as a multiple of that of the line above, with twice the rows: 2 is linear. The
-search for neighbours, scikit-learn's `NearestNeighbors` in both SMOTEs, is quadratic in the rows of
-a class at this width; ours searches once for each pair of patterns of what is missing, for the
-neighbours of those rows alone that are drawn.
+Growth is the time relative to the line above, which has half the rows: 2 is linear. The neighbour
+search, scikit-learn's `NearestNeighbors` in both SMOTEs, is quadratic in the rows of a class at
+this width; ours searches once per pair of patterns of missing modalities, and only for the rows
+that are drawn.
 """
 
 
@@ -70,31 +66,34 @@ def main(arguments=None):
             if kind is None:
                 continue
             for n_rows in options.rows:
-                runs = [_apart(name, side, n_rows, seed) for seed in range(options.repeats)]
+                runs = [
+                    run_in_process(_measure, name, side, n_rows, seed)
+                    for seed in range(options.repeats)
+                ]
                 rows.append((name, side, n_rows, *np.median(runs, axis=0)))
                 print(*rows[-1], flush=True)
     measured = pd.DataFrame(rows, columns=["sampler", "side", "rows", "seconds", "memory", "out"])
     page = PAGE.format(
         patterns=2 ** len(SHAPES) - 1,
         repeats=options.repeats,
-        machine=f"{options.machine or platform.processor() or platform.machine()}, one thread",
-        versions=", ".join(f"{n} {version(n)}" for n in ("imbalanced-learn", "scikit-learn")),
+        machine=f"{machine_name(options.machine)}, one thread",
+        versions=versions("imbalanced-learn", "scikit-learn"),
         table=_table(measured, options.rows),
     )
     print(page)
     if options.output is not None:
-        (options.output / "sampling.md").write_text(page, encoding="utf-8")
+        write_page(options.output / "sampling.md", page)
 
 
 def make_table(n_rows, seed):
-    """Make a table of blocks, some missing, and its labels.
+    """Generate a table of blocks, some missing, and its labels.
 
     Parameters
     ----------
     n_rows : int
-        Rows.
+        Number of rows.
     seed : int
-        Decides the values.
+        Random seed.
 
     Returns
     -------
@@ -105,17 +104,12 @@ def make_table(n_rows, seed):
     y = rng.choice(["negative", "neutral", "positive"], n_rows, p=SHARES)
     values = rng.standard_normal((n_rows, sum(SHAPES.values())), dtype=np.float32)
     missing = rng.random((n_rows, len(SHAPES))) < 0.1
-    missing[missing.all(axis=1), 0] = False  # a row says something
+    missing[missing.all(axis=1), 0] = False  # no row without any modality
     ends = np.cumsum(list(SHAPES.values()))
     for rows, width, end in zip(missing.T, SHAPES.values(), ends, strict=True):
         values[rows, end - width : end] = np.nan
     names = [f"{name}__{i}" for name, width in SHAPES.items() for i in range(width)]
     return pd.DataFrame(values, columns=names), y
-
-
-def _apart(name, side, n_rows, seed):
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, name, side, n_rows, seed).result()
 
 
 def _measure(name, side, n_rows, seed):
@@ -135,12 +129,10 @@ def _measure(name, side, n_rows, seed):
 
 
 def _table(measured, sizes):
-    head = "seconds | growth | memory | rows out"
-    lines = [
-        f"| sampler | rows | {head} | imbalanced-learn: {head} | ours / theirs, seconds |",
-        "|---|---|" + "---|" * 9,
-    ]
-    of = measured.set_index(["sampler", "side", "rows"])
+    heads = ["seconds", "growth", "memory", "rows out"]
+    heads = ["sampler", "rows", *heads, f"imbalanced-learn: {heads[0]}", *heads[1:]]
+    lines = []
+    costs = measured.set_index(["sampler", "side", "rows"])
     for name, (_, peer) in PAIRS.items():
         for i, n_rows in enumerate(sizes):
             cells = [name, f"{n_rows:,}"]
@@ -148,29 +140,24 @@ def _table(measured, sizes):
                 if side != "ours" and peer is None:
                     cells += [""] * 5
                     continue
-                now = of.loc[(name, side, n_rows)]
+                cost = costs.loc[(name, side, n_rows)]
                 growth = ""
                 if i:
-                    before = of.loc[(name, side, sizes[i - 1]), "seconds"]
-                    growth = f"{now['seconds'] / before:.1f}"
-                cells += [f"{now['seconds']:.2f}", growth, f"{now['memory']:.1f}"]
-                cells.append(f"{now['out']:,.0f}")
+                    before = costs.loc[(name, side, sizes[i - 1]), "seconds"]
+                    growth = f"{cost['seconds'] / before:.1f}"
+                cells += [f"{cost['seconds']:.2f}", growth, f"{cost['memory']:.1f}"]
+                cells.append(f"{cost['out']:,.0f}")
                 if side != "ours":
-                    ratio = of.loc[(name, "ours", n_rows), "seconds"] / now["seconds"]
+                    ratio = costs.loc[(name, "ours", n_rows), "seconds"] / cost["seconds"]
                     cells.append(f"{ratio:.2f}")
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append(cells)
+    return markdown_table([*heads, "ours / theirs, seconds"], lines)
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, repeats=3, machine=True, writes="sampling.md", output=None)
     parser.add_argument("--rows", nargs="+", type=int, default=[25_000, 50_000, 100_000])
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each (default: 3)")
-    parser.add_argument("--machine", help="name of the processor, for the page")
-    parser.add_argument("--output", type=Path, help="folder of sampling.md (default: print)")
-    return parser.parse_args(arguments)
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,20 @@
-"""Time folds, candidates and seeds trained at once beside the same trained one after another.
+"""Time networks trained as a batch against the same networks trained one after another.
 
-Random numbers of realistic size: only times are measured here. Writes OUTPUT/search.md and
-OUTPUT/search.csv, one row per repeat.
+Rows are random numbers of realistic size; only times are measured. The slower sides are timed on
+some of their fits and scaled up. Writes docs/benchmarks/search.md and search.csv, which has one row
+per repeat.
 
     python benchmarks/search.py
     python benchmarks/search.py --quick
-
-What takes long is timed on some of its fits and scaled up to all of them; the page says on how
-many.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import time
 import warnings
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import sklearn
-import skorch
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
@@ -29,10 +22,9 @@ from skorch import NeuralNetClassifier
 from skorch.dataset import ValidSplit
 from torch import nn
 
+from common.command_line import make_parser, parse
+from common.report import machine_and_load, markdown_table, versions, write_page
 from sklearn_mmsent import BatchedGridSearchCV, DeepEnsembleClassifier, FusionClassifier
-from sklearn_mmsent.model_selection._replay import FrozenSplits, note_folds
-from sklearn_mmsent.model_selection.batched_fit import fit_batched
-from sklearn_mmsent.training.batched import train_members as train_module
 
 BLOCKS = {"text": 300, "audio": 74, "face": 35}
 GRID = {
@@ -42,39 +34,36 @@ GRID = {
 }
 FOLDS, MEMBERS = 5, 32
 WIDTH, CLASSES = 64, 3
-SOME = 5  # fits of what is scaled up
-AIMS = {  # the ratios that this project set itself, by batch size
-    "members": {32: 2.5, 128: 1.5},
+N_TIMED = 5  # fits of the slower sides
+TARGETS = {  # ratios by batch size
+    "batching": {32: 2.5, 128: 1.5},
     "search": {32: 6.0, 128: 4.0},
     "ensemble": {32: 2.0},
 }
 
 ABOUT = """\
-# Folds, candidates and seeds at once
+# Batched training of folds, candidates and seeds
 
-How long a search and an ensemble take when their networks are trained together, beside the same
-networks one after another. Written by `benchmarks/search.py`, which `--help` explains; each row
-is the median of repeats in which both sides took turns. Higher is better for us: a ratio tells
-how many times longer the other side takes.
+Time of a search and an ensemble whose networks are trained as a batch, compared with the same
+networks trained one after another. Written by `benchmarks/search.py`. Each row is the median of
+repeats in which both sides took turns; a ratio above 1 is a speed-up.
 
-- **members**: {fits} networks (5 folds of {rows} rows, {candidates} candidates of learning rate,
-  weight decay and dropout; {features} features in three flat blocks, MLP encoders, width 64) by
-  `train_members`, against this project's own `train_network`, timed on {some} of them.
-- **search**: the whole `BatchedGridSearchCV.fit` over them, preparing and scoring included,
-  against `GridSearchCV` over skorch's `NeuralNetClassifier` with a module of the same layers (but
-  without masks for what is missing), timed on {some} of the {fits} fits.
-- **ensemble**: `DeepEnsembleClassifier` of {members} members with seeds and internal splits of
-  their own, against fits of `FusionClassifier`, timed on {some} of {members}.
+- **batching**: `BatchedGridSearchCV.fit` over {fits} networks (5 folds of {rows} rows, {candidates}
+  candidates of learning rate, weight decay and dropout; {features} features in three flat blocks,
+  MLP encoders, width 64) against the same search with `batched=False`, timed on {timed} of the
+  {fits} fits.
+- **search**: the same search against `GridSearchCV` over skorch's `NeuralNetClassifier` with a
+  module of the same layers (but without masks for missing blocks), timed on {timed} of the {fits}
+  fits.
+- **ensemble**: `DeepEnsembleClassifier` of {members} members, each with its seed and internal
+  split, against fits of `FusionClassifier`, timed on {timed} of {members}.
 
-All train for {epochs} epochs, with a tenth of the rows to validate on after each, in float32; the
-measurement by which `batched="auto"` decides is part of the time. In a profile of a stack of 40 at
-batch 32, about half of the time went into matrix products, which are as much work alone.
-With one thread, times are those of the processor, in
-which other work on the machine does not count; with more, those of the clock.
+All train for {epochs} epochs in float32, with a tenth of the rows for validation after each epoch.
+Times include the measurement by which `batched="auto"` decides. In a profile of 40 networks at
+batch 32, about half of the time was spent on matrix products, which batching does not save. One
+thread: processor time, which excludes other load; several threads: wall time.
 
-{machine}
-
-"""
+{machine}"""
 
 
 def main(arguments=None):
@@ -89,7 +78,7 @@ def main(arguments=None):
     warnings.filterwarnings("ignore", category=UserWarning)
     before = torch.get_num_threads()
     rows = []
-    X, y = _table(100)  # what is slow at its first time
+    X, y = _table(100)  # warm-up
     DeepEnsembleClassifier(FusionClassifier(max_epochs=2), 3, batched=True).fit(X, y)
     try:
         for threads in options.threads:
@@ -102,66 +91,23 @@ def main(arguments=None):
     page = _page(options, table)
     print(page)
     if not options.quick:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "search.md").write_text(page.rstrip() + "\n", encoding="utf-8")
+        write_page(options.output / "search.md", page)
         table.to_csv(options.output / "search.csv", index=False, float_format="%.4g")
 
 
 def _measure(options, threads, batch_size):
-    X, y = _table(options.rows)
-    ours = FusionClassifier(
-        hidden_size=WIDTH, batch_size=batch_size, max_epochs=options.epochs, random_state=0
-    )
-    theirs = NeuralNetClassifier(
-        Network,
-        optimizer=torch.optim.AdamW,
-        batch_size=batch_size,
-        max_epochs=options.epochs,
-        train_split=ValidSplit(10, stratified=True),
-        verbose=0,
-    )
-    grid = {name: sorted({c[name] for c in options.candidates}) for name in GRID}
-    their_grid = {
-        "lr": [grid["lr"][0]],
-        "optimizer__weight_decay": [grid["weight_decay"][0]],
-        "module__dropout": [grid["dropout"][-1]],
-    }
-    cv = StratifiedKFold(FOLDS)
-    n_fits = FOLDS * len(options.candidates)
-    members = _members(ours, X, y, cv, options.candidates)
-    some = members[:: max(1, len(members) // SOME)][:SOME]
-    ensemble = DeepEnsembleClassifier(ours, options.members, random_state=0)
-    array, numbers = X.to_numpy(), np.searchsorted(np.unique(y), y)
-    sides = {
-        "members": (
-            lambda: train_module.train_members(members),
-            lambda: [member.train_alone() for member in some],
-            len(members) / len(some),
-        ),
-        "search": (
-            lambda: BatchedGridSearchCV(ours, grid, cv=cv, refit=False).fit(X, y),
-            lambda: GridSearchCV(theirs, their_grid, cv=cv, refit=False).fit(array, numbers),
-            n_fits / FOLDS,
-        ),
-        "ensemble": (
-            lambda: ensemble.fit(X, y),
-            lambda: [clone(ours).set_params(random_state=i).fit(X, y) for i in range(SOME)],
-            options.members / SOME,
-        ),
-    }
     rows = []
-    for name, (together, one_by_one, scale) in sides.items():
-        train_module._gains.clear()
+    for name, (batched, one_by_one, scale) in _sides(options, batch_size).items():
         for repeat in range(options.repeats):
-            seconds = _seconds(together, threads)
+            seconds = _seconds(batched, threads)
             others = _seconds(one_by_one, threads) * scale
             rows.append(
                 {
-                    "what": name,
+                    "case": name,
                     "batch": batch_size,
                     "threads": threads,
                     "repeat": repeat,
-                    "together_seconds": seconds,
+                    "batched_seconds": seconds,
                     "one_by_one_seconds": others,
                     "ratio": others / seconds,
                 }
@@ -170,28 +116,54 @@ def _measure(options, threads, batch_size):
     return rows
 
 
-def _members(estimator, X, y, cv, candidates):
-    """Return the members that the search would train."""
-    taken = []
-
-    def take(members, **options):
-        taken.extend(members)
-        return [train_module.Trained() for _ in members]
-
-    from sklearn_mmsent.model_selection import batched_fit
-
-    real, batched_fit.train_members = batched_fit.train_members, take
-    try:
-        splits = FrozenSplits(cv, y, estimator)
-        folds = note_folds(estimator, X, y, cv=splits, scoring=None, groups=None, params=None)
-        fit_batched(estimator, candidates, folds)
-    finally:
-        batched_fit.train_members = real
-    return taken
+def _sides(options, batch_size):
+    """Return by case the batched side, the other side, and the factor that scales the latter."""
+    X, y = _table(options.rows)
+    clf = FusionClassifier(
+        hidden_size=WIDTH, batch_size=batch_size, max_epochs=options.epochs, random_state=0
+    )
+    net = NeuralNetClassifier(
+        Network,
+        optimizer=torch.optim.AdamW,
+        batch_size=batch_size,
+        max_epochs=options.epochs,
+        train_split=ValidSplit(10, stratified=True),
+        verbose=0,
+    )
+    grid = {name: sorted({c[name] for c in options.candidates}) for name in GRID}
+    lr, weight_decay, dropout = grid["lr"][0], grid["weight_decay"][0], grid["dropout"][-1]
+    one = {"lr": [lr], "weight_decay": [weight_decay], "dropout": [dropout]}
+    one_of_net = {
+        "lr": [lr],
+        "optimizer__weight_decay": [weight_decay],
+        "module__dropout": [dropout],
+    }
+    search = partial(BatchedGridSearchCV, clf, cv=StratifiedKFold(FOLDS), refit=False)
+    peer = GridSearchCV(net, one_of_net, cv=StratifiedKFold(FOLDS), refit=False)
+    ensemble = DeepEnsembleClassifier(clf, options.members, random_state=0)
+    array, codes = X.to_numpy(), np.searchsorted(np.unique(y), y)
+    n_candidates = len(options.candidates)
+    return {
+        "batching": (
+            lambda: search(param_grid=grid).fit(X, y),
+            lambda: search(param_grid=one, batched=False).fit(X, y),
+            n_candidates,
+        ),
+        "search": (
+            lambda: search(param_grid=grid).fit(X, y),
+            lambda: peer.fit(array, codes),
+            n_candidates,
+        ),
+        "ensemble": (
+            lambda: ensemble.fit(X, y),
+            lambda: [clone(clf).set_params(random_state=i).fit(X, y) for i in range(N_TIMED)],
+            options.members / N_TIMED,
+        ),
+    }
 
 
 class Network(nn.Module):
-    """The network that the estimator makes of these blocks, for skorch, on one array."""
+    """The network that the estimator builds for these blocks, for skorch, on one array."""
 
     def __init__(self, dropout=0.2):
         super().__init__()
@@ -213,7 +185,7 @@ class Network(nn.Module):
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(WIDTH, CLASSES),
-            nn.Softmax(dim=1),  # of which skorch's classifier takes the logarithm
+            nn.Softmax(dim=1),  # skorch's classifier takes the logarithm
         )
 
     def forward(self, X):
@@ -232,83 +204,55 @@ def _table(n_rows):
 
 
 def _seconds(function, threads):
-    # a single thread's own time does not count what else runs on the machine
+    # the processor time of one thread excludes other load
     clock = time.process_time if threads == 1 else time.perf_counter
     start = clock()
     function()
     return clock() - start
 
 
-def _summary(table):
-    median = table.groupby(["what", "batch", "threads"], sort=False)
-    median = median[["together_seconds", "one_by_one_seconds", "ratio"]].agg(statistics.median)
-    median = median.reset_index()
-    ratios = table.groupby(["what", "batch", "threads"], sort=False)["ratio"]
-    median["ratio (least to most)"] = [
-        f"{group.median():.2f} ({group.min():.2f} to {group.max():.2f})" for _, group in ratios
-    ]
-    for column in ("together_seconds", "one_by_one_seconds"):
-        median[column] = [f"{value:.1f}" for value in median[column]]
-    pairs = zip(median["what"], median["batch"], strict=True)
-    median["aim"] = [AIMS[what].get(batch, "") for what, batch in pairs]
-    median = median.drop(columns="ratio")
-    return median.rename(columns=lambda name: name.replace("_seconds", ", s").replace("_", " "))
-
-
 def _page(options, table):
-    return ABOUT.format(
+    about = ABOUT.format(
         fits=FOLDS * len(options.candidates),
         rows=options.rows,
         candidates=len(options.candidates),
         features=sum(BLOCKS.values()),
-        some=SOME,
+        timed=N_TIMED,
         members=options.members,
         epochs=options.epochs,
-        machine=_machine(),
-    ) + _markdown(_summary(table))
-
-
-def _markdown(table):
-    lines = [table.columns, ["---"] * len(table.columns), *table.astype(str).to_numpy()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _machine():
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0].partition(":")[2].strip() if names else model
-
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return (
-        f"Measured on {os.cpu_count()} cores of {model}{load} at the end (other work ran beside "
-        f"it where the load is above the threads), torch {torch.__version__}, scikit-learn "
-        f"{sklearn.__version__}, skorch {skorch.__version__}; no GPU."
+        machine=(
+            f"Measured on {machine_and_load()} (other work ran where the load exceeds the "
+            f"threads), {versions('torch', 'scikit-learn', 'skorch')}; no GPU."
+        ),
     )
+    rows = []
+    for (case, batch, threads), runs in table.groupby(["case", "batch", "threads"], sort=False):
+        medians = runs[["batched_seconds", "one_by_one_seconds"]].agg(statistics.median)
+        ratio = runs["ratio"]
+        spread = f"{ratio.median():.2f} ({ratio.min():.2f} to {ratio.max():.2f})"
+        target = TARGETS[case].get(batch, "")
+        rows.append([case, batch, threads, *(f"{s:.1f}" for s in medians), spread, target])
+    heads = ["case", "batch", "threads", "batched, s", "one by one, s"]
+    heads += ["ratio (lowest to highest)", "target"]
+    return f"{about}\n\n{markdown_table(heads, rows)}"
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        repeats=3,
+        quick="2 candidates, 5 members, 300 rows",
+        writes="search.md and search.csv",
     )
-    parser.add_argument("--quick", action="store_true", help="small, and nothing is written")
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128])
     parser.add_argument("--members", type=int, default=MEMBERS)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
+    options = parse(parser, arguments)
     options.candidates = list(ParameterGrid(GRID))
     if options.quick:
-        options.rows, options.epochs, options.repeats, options.members = 300, 1, 1, 5
+        options.rows, options.epochs, options.members = 300, 1, 5
         options.threads, options.batch_sizes = options.threads[:1], options.batch_sizes[:1]
         options.candidates = options.candidates[:2]
     return options

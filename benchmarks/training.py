@@ -1,21 +1,16 @@
-"""How fast one network trains and predicts, beside a bare torch loop and skorch's default.
+"""Time training and prediction of one network against a plain torch loop and skorch's defaults.
 
-All sides train the same network with the same optimizer on the same rows, in turn; seconds are
-medians over the rounds, and what counts are their ratios. Writes
-OUTPUT/training.md.
+All three train the same network with the same optimizer on the same rows, in turn; seconds are
+medians over the rounds. Writes docs/benchmarks/training.md; with `--part`, the other sections keep
+their text.
 
     python benchmarks/training.py --quick
     python benchmarks/training.py --repeats 7
     python benchmarks/training.py --part precision
     python benchmarks/training.py --part memory
-
-With `--part`, the sections that were not asked for keep what they hold.
 """
 
-import argparse
-import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +20,8 @@ from skorch.callbacks import Callback
 from torch import nn
 from tqdm import tqdm
 
+from common.command_line import make_parser, parse
+from common.report import markdown_table, replace_sections, write_page
 from sections import training_memory, training_precision
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.blocks import BlockLayout
@@ -34,9 +31,9 @@ SHAPES = {"text": 384, "audio": 25}
 N_ROWS, N_CLASSES = 20_000, 3
 BATCHES = (32, 128, 512)
 LR, WEIGHT_DECAY = 3e-3, 1e-2
-N_EPOCHS = 3  # of a fit; the first is not counted
+N_EPOCHS = 3  # per fit; the first is a warm-up
 LATENCY_CALLS = 300
-SIZES = (1, 2, 4, 8)  # times the smallest, for the growth of cost
+SIZES = (1, 2, 4, 8)  # relative to the smallest table
 N_ROWS_OF_MEMORY = 120_000
 SECTIONS = (
     "Seconds per epoch",
@@ -46,14 +43,15 @@ SECTIONS = (
     training_precision.TITLE,
 )
 
+TITLE = "# Training one network"
 ABOUT = """\
 # Training one network
 
-`FusionClassifier` beside a hand-written torch loop and skorch's `NeuralNetClassifier` with its
-defaults. Written by `benchmarks/training.py`. {n_rows:,} rows of {n_features} float32 columns in
-two blocks, {n_classes} classes, the default network (an MLP of width 64 for each block,
-"concat"), AdamW, no validation. The three train the same network in turn; seconds are the median
-of {rounds} rounds. Torch {torch}, {where}."""
+`FusionClassifier`, a hand-written torch loop and skorch's `NeuralNetClassifier` with default
+settings. Written by `benchmarks/training.py`. {n_rows:,} rows of {n_features} float32 columns in
+two blocks, {n_classes} classes, the default network (an MLP of width 64 per block, "concat"),
+AdamW, no validation. The three train the same network in turn; seconds are the median of {rounds}
+rounds. Torch {torch}, {where}."""
 
 
 def main(arguments=None):
@@ -75,15 +73,15 @@ def main(arguments=None):
         rows = make_rows(600 if options.quick else N_ROWS)
         sections[training_precision.TITLE] = training_precision.run(*rows, options)
     path = options.output / "training.md"
-    page = write_page(about, sections, path.read_text("utf-8") if path.exists() else "")
+    page = path.read_text("utf-8") if path.exists() else TITLE
+    page = replace_sections(page, sections, head=about, order=SECTIONS)
     print(page)
     if not options.quick:
-        options.output.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        write_page(path, page)
 
 
 def measure_speed(options):
-    """Measure all that is told in seconds.
+    """Time epochs, the growth with the number of rows, and the prediction of one row.
 
     Parameters
     ----------
@@ -93,7 +91,7 @@ def measure_speed(options):
     Returns
     -------
     about : str
-        Head of the page.
+        Text above the first section of the page.
     sections : dict of str to str
         Text by title.
     """
@@ -102,11 +100,11 @@ def measure_speed(options):
     epochs = measure_epochs(X, y, options.repeats, options.device)
     latency = measure_latency(X, y, 20 if options.quick else LATENCY_CALLS, options.device)
     growth = measure_growth(200 if options.quick else 5_000, options.repeats, options.device)
-    return tell_speed(epochs, latency, growth, n_rows, options)
+    return report_speed(epochs, latency, growth, n_rows, options)
 
 
 def make_rows(n_rows):
-    """Generate rows of two blocks whose class depends on both.
+    """Generate rows of two blocks with a class that depends on both.
 
     Parameters
     ----------
@@ -129,21 +127,21 @@ def make_rows(n_rows):
 
 
 def measure_epochs(X, y, repeats, device):
-    """Time epochs of each side, in turn.
+    """Time epochs of all sides in turn.
 
     Parameters
     ----------
     X, y : DataFrame and ndarray
-        The rows.
+        Training rows.
     repeats : int
-        Rounds in which each side trains.
+        Number of rounds in which each side trains once.
     device : str
-        Where all train.
+        Device of the network.
 
     Returns
     -------
     DataFrame
-        Seconds per epoch; a row per batch size, a column per side.
+        Seconds per epoch; one row per batch size and one column per side.
     """
     sides = {"bare loop": bare_loop, "FusionClassifier": fusion_classifier, "skorch": skorch}
     rows = []
@@ -151,14 +149,14 @@ def measure_epochs(X, y, repeats, device):
         seconds = {name: [] for name in sides}
         for _ in range(repeats):
             for name, train in sides.items():
-                # of the first epoch each side is spared the warming-up
+                # the first epoch is a warm-up
                 seconds[name].append(np.median(train(X, y, batch_size, device)[1:]))
         rows.append({"batch": batch_size, **{n: np.median(s) for n, s in seconds.items()}})
     return pd.DataFrame(rows)
 
 
 def network_of(X, y):
-    """Build the network that all sides train."""
+    """Return the network that all sides train."""
     clf = FusionClassifier(max_epochs=1, early_stopping=False, random_state=0)
     return clf.fit(X[:64], y[:64]).net_.module_.float().train()
 
@@ -169,7 +167,7 @@ def _synchronize(device):
 
 
 def bare_loop(X, y, batch_size, device):
-    """Train by a plain loop, with rows on the device; give the seconds of each epoch."""
+    """Train by a plain loop with rows on the device; return the seconds of each epoch."""
     network = network_of(X, y).to(device)
     blocks = BlockLayout.from_names(X.columns).read(X)
     values = [torch.as_tensor(b.values, device=device) for b in blocks]
@@ -196,7 +194,7 @@ def bare_loop(X, y, batch_size, device):
 
 
 class EpochEnds(Callback):
-    """Notes when epochs end: all that lies between two of them is an epoch's cost."""
+    """Record the times at which epochs end."""
 
     def on_train_begin(self, net, **kwargs):
         self.times_ = [time.perf_counter()]
@@ -207,7 +205,7 @@ class EpochEnds(Callback):
 
 
 def fusion_classifier(X, y, batch_size, device):
-    """Train a FusionClassifier; give the seconds of each epoch."""
+    """Train a FusionClassifier; return the seconds of each epoch."""
     ends = EpochEnds()
     clf = FusionClassifier(
         lr=LR,
@@ -223,7 +221,7 @@ def fusion_classifier(X, y, batch_size, device):
 
 
 class Columns(nn.Module):
-    """The network over one array of all columns, as skorch's default hands it."""
+    """The network on one array of all columns, the input of skorch's defaults."""
 
     def __init__(self, network):
         super().__init__()
@@ -236,7 +234,7 @@ class Columns(nn.Module):
 
 
 def skorch(X, y, batch_size, device):
-    """Train by skorch's default; give the seconds of each epoch."""
+    """Train by skorch with default settings; return the seconds of each epoch."""
     ends = EpochEnds()
     net = NeuralNetClassifier(
         Columns(network_of(X, y)),
@@ -256,23 +254,23 @@ def skorch(X, y, batch_size, device):
 
 
 def measure_latency(X, y, n_calls, device):
-    """Time the prediction of one row, and the bare module's forward.
+    """Time the prediction of one row and the forward pass of the module.
 
     Parameters
     ----------
     X, y : DataFrame and ndarray
-        The rows.
+        Rows.
     n_calls : int
-        Calls of each, in turn.
+        Number of calls of each, in turn.
     device : str
-        Where the network is.
+        Device of the network.
 
     Returns
     -------
     dict of str to float
-        Microseconds in the median.
+        Median in microseconds.
     """
-    array = np.array(X)  # pandas lends what cannot be written to
+    array = np.array(X)  # a writable copy
     clf = FusionClassifier(
         modalities=SHAPES, max_epochs=1, early_stopping=False, device=device, random_state=0
     ).fit(array[:64], y[:64])
@@ -299,21 +297,21 @@ def measure_latency(X, y, n_calls, device):
 
 
 def measure_growth(n_rows, repeats, device):
-    """Time an epoch of ever more rows.
+    """Time epochs of growing tables.
 
     Parameters
     ----------
     n_rows : int
-        Of the smallest table.
+        Number of rows of the smallest table.
     repeats : int
-        Rounds over all sizes.
+        Number of rounds over all sizes.
     device : str
-        Where the network is trained.
+        Device of the network.
 
     Returns
     -------
     DataFrame
-        Rows, and microseconds per row.
+        Number of rows, and microseconds per row.
     """
     X, y = make_rows(n_rows * SIZES[-1])
     seconds = {size: [] for size in SIZES}
@@ -330,22 +328,22 @@ def measure_growth(n_rows, repeats, device):
     )
 
 
-def tell_speed(epochs, latency, growth, n_rows, options):
-    """Put what was measured in words.
+def report_speed(epochs, latency, growth, n_rows, options):
+    """Write the results as text and tables.
 
     Parameters
     ----------
     epochs, latency, growth
-        What the three measurements gave.
+        Results of `measure_epochs`, `measure_latency` and `measure_growth`.
     n_rows : int
-        Rows of the first.
+        Number of rows of `epochs`.
     options : Namespace
         Command line.
 
     Returns
     -------
     about : str
-        Head of the page.
+        Text above the first section of the page.
     sections : dict of str to str
         Text by title.
     """
@@ -358,74 +356,38 @@ def tell_speed(epochs, latency, growth, n_rows, options):
         torch=torch.__version__,
         where=torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads",
     )
-    lines = [
-        "| batch | bare loop, s | FusionClassifier, s | skorch, s | to the bare loop | "
-        "faster than skorch | of the bare loop's lead |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = []
     for row in epochs.to_dict("records"):
         bare, ours, theirs = row["bare loop"], row["FusionClassifier"], row["skorch"]
-        lines.append(
-            f"| {row['batch']} | {bare:.2f} | {ours:.2f} | {theirs:.2f} | {ours / bare:.2f} x | "
-            f"{theirs / ours:.2f} x | {bare / ours:.2f} |"
-        )
+        seconds = [f"{bare:.2f}", f"{ours:.2f}", f"{theirs:.2f}"]
+        ratios = [f"{ours / bare:.2f} x", f"{theirs / ours:.2f} x", f"{bare / ours:.2f}"]
+        lines.append([row["batch"], *seconds, *ratios])
     grown = growth["microseconds"] / growth["microseconds"].iloc[0]
-    sizes = ["| rows | microseconds per row and epoch | to the smallest |", "|---|---|---|"]
-    for rows, cost, factor in zip(growth["rows"], growth["microseconds"], grown, strict=True):
-        sizes.append(f"| {rows:,} | {cost:.1f} | {factor:.2f} |")
-    above = latency["predict, array"] - latency["module"]
+    sizes = [
+        [f"{rows:,}", f"{cost:.1f}", f"{factor:.2f}"]
+        for rows, cost, factor in zip(growth["rows"], growth["microseconds"], grown, strict=True)
+    ]
+    overhead = latency["predict, array"] - latency["module"]
+    sides = ["bare loop, s", "FusionClassifier, s", "skorch, s"]
     return about, {
-        "Seconds per epoch": "\n".join(lines),
-        "Growth with the rows": "Batches of 128.\n\n" + "\n".join(sizes),
+        "Seconds per epoch": markdown_table(
+            ["batch", *sides, "to the bare loop", "faster than skorch", "bare loop / ours"], lines
+        ),
+        "Growth with the rows": "Batches of 128.\n\n"
+        + markdown_table(["rows", "microseconds per row and epoch", "to the smallest"], sizes),
         "Latency of one row": (
-            f"`predict` of an array of one row takes {latency['predict, array']:.0f} "
-            f"microseconds, the bare module's forward {latency['module']:.0f}: {above:.0f} "
-            "above it."
+            f"`predict` of an array of one row takes {latency['predict, array']:.0f} microseconds, "
+            f"the forward pass of the module {latency['module']:.0f}: an overhead of "
+            f"{overhead:.0f} microseconds."
         ),
     }
 
 
-def write_page(about, sections, old):
-    """Put sections into a page, in the place of their older selves.
-
-    Parameters
-    ----------
-    about : str or None
-        Head of the page; None keeps the old one.
-    sections : dict of str to str
-        Text by title.
-    old : str
-        The page as it is, or nothing.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    head, *parts = re.split(r"^## ", old, flags=re.MULTILINE)
-    kept = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
-    kept |= sections
-    texts = [f"## {title}\n\n{kept[title]}" for title in SECTIONS if title in kept]
-    return "\n\n".join([(about or head or "# Training one network").strip(), *texts]) + "\n"
-
-
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, repeats=5, quick="few rows, one round", writes="training.md")
     parser.add_argument("--part", choices=["all", "speed", "memory", "precision"], default="all")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--quick", action="store_true", help="few rows; writes nothing")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    options.repeats = 1 if options.quick else options.repeats
-    return options
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""What encoders of faces trained on one set are worth on another: FER2013, then CK+.
+"""Transfer a face encoder from FER2013 to CK+.
 
-A Conv2d encoder learns the emotions of FER2013 and is written to a file; on CK+, cut by person,
-the same network starts from scratch, with that encoder tuned further, and with it frozen.
-Without --quick the table goes to OUTPUT/transfer.md.
+A Conv2d encoder is trained on the emotions of FER2013 and saved to a file. On CK+, split by person,
+the network is trained from scratch, with that encoder fine-tuned, and with it frozen. Writes
+docs/benchmarks/transfer.md.
 
     python benchmarks/transfer.py --data FOLDER --quick
     python benchmarks/transfer.py --data FOLDER --seeds 5
 """
 
-import argparse
 import json
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
-from common.data import data_folder, load_dataset
+from common.command_line import make_parser, parse
+from common.data import load_dataset
+from common.report import versions, write_page
 from sklearn_mmsent import FusionClassifier, classification_scores, make_extractor
 from sklearn_mmsent import compare as compare_models
 from sklearn_mmsent.feature_extraction.image import Pixels
@@ -37,7 +37,7 @@ COPIES, SHIFT = 4, 4
 # chosen on folds of CK+ without its test part
 SECOND = {"lr": 1e-3, "dropout": 0.0, "max_epochs": 20, "early_stopping": False}
 METRICS = ("f1_macro", "accuracy")
-MODELS = SCRATCH, TUNED, FROZEN = "from scratch", "pretrained, tuned", "pretrained, frozen"
+MODELS = SCRATCH, TUNED, FROZEN = "from scratch", "pretrained, fine-tuned", "pretrained, frozen"
 QUICK_ROWS, QUICK_EPOCHS = 160, 1
 N_FOLDS = 3
 
@@ -55,39 +55,38 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as scratch, threadpool_limits(1):
         faces, target = (_load(name, options) for name in ("fer2013", "ck48"))
         path = options.encoders or Path(scratch) / "faces.safetensors"
-        notes = path.with_suffix(".json")  # of the training, for the page
+        report = path.with_suffix(".json")  # scores of the pretraining, for the page
         if not path.is_file():
-            notes.write_text(json.dumps(pretrain(faces, path, options)))
-        first = json.loads(notes.read_text())
+            report.write_text(json.dumps(pretrain(faces, path, options)))
+        first = json.loads(report.read_text())
         print(f"fer2013, validation part: {_line(first)}", flush=True)
         scores = compare(target, path, options)
     print(f"\n{to_markdown(summarize(scores, METRICS), METRICS)}\n")
     gains = " ".join(map("{:+.3f}".format, _gain(scores)))
-    print(f"tuned less scratch, macro-F1, seed by seed: {gains}")
+    print(f"macro-F1, fine-tuned minus from scratch, by seed: {gains}")
     minutes = (time.perf_counter() - start) / 60
     if not options.quick and options.part == "test":
-        page = options.output / "transfer.md"
-        options.output.mkdir(parents=True, exist_ok=True)
-        page.write_text(write_page(scores, first, faces, target, options))
-        print(f"{page} is written anew, after {minutes:.0f} minutes.")
+        path = options.output / "transfer.md"
+        write_page(path, format_page(scores, first, faces, target, options))
+        print(f"Wrote {path} after {minutes:.0f} minutes.")
 
 
 def pretrain(faces, path, options):
-    """Train on the training part of a set, watch its validation part, and save the encoder.
+    """Train on FER2013 with early stopping on its validation part, and save the encoder.
 
     Parameters
     ----------
     faces : Bunch
         Pixels, emotions and parts.
     path : Path
-        File for the encoder.
+        File of the encoder.
     options : Namespace
         Command line.
 
     Returns
     -------
     dict of str to float
-        Scores of the validation part, and the seconds of training.
+        Scores on the validation part, and the seconds of training.
     """
     start = time.perf_counter()
     train, valid = faces.split == "train", faces.split == "val"
@@ -104,7 +103,7 @@ def pretrain(faces, path, options):
 
 
 def compare(target, path, options):
-    """Fit from scratch and with the encoder of a file on all splits with all seeds.
+    """Fit from scratch and with the pretrained encoder, on all splits with all seeds.
 
     Parameters
     ----------
@@ -133,27 +132,27 @@ def compare(target, path, options):
         cv=make_splits(target, options.part),
         seeds=range(options.seeds),
         n_jobs=options.jobs,
-        batched=False,  # seconds of each fit are told
+        batched=False,  # the page has the seconds of each fit
         verbose=1,
     )
     return comparison.results[comparison.results["model"].isin(MODELS)]
 
 
 def make_splits(target, part):
-    """Cut the rows into what is fitted and what is scored; no person is on both sides.
+    """Split the rows into training and test rows without common persons.
 
     Parameters
     ----------
     target : Bunch
         Persons and parts of the rows.
     part : {"test", "val"}
-        "test" fits on all other rows; "val" makes folds by person of those other rows, without
-        a look at the test part.
+        "test" trains on all rows outside the test part; "val" splits these rows into folds by
+        person.
 
     Returns
     -------
     list of (ndarray of int, ndarray of int) tuples
-        Numbers of the rows to fit on and to score.
+        Indices of training and test rows.
     """
     rest, test = np.flatnonzero(target.split != "test"), np.flatnonzero(target.split == "test")
     if part == "test":
@@ -162,8 +161,8 @@ def make_splits(target, part):
     return [(rest[fitted], rest[scored]) for fitted, scored in folds]
 
 
-def write_page(scores, first, faces, target, options):
-    """Write the page of results.
+def format_page(scores, first, faces, target, options):
+    """Return the page.
 
     Parameters
     ----------
@@ -172,7 +171,7 @@ def write_page(scores, first, faces, target, options):
     first : dict of str to float
         Scores and seconds of the pretraining.
     faces, target : Bunch
-        Both sets.
+        Both data sets.
     options : Namespace
         Command line.
 
@@ -184,7 +183,6 @@ def write_page(scores, first, faces, target, options):
     gain = 100 * _gain(scores)
     tested = target.split == "test"
     seconds = scores.groupby("model")["fit_seconds"].median()
-    libraries = ("sklearn-mmsent", "scikit-learn", "torch", "skorch")
     return PAGE.format(
         table=to_markdown(summarize(scores, METRICS), METRICS),
         gain=f"{gain.mean():+.1f}",
@@ -196,7 +194,7 @@ def write_page(scores, first, faces, target, options):
         n_train=f"{(faces.split == 'train').sum()}",
         n_valid=f"{(faces.split == 'val').sum()}",
         copies=COPIES,
-        less=COPIES - 1,
+        moved=COPIES - 1,
         size=f"{SIZE} x {SIZE}",
         choice=CHOICE,
         shift=SHIFT,
@@ -208,62 +206,59 @@ def write_page(scores, first, faces, target, options):
         n_persons=len(np.unique(target.groups[~tested])),
         n_test=f"{tested.sum()}",
         n_test_persons=len(np.unique(target.groups[tested])),
-        versions=", ".join(f"{name} {version(name)}" for name in libraries),
+        versions=versions("sklearn-mmsent", "scikit-learn", "torch", "skorch"),
         cores=cpu_count(),
     )
 
 
 CHOICE = """\
-How settings were chosen, without a look at a test part:
+Settings were chosen without the test parts:
 
-- FER2013, one seed, macro-F1 / accuracy of its validation part, channels (16, 32, 64, 128), cosine
-  schedule. 30 epochs with dropout 0.2 and the learning rate 3e-3 of the defaults learn next to
-  nothing: .057 / .249. Without dropout .258 / .383, at the rate 1e-3 .328 / .426; 60 epochs are
-  too many, .292 / .392. With moved copies, label smoothing and 12 epochs .315 / .416; with a
-  fifth layer, of 128 channels, .411 / .522, which was taken.
+- FER2013, one seed, macro-F1 / accuracy on the validation part, channels (16, 32, 64, 128), cosine
+  schedule. 30 epochs with the default dropout 0.2 and learning rate 3e-3 hardly learn: .057 / .249.
+  Without dropout .258 / .383, at the rate 1e-3 .328 / .426; 60 epochs are too many, .292 / .392.
+  With augmented copies, label smoothing and 12 epochs .315 / .416; with a fifth layer, of 128
+  channels, .411 / .522, which was chosen.
 - CK+, mean macro-F1 / accuracy over three folds by person of the rows outside the test part, one
-  seed, 20 epochs at the rate 1e-3 (`--part val`), from scratch and tuned: without dropout
-  .654 / .779 and .722 / .814, with dropout 0.1 .367 / .595 and .633 / .770. So without, which is
-  best for both.
+  seed, 20 epochs at the rate 1e-3 (`--part val`), from scratch and fine-tuned: without dropout
+  .654 / .779 and .722 / .814, with dropout 0.1 .367 / .595 and .633 / .770. No dropout is best for
+  both.
 
-Dropout acted in every layer when this was chosen; that it hurt so much is why it acts behind the
-last convolution alone since. FER2013 with 0.2 of it now has .378 / .493, 12 epochs like the .411.
+Dropout followed every layer at that time. Since it hurt so much, it now follows the last
+convolution only; FER2013 with dropout 0.2 now has .378 / .493, with 12 epochs like the .411.
 
-What came of it: the folds had promised 6.8 points, and the test part, scored once, does not
-confirm them: the seed alone moves the network from scratch by .11 there; tuned, it moves it by a
-quarter of that, so what the encoder gives here is steadiness and no better mean.
+The folds had shown a gain of 6.8 points, which the test part, scored once, does not confirm: there
+the seed alone changes the score from scratch by .11, and the fine-tuned score by a quarter of that.
+On the test part, the encoder reduces the variance and does not improve the mean.
 
-Five seeds on the same folds, macro-F1 from scratch and tuned, asked afterwards whether another
-setting would have been the better choice:
+Five seeds on the same folds, macro-F1 from scratch and fine-tuned, checked afterwards whether
+another setting would have been better:
 
 - rate 3e-4, dropout 0.2: .459 and .565;
-- rate 1e-3, dropout 0.2: .536 and .688, a gain of 15.2 points that every seed shares;
+- rate 1e-3, dropout 0.2: .536 and .688, a gain of 15.2 points, positive for every seed;
 - rate 1e-3, no dropout: .628 and .696, a gain of 6.8.
 
-The last is best for both sides and is the setting that the test part has already scored, so nothing
-was scored again. The encoder gains most where a network from scratch does worst.\
+The last is best on both sides and is the setting already scored on the test part, so nothing was
+scored again. The encoder gains most where a network from scratch scores lowest.\
 """
 
 PAGE = """\
 # Transfer
 
-What an encoder of faces that was trained on one set is worth on another. A Conv2d encoder learns
-seven emotions of FER2013 (photos from the web), `save_encoders` writes it to a file, and
-`encoders_from=` starts a network for CK+ (acted faces in a laboratory, other labels) with it.
-Written by `benchmarks/transfer.py`, which `--help` explains. The data are not part of this
-project, and only parts of both sets were there.
+Transfer of a face encoder between data sets. A Conv2d encoder is trained on seven emotions of
+FER2013 (photos from the web), `save_encoders` writes it to a file, and `encoders_from=` initialises
+a network for CK+ (acted faces in a laboratory, other labels) with it. Written by
+`benchmarks/transfer.py`. The data are not part of this project, and only parts of both data sets
+were available.
 
-CK+, test part: {n_test} pictures of {n_test_persons} persons, none of whom is among the
-{n_persons} of the {n_rows} pictures that were fitted on. Mean ± standard deviation over {n_seeds}
-seeds.
+CK+, test part: {n_test} images of {n_test_persons} persons; the network is fitted on {n_rows}
+images of {n_persons} other persons. Mean ± standard deviation over {n_seeds} seeds.
 
 {table}
 
-Tuned less from scratch, macro-F1: {gain} points; seed by seed {gains}.
+macro-F1, fine-tuned minus from scratch: {gain} points; by seed {gains}.
 
-The recipe:
-
-<!-- not run: a recipe, whose rows are those of the benchmark above -->
+<!-- not run: needs the data sets of the benchmark -->
 ```python
 first = FusionClassifier(
     encoders={encoder},
@@ -279,12 +274,12 @@ second = FusionClassifier(
 )
 ```
 
-- Pixels are grey, {size}. FER2013: {n_train} pictures to fit and {n_valid} to choose by; each
-  stands {copies} times in the table, {less} of them mirrored at random and shifted by up to
-  {shift} pixels. The epoch with the best validation loss is kept. One encoder was trained, for all
-  seeds of CK+; on its validation part it has {first}.
-- The three rows of the table have the same settings and differ in `encoders_from` and
-  `freeze_encoders` alone. The scale of the pixels comes with the encoder.
+- Grey images of {size} pixels. FER2013: {n_train} images for training and {n_valid} for validation.
+  The table contains each training image {copies} times, {moved} of them randomly mirrored and
+  shifted by up to {shift} pixels. The epoch with the best validation loss is kept. All seeds of CK+
+  share one encoder; its scores on the validation part of FER2013: {first}.
+- The three rows differ only in `encoders_from` and `freeze_encoders`. The scale of the pixels is
+  stored with the encoder.
 - On {cores} CPU cores, in one thread: {first_minutes} minutes for FER2013; fits on CK+:
   {fit_seconds}.
   {versions}.
@@ -294,7 +289,7 @@ second = FusionClassifier(
 
 
 def _load(name, options):
-    """Read a set as pixels, uint8, and in quick runs only some of them."""
+    """Load a data set as pixels of type uint8; quick runs load some of the rows."""
     data = load_dataset(name, options.data)
     if options.quick:
         rows = np.sort(np.random.default_rng(0).permutation(len(data.X))[:QUICK_ROWS])
@@ -305,7 +300,7 @@ def _load(name, options):
 
 
 def _moved(X, n_copies):
-    """Give copies of a table of pixels, mirrored at random and shifted by a few pixels."""
+    """Yield copies of a table of pixels, randomly mirrored and shifted by a few pixels."""
     rng = np.random.default_rng(0)
     pixels = X.to_numpy().reshape(-1, SIZE, SIZE)
     for _ in range(n_copies):
@@ -319,7 +314,7 @@ def _moved(X, n_copies):
 
 
 def _gain(scores):
-    """Give the points of macro-F1 that the tuned encoder gains, one per seed."""
+    """Return the gain in macro-F1 of the fine-tuned encoder, one value per seed."""
     table = pd.DataFrame(scores).pivot_table("f1_macro", "seed", "model")
     return table[TUNED] - table[SCRATCH]
 
@@ -333,47 +328,22 @@ def _written(settings):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        seeds=5,
+        jobs=1,
+        part=True,
+        quick=f"{QUICK_ROWS} rows, {QUICK_EPOCHS} epoch, one seed",
+        writes="transfer.md",
     )
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each network (default: 5)")
-    parser.add_argument("--jobs", type=int, default=1, help="fits at once (default: 1)")
     parser.add_argument(
         "--encoders",
         metavar="FILE",
         type=Path,
-        help="keeps the encoder for the next run, which then trains none; a json of the same "
-        "name keeps its scores",
+        help="keeps the encoder, and its scores in a json file, for the next run",
     )
-    parser.add_argument(
-        "--part",
-        choices=["test", "val"],
-        default="test",
-        help=f"val scores {N_FOLDS} folds by person of the rows outside the test part, to choose "
-        "settings by; it writes nothing (default: test)",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_ROWS} rows, {QUICK_EPOCHS} epoch and one seed, to see it run; writes nothing",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where transfer.md is (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        parser.error(str(error))
-    options.seeds = 1 if options.quick else options.seeds
-    return options
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

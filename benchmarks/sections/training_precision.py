@@ -1,4 +1,4 @@
-"""Section of the training benchmark: bfloat16, for a small and a large network."""
+"""Speed of training in bfloat16, for a small and a large network."""
 
 import time
 
@@ -9,20 +9,18 @@ from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from common.data import minilm_folder
+from common.report import markdown_table
 from sklearn_mmsent import FusionClassifier
 
 TITLE = "bfloat16"
 BATCH_SIZE = 128
 N_TEXTS, N_TOKENS, TEXT_BATCH = 128, 32, 32
-N_EPOCHS = 4  # of a fit; the first is not counted
-SIDES = {
-    "float32": {},
-    "bfloat16": {"precision": "bfloat16"},
-}
+N_EPOCHS = 4  # per fit; the first is a warm-up
+PRECISIONS = ("float32", "bfloat16")
 
 
 class Clock(Callback):
-    """Notes when epochs end: on a CPU by its own time, which others' work does not lengthen."""
+    """Record the times at which epochs end: wall time on a GPU, else processor time."""
 
     def _now(self, device):
         if torch.device(device).type == "cuda":
@@ -38,7 +36,7 @@ class Clock(Callback):
 
 
 def run(X, y, options):
-    """Measure, and write what was measured.
+    """Time epochs of both networks and write the section.
 
     Parameters
     ----------
@@ -58,25 +56,26 @@ def run(X, y, options):
     if not options.quick:
         networks[f"MiniLM, {N_TEXTS} texts of {N_TOKENS} tokens, batches of {TEXT_BATCH}"] = texts()
     rows = []
-    for name, (table, target, params) in networks.items():
-        rows += measure(name, table, target, params, options)
+    for name, network in networks.items():
+        epochs = measure(name, *network, options)
+        rows += [
+            [name, precision, f"{seconds:.2f}", f"{seconds / epochs['float32']:.2f} x"]
+            for precision, seconds in epochs.items()
+        ]
     cuda = torch.device(options.device).type == "cuda"
     where = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads"
-    clock = "seconds by the clock" if cuda else "seconds of the process"
     about = (
-        f"The default network, and all-MiniLM-L6-v2 tuned as a whole, without validation: {clock} "
-        f"per epoch, the median of {options.repeats} rounds in which all sides take turns. "
-        f"Written by `benchmarks/training.py --part precision`. Torch {torch.__version__}, {where}."
+        "The default network, and all-MiniLM-L6-v2 fine-tuned, without validation: "
+        f"{'wall' if cuda else 'processor'} time per epoch, the median of {options.repeats} rounds "
+        "in which both precisions take turns. Written by `benchmarks/training.py --part "
+        f"precision`. Torch {torch.__version__}, {where}."
     )
-    lines = ["| network | side | s / epoch | to float32 |", "|---|---|---|---|"]
-    for row in rows:
-        numbers = f"{row['epoch']:.2f} | {row['ratio']:.2f} x"
-        lines.append(f"| {row['network']} | {row['side']} | {numbers} |")
-    return "\n\n".join([about, "\n".join(lines)])
+    table = markdown_table(["network", "precision", "s / epoch", "to float32"], rows)
+    return f"{about}\n\n{table}"
 
 
 def texts():
-    """Return a table of token numbers, classes, and a network that tunes MiniLM on them."""
+    """Return a table of token ids, classes, and parameters that fine-tune MiniLM on them."""
     rng = np.random.default_rng(0)
     numbers = rng.integers(1000, 30_000, (N_TEXTS, N_TOKENS)).astype(np.float32)
     table = pd.DataFrame(numbers, columns=[f"text__id@{i:02}" for i in range(N_TOKENS)])
@@ -85,28 +84,19 @@ def texts():
 
 
 def measure(name, X, y, params, options):
-    """Time epochs of each side, in turn; return a dict per side."""
-    seconds = {side: [] for side in SIDES}
+    """Time epochs of each precision in turn; return the median seconds by precision."""
+    seconds = {precision: [] for precision in PRECISIONS}
     for _ in tqdm(range(options.repeats), desc=name, leave=False):
-        for side, changed in SIDES.items():
-            clock = Clock()
+        for precision in PRECISIONS:
             clf = FusionClassifier(
                 max_epochs=N_EPOCHS,
                 early_stopping=False,
-                callbacks=[("clock", clock)],
+                callbacks=[("clock", Clock())],
                 device=options.device,
                 random_state=0,
-                **{"precision": "float32", **params, **changed},
+                precision=precision,
+                **params,
             ).fit(X, y)
-            took = np.diff(dict(clf.net_.callbacks_)["clock"].times_)
-            seconds[side].append(np.median(took[1:]))
-    epochs = {side: float(np.median(times)) for side, times in seconds.items()}
-    return [
-        {
-            "network": name,
-            "side": side,
-            "epoch": epoch,
-            "ratio": epoch / epochs["float32"],
-        }
-        for side, epoch in epochs.items()
-    ]
+            epochs = np.diff(dict(clf.net_.callbacks_)["clock"].times_)
+            seconds[precision].append(np.median(epochs[1:]))
+    return {precision: float(np.median(times)) for precision, times in seconds.items()}

@@ -1,4 +1,4 @@
-"""Benchmarks as modules, one thread, and data in the layout of the real ones."""
+"""Scripts as modules, one thread, and data in the layout of the real data sets."""
 
 import importlib.util
 import sys
@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Tiny networks on several threads wait for each other most of the time."""
+    """Tiny networks train faster in one thread."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with threadpool_limits(1):
@@ -24,7 +24,7 @@ def one_thread():
 
 @pytest.fixture
 def script(monkeypatch):
-    """Load a script as a module, with its neighbours importable as when it is run."""
+    """Return a function that loads a script as a module, with its packages importable."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
     def load(name):
@@ -39,14 +39,14 @@ def script(monkeypatch):
 
 @pytest.fixture
 def utterances(tmp_path):
-    """Thirty utterances with acoustic numbers in the layout of MOSI; the folder of all data."""
+    """Folder of data sets with thirty utterances in the layout of MOSI."""
     rng = np.random.default_rng(0)
     write_utterances(tmp_path / "data" / "mosi", rng)
     return tmp_path / "data"
 
 
 def write_utterances(folder, rng, n=10):
-    """Write three parts of `n` utterances, whose words and sounds tell their intensity."""
+    """Write three parts of `n` utterances with text and audio that depend on the intensity."""
     folder.mkdir(parents=True)
     arrays = {}
     for part in ("train", "valid", "test"):

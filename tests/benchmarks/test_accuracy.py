@@ -1,4 +1,4 @@
-"""The accuracy benchmark, from recipes to its page, and the parts of the recipes."""
+"""The accuracy benchmark and its recipes."""
 
 import importlib
 
@@ -20,7 +20,7 @@ def accuracy(script):
 @pytest.fixture
 def parts(script):
     """Load a module of the recipes."""
-    script("accuracy")  # makes them importable
+    script("accuracy")  # makes recipes importable
     return lambda name: importlib.import_module(f"recipes.{name}")
 
 
@@ -53,14 +53,14 @@ def recipes(accuracy, monkeypatch):
     monkeypatch.setattr(accuracy, "all_recipes", lambda: {"made": recipe})
 
 
-def test_from_recipes_to_a_page(accuracy, recipes, tmp_path, capsys):
+def test_page_and_csv_files(accuracy, recipes, tmp_path, capsys):
     common = ["--data", str(tmp_path), "--output", str(tmp_path), "--seeds", "2"]
     accuracy.main(common)
     accuracy.main([*common, "--differences", "--folds", "3"])
     page = (tmp_path / "accuracy.md").read_text()
     (reached,) = [line for line in page.splitlines() if line.startswith("| made | accuracy |")]
     assert reached.startswith("| made | accuracy | >= 0.5 |")
-    assert reached.endswith(" stump |")  # no constant, not the system itself
+    assert reached.endswith(" stump |")  # neither the constant nor the system
     assert "| yes |" in page
     assert "| no, by" in page
     assert "a paper: accuracy 0.4" in page
@@ -71,32 +71,24 @@ def test_from_recipes_to_a_page(accuracy, recipes, tmp_path, capsys):
     assert fits.groupby("model").size().to_dict() == {"constant": 1, "stump": 2, "system": 2}
     assert (fits["test_rows"] == 30).all()
     folds = pd.read_csv(tmp_path / "accuracy_differences.csv")
-    assert folds["test_rows"].max() <= 22  # of the sixty that are no test rows
+    assert folds["test_rows"].max() <= 22  # of sixty rows outside the test part
 
 
 @pytest.mark.parametrize(
     ("model", "rival"),
     [("stump", True), ("constant", False), ("system", False), ("system (transductive)", False)],
 )
-def test_rivals_have_the_same_terms(accuracy, model, rival):
+def test_rivals_are_neither_constant_nor_transductive(accuracy, model, rival):
     assert importlib.import_module("sections.accuracy_page").is_rival(model, "system") == rival
 
 
-def test_validation_rows_choose_and_nothing_is_written(accuracy, recipes, tmp_path, capsys):
+def test_validation_part_is_printed_and_writes_nothing(accuracy, recipes, tmp_path, capsys):
     accuracy.main(["--data", str(tmp_path), "--output", str(tmp_path), "--part", "val"])
     assert "| system |" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 
-def test_scores_of_a_data_set_take_the_place_of_its_old_ones(accuracy, tmp_path):
-    path = tmp_path / "scores.csv"
-    row = {"model": "m", "seed": 0, "repeat": 0, "fold": 0}
-    for data, score in (("a", 0.1), ("b", 0.2), ("a", 0.3)):
-        accuracy.put(path, pd.DataFrame([{**row, "accuracy": score, "data": data}]))
-    assert dict(pd.read_csv(path)[["data", "accuracy"]].to_numpy()) == {"b": 0.2, "a": 0.3}
-
-
-def test_every_recipe_has_targets_that_its_scores_know(accuracy):
+def test_targets_of_every_recipe_are_known_scores(accuracy):
     names = [*accuracy.all_recipes()]
     assert len(names) == 8
     for recipe in accuracy.all_recipes().values():
@@ -104,7 +96,7 @@ def test_every_recipe_has_targets_that_its_scores_know(accuracy):
         assert set(recipe.targets) <= known
 
 
-def test_finer_labels_add_up_to_classes(parts):
+def test_probabilities_of_finer_labels_add_up_to_classes(parts):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(200, 2)), index=rng.permutation(200) + 5)
     finer = pd.Series(np.where(X[0] > 0, "a", "b"), X.index) + np.where(X[1] > 0, "1", "2")
@@ -116,7 +108,7 @@ def test_finer_labels_add_up_to_classes(parts):
     assert (model.predict(X.iloc[::-1]) == model.predict(X)[::-1]).all()
 
 
-def test_rare_classes_are_favoured_by_their_shares(parts):
+def test_logit_adjustment_favours_rare_classes(parts):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"text__tone": rng.normal(size=400)})
     y = np.where(X["text__tone"] + rng.normal(size=400) > 1.5, "rare", "usual")
@@ -131,10 +123,10 @@ def test_rare_classes_are_favoured_by_their_shares(parts):
     assert odds[:, 0] / odds[:, 1] == pytest.approx((1 - share) / share)
 
 
-def test_pictures_of_sounds_do_not_depend_on_the_batch(parts, monkeypatch):
+def test_features_of_spectrograms_do_not_depend_on_the_batch(parts, monkeypatch):
     maps = []
 
-    def pooled(pictures):  # in the place of the network, whose weights are in an extra
+    def pooled(pictures):  # replaces the network, whose weights are in an extra
         assert pictures.shape[1:] == (3, 224, 320)
         assert pictures.min() >= 0
         assert pictures.max() <= 255
@@ -149,20 +141,20 @@ def test_pictures_of_sounds_do_not_depend_on_the_batch(parts, monkeypatch):
     extractor = module.ImageNetFeaturesOfSound(n_fft=1024, hop_length=160, n_mels=128, top_db=None)
     cells = pd.DataFrame({"audio": pd.Series(clips, dtype=object)})
     both = extractor.fit_transform(cells)
-    alone = extractor.fit_transform(cells.iloc[:1])
+    single = extractor.fit_transform(cells.iloc[:1])
     assert both.shape == (2, 1280)
-    assert np.allclose(np.asarray(both)[:1], np.asarray(alone), atol=1e-4)
+    assert np.allclose(np.asarray(both)[:1], np.asarray(single), atol=1e-4)
 
 
-def test_neighbours_are_those_of_the_same_video(parts):
+def test_neighbours_are_utterances_of_the_same_video(parts):
     places = pd.DataFrame({"video": ["a", "b", "a", "a"], "place": [2, 1, 10, 1]})
     near = parts("mosi")._neighbours(np.array([1.0, 2.0, 3.0, 4.0]), places)
-    assert near[0].tolist() == [4, 3, 0, 0, 3.5]  # one before and after, two, and the rest's mean
+    assert near[0].tolist() == [4, 3, 0, 0, 3.5]  # at distance 1 and 2, and the mean of the others
     assert near[1].tolist() == [0] * 5
     assert near[3].tolist() == [0, 1, 0, 3, 2]
 
 
-def test_a_row_is_predicted_by_networks_that_have_not_seen_its_video(parts):
+def test_training_rows_are_predicted_by_networks_fitted_on_other_videos(parts):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"text__tone": rng.normal(size=60), "audio__pitch": rng.normal(size=60)})
     groups = np.arange(60) // 6
@@ -190,7 +182,7 @@ def test_a_row_is_predicted_by_networks_that_have_not_seen_its_video(parts):
     assert np.corrcoef(model.predict(X), X.sum(axis=1))[0, 1] > 0.99
 
 
-def test_long_texts_are_cut_at_ends_of_sentences(parts):
+def test_long_texts_are_split_at_ends_of_sentences(parts):
     cut = parts("_sentiment_text").cut
     text = "one two three four. five six seven<br />eight nine. ten"
     assert cut(text, 5) == ["one two three four.", "five six seven eight nine.", "ten"]

@@ -1,14 +1,11 @@
-"""The extraction benchmark, from a folder in the layout of the real data to its page."""
+"""The benchmark of extractors, on files in the layout of the real data."""
 
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
@@ -18,7 +15,7 @@ def extraction(script):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Tones of twelve speakers in the layout of RAVDESS; two emotions that differ in pitch."""
+    """Tones of twelve speakers in the layout of RAVDESS; the emotions differ in pitch."""
     soundfile = pytest.importorskip("soundfile")
     rows = []
     (tmp_path / "ravdess").mkdir()
@@ -44,7 +41,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def smile(monkeypatch):
-    """A stand-in for opensmile, which its licence keeps out of the tests."""
+    """A fake opensmile, whose licence excludes it from the tests."""
 
     class Smile:
         def __init__(self, **settings):
@@ -66,7 +63,7 @@ def smile(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
 @pytest.mark.filterwarnings("ignore:An input array is constant")
-def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
+def test_acoustic_section(extraction, folder, smile, monkeypatch):
     module = extraction.importlib.import_module("sections.extraction_acoustic")
     monkeypatch.setattr("common.report.version", lambda name: "0")
     output = folder / "results"
@@ -86,7 +83,7 @@ def test_the_acoustic_section(extraction, folder, smile, monkeypatch):
     assert pitch["rank_correlation"] == pytest.approx(1)
 
 
-def test_the_spectral_section(extraction, folder, monkeypatch):
+def test_spectral_section(extraction, folder, monkeypatch):
     module = extraction.importlib.import_module("sections.extraction_spectral")
     monkeypatch.setattr("common.report.version", lambda name: "0")
     monkeypatch.setattr(module, "REPEATS", 1)
@@ -112,7 +109,7 @@ def test_the_spectral_section(extraction, folder, monkeypatch):
         )
 
 
-def test_a_section_leaves_the_others_alone(extraction, tmp_path, monkeypatch):
+def test_writing_a_section_keeps_the_others(extraction, tmp_path, monkeypatch):
     for name in ("one", "two"):
         module = ModuleType(name)
         module.TITLE = name
@@ -124,8 +121,3 @@ def test_a_section_leaves_the_others_alone(extraction, tmp_path, monkeypatch):
     page = (tmp_path / "extraction.md").read_text()
     assert page == f"{extraction.ABOUT}\n\n## one\n\nnew\n\nlines\n\n## two\n\nb\n"
     assert (tmp_path / "extraction_two.csv").exists()
-
-
-def test_unknown_folders_are_named(extraction, tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        extraction.main(["--data", str(tmp_path / "none")])

@@ -1,4 +1,4 @@
-"""The benchmark of streams, from generated clips to its page."""
+"""The benchmark of streaming, on generated clips."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,16 @@ def _streaming(script):
 
 def test_page(streaming, tmp_path):
     names = ["audio: LogMel", "audio + text: LogMel + MFCC, TfidfEmbedder"]
-    arguments = ["--minutes", "0.15", "--clips", "30", "--anew", "20", "--output", str(tmp_path)]
+    arguments = [
+        "--minutes",
+        "0.15",
+        "--clips",
+        "30",
+        "--compared",
+        "20",
+        "--output",
+        str(tmp_path),
+    ]
     streaming.main([*arguments, "--only", *names])
     page = (tmp_path / "streaming.md").read_text()
     assert all(f"| {name} |" in page for name in names)
@@ -22,6 +31,6 @@ def test_page(streaming, tmp_path):
 
 
 def test_quick_writes_nothing(streaming, tmp_path):
-    arguments = ["--quick", "--clips", "30", "--anew", "3", "--output", str(tmp_path / "none")]
+    arguments = ["--quick", "--clips", "30", "--compared", "3", "--output", str(tmp_path / "none")]
     streaming.main([*arguments, "--only", "audio: LogMel"])
     assert not (tmp_path / "none").exists()
