@@ -364,7 +364,7 @@ def _alone(detector, table, labels, opposed, agree):
         "the other label known |",
         "|---|---|---|---|",
     ]
-    said = detector.predict_alone(table)
+    said = detector.predict_unimodal(table)
     for name, other in (("text", "image"), ("image", "text")):
         negative, positive = said[name][:, 0], said[name][:, -1]
         margin = pd.Series(np.log(positive) - np.log(negative), table.index)

@@ -1,4 +1,4 @@
-"""Which modality decides, where modalities disagree, and how a clip goes on in time."""
+"""Modality importance, agreement between modalities, and sentiment over time."""
 
 from sklearn_mmsent.inspection._agreement import agreement_report
 from sklearn_mmsent.inspection._conflict_detector import ConflictDetector

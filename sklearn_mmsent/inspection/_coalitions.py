@@ -1,34 +1,39 @@
-"""What modalities are worth together, and how that is shared among them.
+"""Values of coalitions of modalities, and their Shapley values.
 
 Shapley (1953), A value for n-person games, Contributions to the theory of games II; as importance
 of the inputs of a model: Lundberg, Lee (2017), A unified approach to interpreting model
-predictions, NeurIPS. A coalition is a number whose bit m tells whether modality m is in it.
+predictions, NeurIPS. A coalition is a number whose bit m is set if modality m is in it.
 """
 
 from math import factorial
 
 import numpy as np
 
-#: Modalities whose subsets are all evaluated, at most.
-MOST = 12
+#: Largest number of modalities of which all subsets are evaluated.
+MAX_MODALITIES = 12
 
 
 def check_number(n, *, owner):
-    """Refuse more modalities than have a manageable number of subsets.
+    """Check that all subsets of the modalities can be evaluated.
 
     Parameters
     ----------
     n : int
         Number of modalities.
     owner : str
-        Who asks, for the message.
+        Name used in error messages.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `MAX_MODALITIES`.
     """
-    if n > MOST:
+    if n > MAX_MODALITIES:
         raise ValueError(
             f"{owner}: exact Shapley values of {n} modalities need {2**n:,} predictions of all "
-            f"rows; at most {MOST} modalities ({2**MOST:,}) are taken. Join some, with "
-            "modalities={'face': ['vision', 'motion'], ...}, or ask by method='ablation' or "
-            f"'permutation', which need {n + 1}."
+            f"rows; at most {MAX_MODALITIES} modalities ({2**MAX_MODALITIES:,} predictions) are "
+            "supported. Join some with modalities={'face': ['vision', 'motion'], ...}, or use "
+            f"method='ablation' or 'permutation', which need {n + 1} predictions."
         )
 
 
@@ -38,20 +43,20 @@ def values_of(rows, value, coalitions, *, by, orders):
     Parameters
     ----------
     rows : Rows
-        What is predicted.
+        Rows to predict.
     value : callable
         Maps an estimator and rows to a number, or an array.
     coalitions : iterable of int
-        Which modalities are there; the others are taken away.
+        Modalities that are kept; the others are removed.
     by : {"masking", "permutation"}
-        How.
+        How modalities are removed.
     orders : list of ndarray of int
-        Orders of the rows, for permutation.
+        Permutations of the rows, for "permutation".
 
     Returns
     -------
     dict of int to ndarray of shape (n_repeats, ...)
-        Values by coalition; a single repeat where nothing is drawn.
+        Values by coalition; a single repeat for "masking", which draws nothing.
     """
     values = {}
     for coalition in coalitions:
@@ -72,14 +77,14 @@ def shapley(values, n):
     Parameters
     ----------
     values : dict of int to ndarray of shape (...)
-        Of all 2^n coalitions.
+        Values of all 2^n coalitions.
     n : int
         Number of modalities.
 
     Returns
     -------
     ndarray of shape (n, ...)
-        They sum to the value of all modalities less that of none.
+        Their sum is the value of all modalities minus that of none.
     """
     shares = [factorial(s) * factorial(n - s - 1) / factorial(n) for s in range(n)]
     return np.stack(

@@ -1,11 +1,11 @@
-"""How far what modalities say alone is apart.
+"""Conflict between unimodal predictions.
 
-Of two modalities that predict classes c and d with probabilities p_c and q_d, their labels would
-contradict each other with probability x = sum of p_c q_d over contradicting c and d, and be the
-same with probability s = sum of p_c q_c. The conflict is x / (x + s), how probable a contradiction
-is among the two. Where all different classes contradict, that is 1 - sum p_c q_c, the probability
-that two draws differ (Gini, Simpson). A divergence such as Jensen-Shannon's tells instead whether
-the distributions differ, and calls two modalities that are both unsure alike.
+Two modalities predict class c with probabilities p_c and q_c. Labels drawn from both contradict
+each other with probability x = sum of p_c q_d over contradicting c and d, and are equal with
+probability s = sum of p_c q_c. The conflict is x / (x + s). If any two different classes contradict
+each other, it is 1 - sum p_c q_c, the probability that two draws differ (Gini, Simpson). A
+divergence such as Jensen-Shannon's compares the distributions instead, and is zero for two
+modalities that are both unsure.
 """
 
 from itertools import combinations
@@ -19,9 +19,9 @@ def conflict_of_classes(probabilities, contradicts):
     Parameters
     ----------
     probabilities : list of ndarray of shape (n_samples, n_classes)
-        What each modality says; NaN in rows that lack it.
+        Unimodal predictions; NaN in rows that lack the modality.
     contradicts : ndarray of bool of shape (n_classes, n_classes)
-        Symmetric: which classes contradict each other.
+        Symmetric; True where two classes contradict each other.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def conflict_of_intensities(intensities, scale):
     Parameters
     ----------
     intensities : list of ndarray of shape (n_samples,)
-        What each modality says; NaN in rows that lack it.
+        Unimodal predictions; NaN in rows that lack the modality.
     scale : float
         Distance that counts as one.
 
@@ -56,16 +56,16 @@ def conflict_of_intensities(intensities, scale):
 
 
 def contradictions(classes, opposites, *, owner):
-    """Return which classes contradict each other.
+    """Return the matrix of the classes that contradict each other.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         All classes.
     opposites : list of pairs of labels or None
-        None for all that differ.
+        With None, any two different classes contradict each other.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------

@@ -22,46 +22,45 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class ConflictDetector(BaseEstimator):
-    """Find rows whose modalities contradict each other: irony, politeness, a forced smile.
+    """Detect rows whose modalities contradict each other: irony, politeness, a forced smile.
 
-    For each modality it trains an expert that sees nothing else. A row's score is how far the
-    experts' predictions are apart; see :func:`agreement_report`.
+    One expert is trained per modality. The score of a row is the conflict between the
+    predictions of its experts; see :func:`agreement_report`.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
-        What is trained for each modality: a classifier with ``predict_proba``, or a regressor.
-        None is ``FusionClassifier()``.
+        Expert to clone for each modality: a classifier with ``predict_proba``, or a regressor.
+        None uses ``FusionClassifier()``.
     opposites : list of pairs of labels or None, default=None
-        Classes that contradict each other, such as ``[("negative", "positive")]``. None takes
-        any two different classes.
+        Classes that contradict each other, such as ``[("negative", "positive")]``. With
+        None, any two different classes do.
     contamination : float, default=0.1
-        Share of training rows that are to be called conflicts; sets `threshold_`.
+        Share of training rows to label as conflicts; sets `threshold_`.
     cv : int, splitter, iterable or None, default=None
-        How training rows are split to score each by experts that have not seen it, from which
-        the threshold is learned; None means five folds.
+        Splits for the out-of-fold scores of the training rows, from which the threshold is
+        learned; None means five folds.
 
     Attributes
     ----------
     experts_ : dict of str to Pipeline
-        By modality; each reads the whole table and looks at its own columns.
+        Fitted experts by modality; each takes the whole table and selects its columns.
     classes_ : ndarray of shape (n_classes,) or None
-        What experts tell apart; None for regressors.
+        Classes; None for regressors.
     threshold_ : float
-        Score from which a row is a conflict.
+        Lowest score of a row that is predicted to be a conflict.
     scores_ : ndarray of shape (n_samples,)
-        Scores of the training rows by experts that have not seen them; NaN for rows with fewer
-        than two modalities.
+        Out-of-fold scores of the training rows; NaN for rows with fewer than two modalities.
     scale_ : float
-        Of intensities: the distance that counts as 1, the standard deviation of the targets.
+        Distance of two intensities that counts as 1: the standard deviation of the targets.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names.
+        Names of the columns seen in ``fit``.
 
     See Also
     --------
-    agreement_report : What each modality says, row by row; takes this as ``experts=``.
+    agreement_report : Unimodal predictions by row; takes a detector as ``experts=``.
 
     Examples
     --------
@@ -95,16 +94,15 @@ class ConflictDetector(BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, groups=None):
-        """Train an expert for each modality, and learn the threshold.
+        """Train an expert for each modality and learn the threshold.
 
         Parameters
         ----------
         X : DataFrame of shape (n_samples, n_features)
             Numeric table of blocks.
         y : array-like of shape (n_samples,) or DataFrame
-            Targets of the rows, which all experts learn; or a table of one column per modality,
-            named like it, of what that modality says. Rows without a target of a modality (NaN)
-            do not teach its expert.
+            Targets of the rows, shared by all experts; or a table with one column of targets per
+            modality, named like it. An expert skips the rows whose target is NaN.
         groups : array-like of shape (n_samples,) or None, default=None
             Speaker, video, film ... of each row, for `cv`.
 
@@ -116,9 +114,9 @@ class ConflictDetector(BaseEstimator):
         Raises
         ------
         BlockError
-            If the table tells of fewer than two modalities.
+            If the table has fewer than two modalities.
         ValueError
-            If targets are missing, or name modalities that the table does not have.
+            If `y` is missing, or names modalities that the table does not have.
         """
         X = check_table(self, X, reset=True)
         layout = BlockLayout.of(X, owner=type(self).__name__)
@@ -132,34 +130,34 @@ class ConflictDetector(BaseEstimator):
                 self.classes_, self.opposites, owner=type(self).__name__
             )
         self.scale_ = 1.0 if self.classes_ is not None else float(np.nanstd(targets.to_numpy()))
-        self.experts_, unseen = {}, {}
+        self.experts_, out_of_fold = {}, {}
         for name in targets:
             expert = make_pipeline(SelectModalities([name]), clone(base))
             rows = np.flatnonzero(self._has(X, layout, name) & targets[name].notna().to_numpy())
-            own = targets[name].to_numpy()[rows]
+            y_expert = targets[name].to_numpy()[rows]
             if self.classes_ is None:
-                own = own.astype(float)
-            own_groups = None if groups is None else np.asarray(groups)[rows]
-            splits = check_cv(self.cv, own, classifier=self.classes_ is not None)
-            splits = list(splits.split(X.iloc[rows], own, own_groups))
+                y_expert = y_expert.astype(float)
+            row_groups = None if groups is None else np.asarray(groups)[rows]
+            splits = check_cv(self.cv, y_expert, classifier=self.classes_ is not None)
+            splits = list(splits.split(X.iloc[rows], y_expert, row_groups))
             found = np.full(self._shape(len(X)), np.nan)
             found[rows] = self._align(
-                cross_val_predict(expert, X.iloc[rows], own, cv=splits, method=self._method()),
-                np.unique(own),
+                cross_val_predict(expert, X.iloc[rows], y_expert, cv=splits, method=self._method()),
+                np.unique(y_expert),
             )
-            unseen[name] = found
-            self.experts_[name] = expert.fit(X.iloc[rows], own)
-        self.scores_ = self._score(unseen)
+            out_of_fold[name] = found
+            self.experts_[name] = expert.fit(X.iloc[rows], y_expert)
+        self.scores_ = self._score(out_of_fold)
         known = self.scores_[~np.isnan(self.scores_)]
         if not len(known):
             raise ValueError(
-                f"{type(self).__name__}: no training row has two modalities that could disagree."
+                f"{type(self).__name__}: no training row has two modalities, so none can disagree."
             )
         self.threshold_ = float(np.quantile(known, 1 - self.contamination))
         return self
 
-    def predict_alone(self, X):
-        """Predict rows by each modality's expert.
+    def predict_unimodal(self, X):
+        """Predict with the expert of each modality.
 
         Parameters
         ----------
@@ -170,7 +168,7 @@ class ConflictDetector(BaseEstimator):
         -------
         dict of str to ndarray
             By modality: probabilities of shape (n_samples, n_classes) in the order of
-            ``classes_``, or intensities of shape (n_samples,); NaN in rows that lack it.
+            ``classes_``, or intensities of shape (n_samples,); NaN where the modality is missing.
         """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
@@ -180,12 +178,12 @@ class ConflictDetector(BaseEstimator):
             rows = np.flatnonzero(self._has(X, layout, name))
             found[name] = np.full(self._shape(len(X)), np.nan)
             if len(rows):
-                said = getattr(expert, self._method())(X.iloc[rows])
-                found[name][rows] = self._align(said, getattr(expert, "classes_", None))
+                predicted = getattr(expert, self._method())(X.iloc[rows])
+                found[name][rows] = self._align(predicted, getattr(expert, "classes_", None))
         return found
 
     def score_samples(self, X):
-        """Tell how far modalities are apart.
+        """Compute the conflict between modalities.
 
         Parameters
         ----------
@@ -195,14 +193,14 @@ class ConflictDetector(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            The higher, the more of a conflict: for classes from 0 to 1, for intensities in
-            standard deviations of the training targets. NaN for rows with fewer than two
+            The higher, the stronger the conflict: from 0 to 1 for classes, in standard
+            deviations of the training targets for intensities. NaN for rows with fewer than two
             modalities.
         """
-        return self._score(self.predict_alone(X))
+        return self._score(self.predict_unimodal(X))
 
     def decision_function(self, X):
-        """Tell how far scores are above the threshold.
+        """Compute the scores relative to the threshold.
 
         Parameters
         ----------
@@ -217,7 +215,7 @@ class ConflictDetector(BaseEstimator):
         return self.score_samples(X) - self.threshold_
 
     def predict(self, X):
-        """Tell which rows are conflicts.
+        """Predict which rows are conflicts.
 
         Parameters
         ----------
@@ -247,15 +245,15 @@ class ConflictDetector(BaseEstimator):
         check_consistent_length(X, y)
         if not hasattr(X, "columns") or len(layout.modalities) < 2:
             raise BlockError(
-                f"{name} compares modalities, but the table has one only: "
+                f"{name} compares modalities, but the table has only one: "
                 f"{layout.modalities[0]!r}. Name columns '<modality>__<feature>'."
             )
         if isinstance(y, pd.DataFrame):
             unknown = set(y.columns) - set(layout.modalities)
             if unknown or y.shape[1] < 2:
                 raise ValueError(
-                    f"{name}: a table of targets must have one column for each of two modalities "
-                    f"at least, out of {', '.join(map(repr, layout.modalities))}; got "
+                    f"{name}: a table of targets must have columns for at least two modalities of "
+                    f"{', '.join(map(repr, layout.modalities))}; got "
                     f"{', '.join(map(repr, y.columns))}."
                 )
             return y
@@ -273,14 +271,14 @@ class ConflictDetector(BaseEstimator):
         return n if self.classes_ is None else (n, len(self.classes_))
 
     def _align(self, predictions, classes):
-        """Bring an expert's probabilities to all classes; it may have seen some of them only."""
+        """Expand the probabilities of an expert to all classes; it may have seen only some."""
         if self.classes_ is None:
             return predictions
         aligned = np.zeros(self._shape(len(predictions)))
         aligned[:, np.searchsorted(self.classes_, classes)] = predictions
         return aligned
 
-    def _score(self, alone):
+    def _score(self, unimodal):
         if self.classes_ is None:
-            return conflict_of_intensities(list(alone.values()), self.scale_)
-        return conflict_of_classes(list(alone.values()), self._contradicts)
+            return conflict_of_intensities(list(unimodal.values()), self.scale_)
+        return conflict_of_classes(list(unimodal.values()), self._contradicts)

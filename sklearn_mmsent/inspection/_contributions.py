@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from sklearn_mmsent.inspection._coalitions import check_number, shapley, values_of
-from sklearn_mmsent.inspection._importance import choose
+from sklearn_mmsent.inspection._importance import choose_removal
 from sklearn_mmsent.inspection._masking import Rows
 from sklearn_mmsent.inspection._predictions import prediction_of
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
@@ -37,49 +37,50 @@ def modality_contributions(
     n_repeats=20,
     random_state=None,
 ):
-    """Tell for each row how much each modality moves its prediction: exact Shapley values.
+    """Compute exact Shapley values of the modalities for the prediction of each row.
 
-    What is shared out is the probability of a class, or an intensity. A row's contributions sum
-    to its prediction less its baseline, the prediction without any modality.
+    The prediction is the probability of a class, or an intensity. The contributions of a row sum
+    to its prediction minus its baseline, the prediction without any modality.
 
     Parameters
     ----------
     estimator : estimator
         Fitted classifier with ``predict_proba``, or regressor.
     X : DataFrame or array-like of shape (n_samples, n_columns)
-        Rows that it predicts: a numeric table of blocks, or raw cells.
+        Rows to predict: a numeric table of blocks, or raw cells.
     target : label or None, default=None
-        Class whose probability is explained; of a multi-task estimator, the target, or a tuple
-        of target and class. None explains each row's predicted class, or the intensity.
+        Class whose probability is explained; for a multi-task estimator, the target, or a tuple
+        of target and class. None explains the predicted class of each row, or the intensity.
     by : {"auto", "masking", "permutation"}, default="auto"
-        How modalities are taken away; see :func:`modality_importance`.
+        How modalities are removed; see :func:`modality_importance`.
     modalities : "auto" or mapping of str to list of str, default="auto"
-        What counts as one modality; see :func:`modality_importance`. There may be 12 at most:
-        all 2^M subsets are predicted.
+        Definition of the modalities; see :func:`modality_importance`. At most 12 are supported,
+        since all 2^M subsets are predicted.
     n_repeats : int, default=20
-        Other rows from which absent modalities are taken, averaged; for permutation.
+        Number of permutations over which predictions are averaged; for "permutation".
     random_state : int, RandomState instance or None, default=None
-        Of the permutations.
+        Seed of the permutations.
 
     Returns
     -------
     Bunch
         - ``contributions``: DataFrame of shape (n_samples, M).
         - ``prediction`` and ``baseline``: Series of shape (n_samples,).
-        - ``explained``: Series of the class that each row is about; None for an intensity.
-        - ``by``: how modalities were taken away.
+        - ``explained``: Series of the explained class of each row; None for an intensity.
+        - ``by``: how modalities were removed.
 
     Raises
     ------
     BlockError
-        If nothing tells modalities, or there is one only.
+        If `X` names no modalities, or only one.
     ValueError
-        If there are too many modalities, or the estimator gives no such numbers.
+        If there are too many modalities, or the estimator predicts neither probabilities nor
+        intensities.
 
     See Also
     --------
-    modality_importance : Shares out a score over all rows.
-    agreement_report : What each modality says alone.
+    modality_importance : Attributes a score over all rows.
+    agreement_report : Predictions of each modality by itself.
 
     References
     ----------
@@ -100,7 +101,7 @@ def modality_contributions(
     rows = Rows(estimator, X, modalities, _OWNER)
     n = len(rows.names)
     check_number(n, owner=_OWNER)
-    by = choose(rows, by)
+    by = choose_removal(rows, by)
     predict, explained = prediction_of(rows.estimator, rows.X, target, owner=_OWNER)
     rng = check_random_state(random_state)
     orders = [rng.permutation(len(rows)) for _ in range(n_repeats)]

@@ -16,10 +16,10 @@ _OWNER = "fusion_weights"
     {"estimator": [HasMethods(["fit", "predict"])]}, prefer_skip_nested_validation=True
 )
 def fusion_weights(estimator, X):
-    """Read how much each modality, and each of its steps, counts in a fitted network.
+    """Return the gates or attention weights of a fitted network, by modality and by step.
 
-    What is read is what the network itself computes with, row by row; it takes one prediction.
-    A large weight does not always mean a large part in the result, which
+    These are the weights that the network computes for each row in one prediction. A large
+    weight does not always mean a large influence on the result, which
     :func:`modality_contributions` measures.
 
     Parameters
@@ -28,37 +28,37 @@ def fusion_weights(estimator, X):
         Fitted fusion estimator, a deep ensemble of them (whose members are averaged), or a
         pipeline that ends in one.
     X : DataFrame or array-like of shape (n_samples, n_columns)
-        Rows that it predicts.
+        Rows to predict.
 
     Returns
     -------
     Bunch
         - ``modalities``: DataFrame of shape (n_samples, n_modalities), zero where a modality is
-          missing; None for a fusion that has weights of steps only.
+          missing; None for a fusion that weights steps only.
         - ``blocks``: the same by block, for modalities of several parts.
         - ``steps``: dict from block to a DataFrame of shape (n_samples, n_steps), zero for
-          padding; of blocks whose steps have weights.
-        - ``kind``: "shares", numbers that sum to one over the modalities a row has, or "gates",
-          each for itself, where a modality's is the mean of its blocks.
+          padding; only blocks whose steps have weights.
+        - ``kind``: "shares", which sum to one over the modalities of a row, or "gates", which are
+          independent; the gate of a modality is the mean over its blocks.
 
-        Shares: "weighted", "attention" and "misa" (attention), "poe" (shares of precision, less
-        that of the prior), "decision", "quality_aware", "memory" (delta-memory attention). Gates:
-        "gated", "mag" (one for the main block) and "reinforced" (shares of steps let in).
-        Steps: "mult" and "bottleneck" (attention of the last layer), "reinforced" (which are let
-        in, 1 or 0); under other fusions, those of the encoder "attentive" and of "gru" and "lstm"
-        with pooling="attention". Steps have shares that sum to one over a block, gates aside.
+        Shares: "weighted", "attention" and "misa" (attention), "poe" (share of precision, without
+        the prior), "decision", "quality_aware", "memory" (delta-memory attention). Gates:
+        "gated", "mag" (one for the main block) and "reinforced" (share of steps that pass).
+        Steps: "mult" and "bottleneck" (attention of the last layer), "reinforced" (1 for steps
+        that pass, else 0); with other fusions, the encoders "attentive", and "gru" and "lstm"
+        with pooling="attention". Weights of steps sum to one over a block, except for gates.
 
     Raises
     ------
     TypeError
-        If the estimator is no fusion network.
+        If the estimator is not a fusion network.
     ValueError
-        If neither its fusion nor its encoders have weights.
+        If neither the fusion nor the encoders have weights.
 
     See Also
     --------
-    FusionWeightsDisplay : Draws them.
-    modality_contributions : What a modality does to a prediction, for any estimator.
+    FusionWeightsDisplay : Plots them.
+    modality_contributions : Contributions to a prediction, for any estimator.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def fusion_weights(estimator, X):
         if weights[0] is not None
     }
     if blocks is None and not steps:
-        raise ValueError(_nothing_to_read(networks[0]))
+        raise ValueError(_no_weights(networks[0]))
     kind = getattr(networks[0].net_.module_.fusion, "weights_are", "shares")
     modalities = None
     if blocks is not None:
@@ -100,18 +100,18 @@ def fusion_weights(estimator, X):
 
 
 def _by_modality(blocks, layout, present, kind):
-    """Add up the shares of a modality's blocks, or average the gates of those that are there."""
+    """Sum the shares of the blocks of a modality, or average the gates of its present blocks."""
     found = {}
     for modality in layout.modalities:
-        own = [i for i, block in enumerate(layout.blocks) if block.modality == modality]
-        found[modality] = blocks.iloc[:, own].sum(axis=1)
+        columns = [i for i, block in enumerate(layout.blocks) if block.modality == modality]
+        found[modality] = blocks.iloc[:, columns].sum(axis=1)
         if kind == "gates":
-            found[modality] /= present[:, own].sum(axis=1).clip(min=1)
+            found[modality] /= present[:, columns].sum(axis=1).clip(min=1)
     return pd.DataFrame(found)
 
 
 def _mean(arrays):
-    """Average the members' weights; sequences may have been trimmed to different lengths."""
+    """Average the weights of the members; their sequences may be trimmed to different lengths."""
     if arrays[0] is None:
         return None
     width = max(array.shape[1] for array in arrays)
@@ -119,19 +119,19 @@ def _mean(arrays):
     return np.mean(padded, axis=0)
 
 
-def _nothing_to_read(network):
-    def having(table, base, methods):
+def _no_weights(network):
+    def overriding(table, base, methods):
         return ", ".join(
             repr(name)
             for name, part in sorted(table.items())
             if any(getattr(part, method) is not getattr(base, method) for method in methods)
         )
 
-    fusions = having(FUSIONS, Fusion, ("block_weights", "step_weights"))
-    encoders = having(ENCODERS, Encoder, ("step_weights",))
+    fusions = overriding(FUSIONS, Fusion, ("block_weights", "step_weights"))
+    encoders = overriding(ENCODERS, Encoder, ("step_weights",))
     return (
-        f"{_OWNER}: the fusion {network.fusion!r} of {type(network).__name__} has no weights to "
-        f"read, nor have its encoders. Fusions with weights are {fusions}; encoders with weights "
-        f"of steps are {encoders} ('gru' and 'lstm' with pooling='attention'). For any other, "
-        "modality_importance and modality_contributions measure what modalities bring."
+        f"{_OWNER}: the fusion {network.fusion!r} of {type(network).__name__} has no "
+        f"weights, nor do its encoders. Fusions with weights are {fusions}; encoders with weights "
+        f"of steps are {encoders} ('gru' and 'lstm' with pooling='attention'). For any other "
+        "model, use modality_importance or modality_contributions."
     )

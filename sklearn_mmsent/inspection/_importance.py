@@ -61,74 +61,77 @@ def modality_importance(
     random_state=None,
     n_jobs=None,
 ):
-    """Tell how much of an estimator's score each modality brings.
+    """Compute how much each modality contributes to the score of an estimator.
 
     Parameters
     ----------
     estimator : estimator, or list of estimators
-        Fitted, or several fitted ones whose values are averaged; with `cv`, one that is fitted on
-        each split's training rows and asked on the others.
+        A fitted estimator, or several whose values are averaged; with `cv`, an estimator to fit
+        on the training rows of each split and to evaluate on its test rows.
     X : DataFrame or array-like of shape (n_samples, n_columns)
-        Rows that it predicts: a numeric table of blocks, or raw cells.
+        Rows to predict: a numeric table of blocks, or raw cells.
     y : array-like of shape (n_samples,)
-        Their targets.
+        Targets.
     method : {"shapley", "ablation", "permutation"}, default="shapley"
-        - "shapley": the exact Shapley value [1]_: what the modality adds to the score, averaged
-          over all orders in which modalities could come. The values sum to the score of all less
-          the score of none. Takes 2^M predictions of all rows, for 12 modalities at most.
-        - "ablation": the score of all, less that without the modality (leave one out). Takes
-          M + 1 predictions. Two modalities that say the same both count as nothing.
-        - "permutation": the same, the modality's blocks shuffled between rows [2]_.
+        - "shapley": exact Shapley value [1]_, the gain in score from adding the modality, averaged
+          over all orders of the modalities. The values sum to the score of all modalities minus
+          that of none. Takes 2^M predictions of all rows, for at most 12 modalities.
+        - "ablation": loss of score without the modality (leave one out). Takes M + 1
+          predictions. Two redundant modalities both get a value of zero.
+        - "permutation": loss of score with the blocks of the modality shuffled between rows
+          [2]_.
     by : {"auto", "masking", "permutation"}, default="auto"
-        How modalities are taken away for "shapley" and "ablation": "masking" sets them missing,
-        for estimators that read rows with gaps; train a network with `modality_dropout`, so that
-        it knows such rows. "permutation" takes whole blocks from another row, one for all absent
-        modalities together, and suits any estimator. "auto" masks where the estimator can.
+        How modalities are removed for "shapley" and "ablation". "masking" sets them missing, for
+        estimators that tolerate missing modalities; train a network with `modality_dropout`, so
+        that it has seen such rows. "permutation" takes all removed modalities from the same
+        other row, and suits any estimator. "auto" masks where the estimator supports it.
     scoring : str, callable or None, default=None
-        A name of :func:`get_scorer_names` or a scorer; None takes the estimator's own score.
+        A name in :func:`get_scorer_names`, or a scorer; None uses ``estimator.score``.
     modalities : "auto" or mapping of str to list of str, default="auto"
         A mapping joins modalities, blocks or raw columns under names, such as
-        ``{"face": ["vision", "motion"], "voice": ["audio"]}``; what it leaves out always stays.
+        ``{"face": ["vision", "motion"], "voice": ["audio"]}``; all others are always kept.
     cv : int, splitter, iterable or None, default=None
-        How rows are split; None takes the estimator as it is fitted.
+        Splitting strategy; None evaluates the estimator as it is fitted.
     groups : array-like of shape (n_samples,) or None, default=None
-        Speaker, video, film ... of each row, for `cv` and for estimators whose ``fit`` takes it.
+        Speaker, video, film ... of each row, for `cv` and for an estimator whose ``fit`` takes
+        groups.
     seeds : sequence of int or None, default=None
-        With `cv`: the estimator is fitted once for each, all its `random_state` set to it. None
-        fits once, as it is.
+        With `cv`, the estimator is fitted once per seed, with every `random_state` in it set to
+        the seed. None fits it once, unchanged.
     n_repeats : int, default=5
-        Permutations that are averaged.
+        Number of permutations to average over.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Level of the confidence intervals.
     random_state : int, RandomState instance or None, default=None
-        Of the permutations.
+        Seed of the permutations.
     n_jobs : int or None, default=None
-        Fitted estimators that are asked at the same time; None means 1.
+        Number of fitted estimators to evaluate in parallel; None means 1.
 
     Returns
     -------
     Bunch
-        - ``importances``: DataFrame indexed by modality, of `mean`, `std`, and `low` and `high`
-          of the interval. It is that of Student's t over folds and seeds, their variance corrected
-          for rows that folds share [3]_; over the repeats for a single estimator by permutation;
-          NaN where there is one number only.
+        - ``importances``: DataFrame indexed by modality, with `mean`, `std`, and the bounds `low`
+          and `high` of the confidence interval. The interval uses Student's t over folds and
+          seeds, with the variance corrected for training rows that folds share [3]_; for a single
+          estimator, it is over permutations; NaN for a single value.
         - ``runs``: DataFrame of one row per fold and seed, or repeat: `fold`, `seed`, `repeat`,
-          the `score` of all modalities, the `baseline` without any (NaN but for "shapley"), and
-          the importance of each.
-        - ``score`` and ``baseline``: their means.
-        - ``method`` and ``by``: what was done.
+          the `score` of all modalities, the `baseline` without any (NaN except for "shapley"),
+          and the importance of each modality.
+        - ``score`` and ``baseline``: means over the runs.
+        - ``method`` and ``by``: the method used.
 
     Raises
     ------
     BlockError
-        If nothing tells modalities, or there is one only.
+        If `X` names no modalities, or only one.
     ValueError
-        If there are too many modalities, `y` is missing, or the estimator cannot read gaps.
+        If there are too many modalities, `y` is missing, or the estimator does not tolerate
+        missing modalities.
 
     See Also
     --------
-    modality_contributions : The same for each row's prediction, which needs no targets.
-    ModalityImportanceDisplay : Draws it.
+    modality_contributions : The same for the prediction of each row, without targets.
+    ModalityImportanceDisplay : Plots it.
 
     References
     ----------
@@ -151,8 +154,8 @@ def modality_importance(
     """
     if y is None:
         raise ValueError(
-            f"{_OWNER} needs y, by which a score is measured. Without targets, "
-            "modality_contributions explains predictions."
+            f"{_OWNER} requires y to compute a score. Without targets, use "
+            "modality_contributions, which explains predictions."
         )
     rng = check_random_state(random_state)
     fits = _fits(estimator, X, y, cv, groups, seeds)
@@ -170,14 +173,14 @@ def modality_importance(
         )
         for _, _, fitted, test in fits
     )
-    runs, names, how = [], found[0].names, found[0].by
+    runs, names, by = [], found[0].names, found[0].by
     for (fold, seed, _, _), one in zip(fits, found, strict=True):
         for repeat, values in enumerate(one.repeats):
             runs.append({"fold": fold, "seed": seed, "repeat": repeat, **values})
     runs = pd.DataFrame(runs)
     several = len(fits) > 1
     numbers = ["score", "baseline", *names]
-    if several:  # repeats of a fit are no evidence of how fits differ
+    if several:  # repeats of one fit do not measure the variance between fits
         runs = runs.groupby(["fold", "seed"], sort=False, dropna=False)[numbers].mean()
         runs = runs.reset_index()
     share = _test_share(fits, _n_rows(X)) if several else 0.0
@@ -187,21 +190,21 @@ def modality_importance(
         score=float(runs["score"].mean()),
         baseline=float(runs["baseline"].mean()),
         method=method,
-        by=how,
+        by=by,
     )
 
 
 def _fits(estimator, X, y, cv, groups, seeds):
-    """Return what is asked: fold, seed, a fitted estimator, and the rows to ask it about."""
+    """Return fold, seed, fitted estimator and test rows of each evaluation."""
     if cv is None:
         if seeds is not None:
-            raise ValueError(f"{_OWNER}: seeds are for estimators to fit; give cv, too.")
+            raise ValueError(f"{_OWNER}: seeds requires cv, with which estimators are fitted.")
         fitted = list(estimator) if isinstance(estimator, list | tuple) else [estimator]
         if not fitted:
             raise ValueError(f"{_OWNER}: the list of fitted estimators is empty.")
         return [(fold, None, one, None) for fold, one in enumerate(fitted)]
     if isinstance(estimator, list | tuple):
-        raise ValueError(f"{_OWNER}: with cv, give one estimator to fit, not a list of fitted.")
+        raise ValueError(f"{_OWNER}: with cv, pass one estimator to fit, not a list of them.")
     fits = []
     for seed in [None] if seeds is None else seeds:
         one = clone(estimator)
@@ -214,7 +217,7 @@ def _fits(estimator, X, y, cv, groups, seeds):
             cv=cv,
             groups=groups,
             params=fit_metadata(one, groups=groups),
-            scoring=_no_score,
+            scoring=_zero_score,
             return_estimator=True,
             return_indices=True,
             error_score="raise",
@@ -224,18 +227,18 @@ def _fits(estimator, X, y, cv, groups, seeds):
     return fits
 
 
-def _no_score(estimator, X, y):
-    """Stand in for a score that nobody reads."""
+def _zero_score(estimator, X, y):
+    """Return a placeholder: only the fitted estimators are used."""
     return 0.0
 
 
 def _evaluate(estimator, X, y, *, by, orders, scoring, method, modalities):
-    """Return the names of the modalities, and a dict of score and importances per repeat."""
+    """Return names of the modalities, and score and importances of each repeat."""
     rows = Rows(estimator, X, modalities, _OWNER)
     n = len(rows.names)
     if method == "shapley":
         check_number(n, owner=_OWNER)
-    by = choose(rows, by)
+    by = choose_removal(rows, by)
     scorer = check_scoring(rows.estimator, scoring=get_scorer(scoring))
     everything = 2**n - 1
     coalitions = range(2**n) if method == "shapley" else _all_but_one(n)
@@ -258,21 +261,21 @@ def _evaluate(estimator, X, y, *, by, orders, scoring, method, modalities):
     return Bunch(names=rows.names, repeats=repeats, by=by)
 
 
-def choose(rows, by):
-    """Return how modalities are taken away: "masking" or "permutation".
+def choose_removal(rows, by):
+    """Return how modalities are removed: "masking" or "permutation".
 
     Parameters
     ----------
     rows : Rows
-        What is predicted.
+        Rows to predict.
     by : {"auto", "masking", "permutation"}
-        What was asked for.
+        The parameter of that name.
     """
     if by == "masking":
         rows.check_masking()
     if by != "auto":
         return by
-    return "masking" if rows.reads_gaps() else "permutation"
+    return "masking" if rows.tolerates_missing() else "permutation"
 
 
 def _all_but_one(n):
@@ -285,16 +288,16 @@ def _n_rows(X):
 
 
 def _test_share(fits, n_rows):
-    """Return the test rows of a split as a multiple of its training rows; 0 without splits."""
+    """Return the ratio of test rows to training rows of a split; 0 without splits."""
     tests = [len(test) for _, _, _, test in fits if test is not None]
     return np.mean(tests) / (n_rows - np.mean(tests)) if tests else 0.0
 
 
 def _summarize(values, share, confidence_level):
-    """Average runs, and give the interval of the mean."""
+    """Return mean, standard deviation and confidence interval over runs."""
     n = len(values)
     mean, std = values.mean(), values.std(ddof=1)  # NaN for a single run
-    wide = student_t.ppf((1 + confidence_level) / 2, n - 1) if n > 1 else np.nan
-    half = wide * std * np.sqrt(1 / n + share)
+    quantile = student_t.ppf((1 + confidence_level) / 2, n - 1) if n > 1 else np.nan
+    half = quantile * std * np.sqrt(1 / n + share)
     table = pd.DataFrame({"mean": mean, "std": std, "low": mean - half, "high": mean + half})
     return table.rename_axis("modality")

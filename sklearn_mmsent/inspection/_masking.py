@@ -1,4 +1,4 @@
-"""Rows whose modalities can be taken away, for any estimator that predicts them."""
+"""Rows of which modalities can be removed, for any estimator that predicts them."""
 
 from collections.abc import Mapping
 
@@ -14,28 +14,33 @@ from sklearn_mmsent.feature_extraction import is_missing
 
 
 class Rows:
-    """The rows to predict, and where in them each modality is.
+    """Rows to predict, and the columns of each modality.
 
-    A pipeline that starts with a :class:`MultimodalExtractor` is cut behind it: cells are
-    extracted once, and what is taken away is taken away as block, which is what the extractor
-    makes of a missing cell.
+    A pipeline that starts with a :class:`MultimodalExtractor` is split after it: cells are
+    extracted once, and a modality is removed as a block, as the extractor does for a missing
+    cell.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        Fitted estimator.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
-        What it predicts: a numeric table of blocks, or raw cells.
+        Rows to predict: a numeric table of blocks, or raw cells.
     modalities : "auto" or mapping of str to list of str
-        "auto" takes the modalities of a numeric table, and the columns of raw cells. A mapping
+        "auto" uses the modalities of a numeric table, or the columns of raw cells. A mapping
         joins several modalities, blocks or raw columns under one name.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
+
+    Raises
+    ------
+    BlockError
+        If the rows name no modalities, or only one.
     """
 
     def __init__(self, estimator, X, modalities, owner):
         self.owner = owner
-        self.estimator, self.X = _behind_extractor(estimator, X)
+        self.estimator, self.X = _split_extractor(estimator, X)
         if not hasattr(self.X, "columns"):
             self.X = np.asarray(self.X)
         known = self._find()
@@ -43,9 +48,9 @@ class Rows:
             known = self._join(known, modalities)
         if len(known) < 2:
             raise BlockError(
-                f"{owner} compares modalities, but {type(estimator).__name__} has one only: "
-                f"{next(iter(known), None)!r}. Name columns '<modality>__<feature>', or join parts "
-                "of one under names of your own with modalities={'name': ['block', ...]}."
+                f"{owner} compares modalities, but {type(estimator).__name__} has only one: "
+                f"{next(iter(known), None)!r}. Name columns '<modality>__<feature>', or name "
+                "groups of blocks with modalities={'name': ['block', ...]}."
             )
         self.columns = known
 
@@ -59,10 +64,10 @@ class Rows:
 
     @property
     def index(self):
-        """Labels of the rows, where they have some."""
+        """Index of the rows, a RangeIndex for an array."""
         return getattr(self.X, "index", pd.RangeIndex(len(self.X)))
 
-    # -- where modalities are ----------------------------------------------------------------
+    # -- columns of modalities ---------------------------------------------------------------
 
     def _find(self):
         """Return the columns of each modality."""
@@ -73,7 +78,7 @@ class Rows:
         raw = [i for i, kind in enumerate(kinds) if not pd.api.types.is_numeric_dtype(kind)]
         if not raw:
             raise BlockError(
-                f"{self.owner}: {type(self.estimator).__name__} and its rows tell of no modality. "
+                f"{self.owner}: {type(self.estimator).__name__} and its rows name no modalities. "
                 "Expected a DataFrame whose columns are named '<modality>__<feature>', a table of "
                 "raw cells with one column per modality, or a fusion estimator with modalities={"
                 "'text': 384, ...}."
@@ -104,34 +109,34 @@ class Rows:
             for member in members:
                 if member not in parts:
                     raise BlockError(
-                        f"{self.owner}: modalities[{name!r}] names {member!r}, which the rows do "
-                        f"not have; they have {', '.join(map(repr, parts))}."
+                        f"{self.owner}: modalities[{name!r}] names {member!r}, which is not "
+                        f"in the rows; they have {', '.join(map(repr, parts))}."
                     )
             joined[name] = np.unique(np.concatenate([parts[member] for member in members]))
         return joined
 
     def has(self, name):
-        """Tell which rows have a modality.
+        """Return which rows have a modality.
 
         Parameters
         ----------
         name : str
-            Of `names`.
+            One of `names`.
 
         Returns
         -------
         ndarray of bool of shape (n_samples,)
-            True where anything of it is there.
+            True where any part of it is present.
         """
         columns = self.columns[name]
         if self._layout is None:
             cells = self.X.iloc[:, columns]
             return ~np.all([[is_missing(cell) for cell in cells[c]] for c in cells], axis=0)
-        own = [b for b in self._layout.blocks if b.start in columns]
-        found = BlockLayout(tuple(own), self._layout.n_columns).read(self.X)
+        blocks = tuple(block for block in self._layout.blocks if block.start in columns)
+        found = BlockLayout(blocks, self._layout.n_columns).read(self.X)
         return np.any([block.present for block in found], axis=0)
 
-    # -- taking them away --------------------------------------------------------------------
+    # -- removing modalities -----------------------------------------------------------------
 
     def masked(self, absent):
         """Return the rows with some modalities set missing.
@@ -139,12 +144,12 @@ class Rows:
         Parameters
         ----------
         absent : iterable of str
-            Which.
+            Modalities to remove.
 
         Returns
         -------
         DataFrame or ndarray
-            What the estimator predicts from.
+            Rows for the estimator.
         """
         return self._masked(self.X, absent)
 
@@ -164,19 +169,19 @@ class Rows:
         return _replaced(X, columns, gaps)
 
     def permuted(self, absent, order):
-        """Return the rows with some modalities taken from other rows, all of them from the same.
+        """Return the rows with some modalities replaced by those of another row, the same for all.
 
         Parameters
         ----------
         absent : iterable of str
-            Which.
+            Modalities to replace.
         order : ndarray of int of shape (n_samples,)
             Number of the row that each takes them from.
 
         Returns
         -------
         DataFrame or ndarray
-            What the estimator predicts from.
+            Rows for the estimator.
         """
         columns = self._columns(absent)
         if not len(columns):
@@ -189,17 +194,17 @@ class Rows:
         return _replaced(self.X, columns, others)
 
     def check_masking(self):
-        """Raise an error of who asks if the estimator cannot read rows with gaps."""
-        self.estimator.predict(self.X[:1])  # what this raises has nothing to do with gaps
-        if not self.reads_gaps():
+        """Raise ValueError if the estimator does not tolerate missing modalities."""
+        self.estimator.predict(self.X[:1])  # raise here what is unrelated to missing modalities
+        if not self.tolerates_missing():
             raise ValueError(
-                f"{self.owner}: {type(self.estimator).__name__} cannot read missing modalities, as "
-                "by='masking' needs. Take by='permutation', put FillBlocks() in front of it, or "
-                "take a fusion estimator."
+                f"{self.owner}: {type(self.estimator).__name__} does not tolerate missing "
+                "modalities, which by='masking' requires. Use by='permutation', put FillBlocks() "
+                "before it, or use a fusion estimator."
             )
 
-    def reads_gaps(self):
-        """Tell whether the estimator predicts a row that lacks a modality."""
+    def tolerates_missing(self):
+        """Whether the estimator predicts rows with missing modalities."""
         first = self.X[:1]
         try:
             for name in self.names:
@@ -214,13 +219,13 @@ class Rows:
 
 
 def _replaced(X, columns, new):
-    """Return a table with other columns in some places."""
+    """Return a table with some columns replaced."""
     kept = np.setdiff1d(np.arange(X.shape[1]), columns)
     order = np.argsort(np.concatenate([kept, columns]))
     return pd.concat([X.iloc[:, kept], new], axis=1).iloc[:, order]
 
 
-def _behind_extractor(estimator, X):
+def _split_extractor(estimator, X):
     estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
     if isinstance(estimator, Pipeline) and isinstance(estimator.steps[0][1], MultimodalExtractor):
         table = estimator.steps[0][1].transform(X)
@@ -230,7 +235,7 @@ def _behind_extractor(estimator, X):
 
 
 def _gaps(table):
-    """Return a table of as many missing values."""
+    """Return a table of the same shape with only missing values."""
     numeric = all(map(pd.api.types.is_numeric_dtype, table.dtypes))
     if numeric:
         wide = any(dtype.kind == "f" and dtype.itemsize > 4 for dtype in table.dtypes)

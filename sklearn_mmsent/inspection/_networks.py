@@ -1,4 +1,4 @@
-"""The networks at the end of an estimator, and the rows as they reach them."""
+"""Fusion networks inside an estimator, and the rows that reach them."""
 
 from sklearn.pipeline import Pipeline
 
@@ -6,24 +6,29 @@ from sklearn_mmsent.estimators._base import BaseFusion
 
 
 def networks_of(estimator, X, *, owner):
-    """Return the fusion estimators inside an estimator, and what rows are to them.
+    """Return the fusion estimators inside an estimator, and the rows transformed for them.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted: a fusion estimator, a deep ensemble of them, a pipeline that ends in one, or a
-        search whose best is one.
+        Fitted fusion estimator, deep ensemble of them, pipeline that ends in one, or search over
+        one.
     X : DataFrame or array-like of shape (n_samples, n_columns)
-        What it predicts.
+        Rows to predict.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     networks : list of BaseFusion
         One, or the members of an ensemble.
     X : DataFrame or array-like
-        What they predict.
+        Rows for the networks.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no fusion network.
     """
     final = getattr(estimator, "best_estimator_", estimator)
     while isinstance(final, Pipeline):
@@ -33,7 +38,7 @@ def networks_of(estimator, X, *, owner):
     networks = getattr(final, "estimators_", None) or [final]
     if not all(isinstance(network, BaseFusion) for network in networks):
         raise TypeError(
-            f"{owner} reads fusion networks, and {type(final).__name__} is none. Take a fitted "
+            f"{owner} requires a fusion network; got {type(final).__name__}. Pass a fitted "
             "FusionClassifier, FusionRegressor or FusionMultitask, an ensemble of them, or a "
             "pipeline that ends in one."
         )

@@ -1,4 +1,4 @@
-"""What an estimator says of rows: probabilities of classes, or an intensity."""
+"""Predictions of any estimator: probabilities of classes, or intensities."""
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -8,21 +8,21 @@ from sklearn_mmsent.estimators import FusionMultitask
 
 
 class Predictor:
-    """Predicts one target, whatever the estimator: probabilities of classes, or intensities.
+    """Predict one target with any estimator: probabilities of classes, or intensities.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        Fitted estimator.
     target : str or None
-        Which target of a multi-task estimator; None where there is one.
+        Target of a multi-task estimator; None if it has only one.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,) or None
-        None for intensities.
+        Classes; None for intensities.
     """
 
     def __init__(self, estimator, target, owner):
@@ -31,7 +31,7 @@ class Predictor:
         self.classes = self._find_classes()
 
     def __call__(self, X):
-        """Predict rows: probabilities (n_samples, n_classes), or intensities (n_samples,)."""
+        """Return probabilities (n_samples, n_classes), or intensities (n_samples,)."""
         if self.classes is None:
             predicted = self.estimator.predict(X)
             if self.target is None:
@@ -44,7 +44,7 @@ class Predictor:
         return np.asarray(probabilities if self.target is None else probabilities[self.target])
 
     def labels(self, predictions):
-        """Return the most probable classes of what it has predicted; intensities stay."""
+        """Return the most probable classes of predictions, or the intensities unchanged."""
         return predictions if self.classes is None else self.classes[predictions.argmax(axis=1)]
 
     def _find_target(self, target):
@@ -56,8 +56,8 @@ class Predictor:
             return names[0]
         if target not in names:
             raise ValueError(
-                f"{self.owner}: target must say which target of {type(final).__name__} is meant, "
-                f"one of {', '.join(map(repr, names))}; got {target!r}."
+                f"{self.owner}: target must be a target of {type(final).__name__}: one of "
+                f"{', '.join(map(repr, names))}; got {target!r}."
             )
         return target
 
@@ -68,33 +68,33 @@ class Predictor:
             return None
         if not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
-                f"{self.owner} reads probabilities or intensities, and "
-                f"{type(final_step(self.estimator)).__name__} gives neither: it is no regressor "
-                "and has no predict_proba. Calibrate it with CalibratedClassifierCV."
+                f"{self.owner} requires probabilities or intensities, but "
+                f"{type(final_step(self.estimator)).__name__} is not a regressor and has no "
+                "predict_proba. Calibrate it with CalibratedClassifierCV."
             )
         return np.asarray(self.estimator.classes_)
 
 
 def prediction_of(estimator, X, target, *, owner):
-    """Return a function from rows to one number each, and what that is about.
+    """Return a function that predicts one number per row, and the class that it explains.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        Fitted estimator.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
-        The rows as they are, which decide each row's class where `target` is None.
+        Complete rows, whose predicted classes are explained if `target` is None.
     target : object
-        A class; of a multi-task estimator, a target or a tuple of target and class.
+        A class; for a multi-task estimator, a target or a tuple of target and class.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     predict : callable
-        From rows to an ndarray of shape (n_samples,): probabilities, or intensities.
+        Maps rows to an ndarray of shape (n_samples,): probabilities, or intensities.
     explained : ndarray of shape (n_samples,) or None
-        Each row's class; None for intensities.
+        Class of each row; None for intensities.
     """
     label = None if isinstance(final_step(estimator), FusionMultitask) else target
     if isinstance(target, tuple) and label is None:
@@ -107,7 +107,7 @@ def prediction_of(estimator, X, target, *, owner):
     else:
         if label not in predictor.classes:
             known = ", ".join(map(repr, predictor.classes.tolist()))
-            raise ValueError(f"{owner}: target={label!r} is no class; there are {known}.")
+            raise ValueError(f"{owner}: target={label!r} is not a class; the classes are {known}.")
         explained = np.full(len(X), label, dtype=predictor.classes.dtype)
     column = np.searchsorted(predictor.classes, explained)
     return lambda rows: predictor(rows)[np.arange(len(column)), column], explained

@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, and that nothing of it is cut."""
+"""Displays: what is plotted, and that it fits into the figure."""
 
 import matplotlib
 
@@ -50,7 +50,7 @@ def rows():
 
 
 def timeline(curves=("intensity",), n=20):
-    """What predict_timeline gives."""
+    """Return a result as of predict_timeline."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"start": np.arange(n) * 0.5, "stop": np.arange(n) * 0.5 + 1})
     for curve in curves:
@@ -64,8 +64,7 @@ def timeline(curves=("intensity",), n=20):
     )
 
 
-def assert_nothing_is_cut(figure):
-    """All that is drawn lies within the figure."""
+def assert_fits_the_figure(figure):
     figure.canvas.draw()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -81,7 +80,7 @@ def test_training_curves(model):
     np.testing.assert_array_equal(display.lines_[0].get_ydata(), history[:, "train_loss"])
     np.testing.assert_array_equal(display.lines_[1].get_ydata(), history[:, "valid_loss"])
     assert display.best == [1 + np.argmin(history[:, "valid_loss"])]
-    assert_nothing_is_cut(display.figure_)
+    assert_fits_the_figure(display.figure_)
 
 
 def test_training_curves_of_members_and_without_validation():
@@ -103,26 +102,26 @@ def test_importance(model):
     assert widths == sorted(widths, reverse=True)
     names = {label.get_text() for label in display.ax_.get_yticklabels()}
     assert names == {"text", "a_long_modality_name"}
-    assert_nothing_is_cut(display.figure_)
+    assert_fits_the_figure(display.figure_)
 
 
 @pytest.mark.parametrize("kind", ["rows", "time", "steps"])
 def test_fusion_weights(model, kind):
     X, _ = rows()
     display = FusionWeightsDisplay.from_estimator(model, X, kind=kind, times=np.arange(80) * 0.5)
-    assert_nothing_is_cut(display.figure_)
+    assert_fits_the_figure(display.figure_)
     if kind == "time":
         drawn = display.ax_.lines[1].get_ydata()
         np.testing.assert_array_equal(drawn, fusion_weights(model, X).modalities.iloc[:, 1])
 
 
-def test_fusion_weights_that_are_not_there():
+def test_missing_fusion_weights_raise_an_error():
     X, y = rows()
     weighted = FusionClassifier("weighted", max_epochs=2, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="no block has weights of steps"):
         FusionWeightsDisplay.from_estimator(weighted, X, kind="steps")
     steps = FusionClassifier("mult", max_epochs=1, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match="take kind='steps'"):
+    with pytest.raises(ValueError, match="use kind='steps'"):
         FusionWeightsDisplay.from_estimator(steps, X)
     with pytest.raises(ValueError, match="'kind' parameter"):
         FusionWeightsDisplay.from_estimator(steps, X, kind="pie")
@@ -132,29 +131,31 @@ def test_timeline():
     display = TimelineDisplay.from_timeline(timeline())
     assert display.lines_["intensity"].get_xdata()[0] == 0.5
     assert [line.get_xdata()[0] for line in display.ax_.lines[-2:]] == [2.0, 5.0]
-    assert_nothing_is_cut(display.figure_)
+    assert_fits_the_figure(display.figure_)
     moods = ("negative", "neutral", "positive")
     several = TimelineDisplay.from_timeline(timeline(moods), curves=["negative", "positive"])
     assert list(several.lines_) == ["negative", "positive"]
-    # told apart without colours, too
+    # distinguishable without colours
     assert len({line.get_linestyle() for line in several.lines_.values()}) == 2
-    assert_nothing_is_cut(several.figure_)
+    assert_fits_the_figure(several.figure_)
     one = TimelineDisplay.from_timeline(timeline(n=1))
     assert one.lines_["intensity"].get_marker() == "o"
 
 
-def test_reliability_of_a_calibrated_and_of_a_boastful_classifier():
+def test_reliability_of_a_calibrated_and_an_overconfident_classifier():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet([1, 1, 1], 6000)
     y = np.array([rng.choice(3, p=p) for p in probabilities])
-    honest = ReliabilityDisplay.from_predictions(y, probabilities)
-    assert honest.error < 0.03
-    assert honest.bins["rows"].sum() == 6000
-    boast = probabilities**4
-    boastful = ReliabilityDisplay.from_predictions(y, boast / boast.sum(axis=1, keepdims=True))
-    assert boastful.error > 0.15
-    assert (boastful.bins["confidence"] > boastful.bins["accuracy"])[2:].all()
-    assert_nothing_is_cut(boastful.figure_)
+    calibrated = ReliabilityDisplay.from_predictions(y, probabilities)
+    assert calibrated.error < 0.03
+    assert calibrated.bins["rows"].sum() == 6000
+    powers = probabilities**4
+    overconfident = ReliabilityDisplay.from_predictions(
+        y, powers / powers.sum(axis=1, keepdims=True)
+    )
+    assert overconfident.error > 0.15
+    assert (overconfident.bins["confidence"] > overconfident.bins["accuracy"])[2:].all()
+    assert_fits_the_figure(overconfident.figure_)
     with pytest.raises(ValueError, match=r"shape \(6000, 3\); expected one column for each"):
         ReliabilityDisplay.from_predictions(y % 2, probabilities)
 
@@ -173,22 +174,21 @@ def test_embedding(model, method):
     assert display.points.shape == (80, 2)
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels == ["negative", "neutral", "positive"]
-    assert_nothing_is_cut(display.figure_)
+    assert_fits_the_figure(display.figure_)
 
 
-def test_embedding_is_of_what_the_head_reads(model):
-    """Rows that the network takes for the same lie on one point."""
+def test_equal_rows_have_equal_points(model):
     X, _ = rows()
     same = pd.concat([X[:10], X[:10]], ignore_index=True)
     points = EmbeddingDisplay.from_estimator(model, same, np.arange(20) / 20).points
     np.testing.assert_allclose(points[:10], points[10:], atol=1e-8)
-    with pytest.raises(ValueError, match="a map needs three vectors"):
+    with pytest.raises(ValueError, match="requires at least three vectors"):
         EmbeddingDisplay.from_vectors([[1.0, 2.0]])
     with pytest.raises(ValueError, match="'method' parameter"):
         EmbeddingDisplay.from_vectors(np.eye(4), method="umap")
 
 
-def test_axes_of_the_caller_are_drawn_on(model):
+def test_given_axes_are_used(model):
     X, y = rows()
     figure, axes = plt.subplots(1, 2)
     assert TrainingDisplay.from_estimator(model, ax=axes[0]).figure_ is figure
@@ -196,16 +196,16 @@ def test_axes_of_the_caller_are_drawn_on(model):
     assert len(plt.get_fignums()) == 1
 
 
-def test_confusion_is_scikit_learns(model):
+def test_confusion_matrix_display_of_scikit_learn(model):
     X, y = rows()
     display = ConfusionMatrixDisplay.from_estimator(model, X, y)
     assert display.confusion_matrix.sum() == 80
 
 
-def test_other_estimators_are_refused():
+def test_other_estimators_raise_an_error():
     X, y = rows()
     plain = LogisticRegression().fit(X.fillna(0), y)
-    with pytest.raises(TypeError, match="TrainingDisplay reads fusion networks"):
+    with pytest.raises(TypeError, match="TrainingDisplay requires a fusion network"):
         TrainingDisplay.from_estimator(plain)
 
 
@@ -216,7 +216,7 @@ def test_without_matplotlib(monkeypatch):
 
 
 def test_curves_in_tensorboard():
-    """skorch's callback writes to whatever has the methods of a SummaryWriter."""
+    """The callback of skorch accepts any object with the methods of a SummaryWriter."""
     from skorch.callbacks import TensorBoard
 
     class Writer:

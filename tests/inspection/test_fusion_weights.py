@@ -1,4 +1,4 @@
-"""Weights inside fitted networks."""
+"""Gates and attention weights of fitted networks."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ NONE = ["concat", "sum", "mean", "multiplicative", "tensor", "low_rank"]
 @pytest.fixture(name="rows")
 def _rows(named_table):
     X, y, _ = named_table(60, {"text": 6, "audio": (5, 3), "face": (4, 2)}, missing=0.2, seed=1)
-    X.iloc[0] = np.nan  # nothing at all
+    X.iloc[0] = np.nan  # no modality
     return X, y
 
 
@@ -34,7 +34,7 @@ def presence(X):
     return X.notna().T.groupby(names, sort=False).any().T
 
 
-def test_every_fusion_is_one_of_these():
+def test_every_fusion_is_covered():
     assert {*SHARES, *GATES, *STEPS, *NONE} == {*FUSIONS}
 
 
@@ -42,14 +42,14 @@ def test_every_fusion_is_one_of_these():
 def test_weights_of_modalities(rows, fusion):
     X = rows[0]
     found = fusion_weights(fitted(rows, fusion), X)
-    there = presence(X)
+    present = presence(X)
     assert found.kind == ("gates" if fusion in GATES else "shares")
     assert found.modalities.columns.tolist() == ["text", "audio", "face"]
     assert (found.modalities.index == X.index).all()
-    assert (found.modalities.where(~there, 0.0) == 0).all(axis=None)
+    assert (found.modalities.where(~present, 0.0) == 0).all(axis=None)
     if fusion in SHARES:
-        np.testing.assert_allclose(found.modalities.sum(axis=1), there.any(axis=1).astype(float))
-        assert (found.modalities.to_numpy()[there.to_numpy()] > 0).all()
+        np.testing.assert_allclose(found.modalities.sum(axis=1), present.any(axis=1).astype(float))
+        assert (found.modalities.to_numpy()[present.to_numpy()] > 0).all()
     else:
         assert (found.modalities >= 0).all(axis=None)
 
@@ -58,7 +58,7 @@ def test_weights_of_modalities(rows, fusion):
 def test_weights_of_steps(rows, fusion):
     X = rows[0]
     found = fusion_weights(fitted(rows, fusion), X)
-    there = presence(X)
+    present = presence(X)
     for name, n_steps in {"audio": 5, "face": 4}.items():
         steps = found.steps[name].to_numpy()
         assert steps.shape == (60, n_steps)
@@ -70,12 +70,12 @@ def test_weights_of_steps(rows, fusion):
             share = steps.sum(axis=1) / real.sum(axis=1).clip(min=1)
             np.testing.assert_allclose(found.modalities[name], share)
         else:
-            # under "mult", a block that is alone is looked at by nobody
-            seen = there[name] & ((fusion != "mult") | (there.sum(axis=1) > 1))
+            # under "mult", no other block attends to the only one of a row
+            seen = present[name] & ((fusion != "mult") | (present.sum(axis=1) > 1))
             np.testing.assert_allclose(steps.sum(axis=1), seen.astype(float))
 
 
-def test_weighted_fusion_tells_its_own_parameters(rows):
+def test_weights_of_the_weighted_fusion_are_its_parameters(rows):
     model = fitted(rows, "weighted")
     full = presence(rows[0]).all(axis=1)
     expected = torch.softmax(model.net_.module_.fusion.logits, dim=0).detach().numpy()
@@ -83,8 +83,7 @@ def test_weighted_fusion_tells_its_own_parameters(rows):
     np.testing.assert_allclose(found, np.tile(expected, (len(found), 1)))
 
 
-def test_attention_weights_are_those_that_predictions_are_made_with(rows):
-    """What the kernel that keeps no scores computes is what `shares` says."""
+def test_attention_weights_match_the_fused_kernel(rows):
     attention = fitted(rows, "mult").net_.module_.fusion.cross["1_to_2"].layers[0].attention
     torch.manual_seed(0)
     queries, memory = torch.randn(3, 4, 16).double(), torch.randn(3, 5, 16).double()
@@ -100,17 +99,17 @@ def test_attention_weights_are_those_that_predictions_are_made_with(rows):
 @pytest.mark.parametrize(
     "encoder", ["attentive", ("gru", {"pooling": "attention"}), ("lstm", {"pooling": "attention"})]
 )
-def test_steps_of_attentive_encoders_under_any_fusion(rows, encoder):
+def test_weights_of_steps_from_attentive_encoders(rows, encoder):
     X = rows[0]
     model = fitted(rows, "concat", encoders={"audio": encoder, "face": encoder})
     found = fusion_weights(model, X)
     assert found.modalities is None
     assert set(found.steps) == {"audio", "face"}
-    there = presence(X)
-    np.testing.assert_allclose(found.steps["audio"].sum(axis=1), there["audio"].astype(float))
+    present = presence(X)
+    np.testing.assert_allclose(found.steps["audio"].sum(axis=1), present["audio"].astype(float))
 
 
-def test_parts_of_a_modality_are_told_apart_and_together(named_table):
+def test_weights_of_parts_and_of_their_modality(named_table):
     X, y, _ = named_table(60, {"text": 4, "audio__mfcc": (3, 2), "audio__egemaps": 3})
     model = FusionClassifier("attention", max_epochs=2, random_state=0).fit(X, y)
     found = fusion_weights(model, X)
@@ -122,7 +121,7 @@ def test_parts_of_a_modality_are_told_apart_and_together(named_table):
     np.testing.assert_allclose(gates.modalities["audio"], parts)
 
 
-def test_many_rows_are_read_in_batches(rows):
+def test_weights_of_many_rows_are_computed_in_batches(rows):
     model = fitted(rows, "mult")
     X = pd.concat([rows[0]] * 30, ignore_index=True)
     steps, once = (
@@ -137,11 +136,11 @@ def test_members_of_an_ensemble_are_averaged(rows):
     model = DeepEnsembleClassifier(
         FusionClassifier("gated", max_epochs=2), n_members=2, random_state=0
     ).fit(X, y)
-    alone = [fusion_weights(member, X).modalities for member in model.estimators_]
-    np.testing.assert_allclose(fusion_weights(model, X).modalities, np.mean(alone, axis=0))
+    members = [fusion_weights(member, X).modalities for member in model.estimators_]
+    np.testing.assert_allclose(fusion_weights(model, X).modalities, np.mean(members, axis=0))
 
 
-def test_through_a_pipeline(rows):
+def test_weights_of_a_pipeline(rows):
     X, y = rows
     pipe = make_pipeline(FillBlocks(), FusionClassifier("gated", max_epochs=2, random_state=0))
     found = fusion_weights(pipe.fit(X, y), X)
@@ -149,12 +148,12 @@ def test_through_a_pipeline(rows):
 
 
 @pytest.mark.parametrize("fusion", NONE)
-def test_fusions_without_weights_name_those_that_have_some(rows, fusion):
+def test_a_fusion_without_weights_raises_an_error_that_lists_those_with_weights(rows, fusion):
     with pytest.raises(ValueError, match=rf"{fusion!r} of FusionClassifier has no.*'gated', 'mag'"):
         fusion_weights(fitted(rows, fusion), rows[0])
 
 
-def test_other_estimators_are_refused():
+def test_other_estimators_raise_an_error():
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(TypeError, match="reads fusion networks, and LogisticRegression is none"):
+    with pytest.raises(TypeError, match="requires a fusion network; got LogisticRegression"):
         fusion_weights(model, [[0.0]])

@@ -1,4 +1,4 @@
-"""Modality importance on data whose truth is known."""
+"""Modality importance on data with known importances."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ SHARES = {name: w**2 / sum(v**2 for v in WEIGHTS.values()) for name, w in WEIGHT
 
 
 def additive(n=3000, seed=0):
-    """Rows of four modalities of two features each, and the sum of what they bring."""
+    """Return rows of four modalities of two features, the target, and its additive parts."""
     rng = np.random.default_rng(seed)
     names = [f"{name}__{feature}" for name in WEIGHTS for feature in "ab"]
     X = pd.DataFrame(rng.normal(size=(n, 8)), columns=names)
@@ -64,7 +64,7 @@ def test_permutation_gives_twice_the_shares(known):
         assert low["text"] < found.importances["mean"]["text"] < high["text"]
 
 
-def test_a_network_is_asked_by_its_own_way_with_gaps():
+def test_fusion_network_masks_modalities():
     X, y, _ = additive(3000)
     model = FusionRegressor(
         "sum", modality_dropout=0.3, max_epochs=15, batch_size=64, random_state=0
@@ -104,7 +104,7 @@ def test_contributions_to_a_probability(named_table):
     about = modality_contributions(model, X, target="neg")
     np.testing.assert_allclose(about.prediction, model.predict_proba(X)[:, 0])
     assert about.baseline.std() < 1e-12
-    with pytest.raises(ValueError, match="target='good' is no class"):
+    with pytest.raises(ValueError, match="target='good' is not a class"):
         modality_contributions(model, X, target="good")
 
 
@@ -138,7 +138,7 @@ def test_intervals_over_folds_and_seeds():
     assert found.runs[["fold", "seed"]].drop_duplicates().shape == (6, 2)
     table = found.importances
     assert (table["low"] < table["mean"]).all()
-    # wider than if rows were not shared by folds
+    # wider than for independent folds
     plain = 2.5706 * table["std"] / np.sqrt(6)
     assert (table["high"] - table["mean"] > 1.5 * plain).all()
 
@@ -147,10 +147,10 @@ def test_a_list_of_fitted_estimators_is_averaged(known):
     X, y, _, model = known
     other = make_pipeline(FillBlocks(), Ridge(1000.0)).fit(X, y)
     found = modality_importance([model, other], X, y, method="ablation")
-    alone = [
+    single = [
         modality_importance(m, X, y, method="ablation").importances["mean"] for m in (model, other)
     ]
-    np.testing.assert_allclose(found.importances["mean"], np.mean(alone, axis=0))
+    np.testing.assert_allclose(found.importances["mean"], np.mean(single, axis=0))
     assert found.importances["low"].notna().all()
 
 
@@ -158,11 +158,11 @@ def test_any_estimator_by_permutation(known):
     X, y, _, _ = known
     model = LinearRegression().fit(X, y)
     assert modality_importance(model, X, y, method="ablation").by == "permutation"
-    with pytest.raises(ValueError, match=r"cannot read missing modalities.*FillBlocks"):
+    with pytest.raises(ValueError, match=r"does not tolerate missing modalities.*FillBlocks"):
         modality_importance(model, X, y, by="masking")
 
 
-def test_marks_of_filled_tables_are_masked_too(named_table):
+def test_indicator_columns_are_masked_too(named_table):
     X, y, _ = named_table(150, missing=0.2)
     filled = FillBlocks().fit_transform(X)
     model = FusionClassifier(max_epochs=5, random_state=0).fit(filled, y)
@@ -170,7 +170,7 @@ def test_marks_of_filled_tables_are_masked_too(named_table):
     assert found.baseline.std() < 1e-12
 
 
-def test_pictures_in_whole_numbers_can_be_masked(named_table):
+def test_integer_pixels_can_be_masked(named_table):
     X, y, _ = named_table(60)
     pixels = [name for name in X if name.startswith("image")]
     X[pixels] = X[pixels].fillna(0).clip(0, 5).astype("uint8")
@@ -180,7 +180,7 @@ def test_pictures_in_whole_numbers_can_be_masked(named_table):
     assert (X.dtypes == before).all()
 
 
-def test_nameless_arrays_know_their_modalities_by_the_estimator(named_table):
+def test_modalities_of_an_array_come_from_the_estimator(named_table):
     X, y, _ = named_table(100)
     model = FusionClassifier(
         modalities={"text": 6, "audio": (5, 3), "image": (2, 3, 3)}, max_epochs=3, random_state=0
@@ -202,7 +202,7 @@ def _clips():
     return pd.DataFrame({"text": texts, "sound": pd.Series(sounds, dtype=object)}), y
 
 
-def test_raw_cells_are_masked_as_if_they_were_missing(clips):
+def test_masked_raw_cells_are_missing_cells(clips):
     X, y = clips
     extract = make_extractor(
         text=TfidfEmbedder(n_components=2), voice=("sound", MFCC(sample_rate=8000))
@@ -222,7 +222,7 @@ def test_raw_columns_of_any_estimator(clips):
     X, y = clips
 
     class Reader(LogisticRegression):
-        """Reads raw columns itself."""
+        """Take raw columns."""
 
         def fit(self, X, y):
             return super().fit(self.read(X), y)
@@ -247,7 +247,7 @@ def test_raw_columns_of_any_estimator(clips):
     assert found.contributions["sound"].abs().max() < 0.01
 
 
-# -- what counts as a modality ---------------------------------------------------------------------
+# -- groups of modalities --------------------------------------------------------------------------
 
 
 def test_modalities_and_blocks_can_be_joined(known):
@@ -257,11 +257,11 @@ def test_modalities_and_blocks_can_be_joined(known):
     )
     expected = [SHARES["text"], SHARES["voice"] + SHARES["face"]]
     np.testing.assert_allclose(found.importances["mean"], expected, atol=0.02)
-    with pytest.raises(BlockError, match=r"names 'smell', which the rows do not have"):
+    with pytest.raises(BlockError, match=r"names 'smell', which is not in the rows"):
         modality_importance(model, X, y, modalities={"a": ["smell"], "b": ["text"]})
 
 
-def test_too_many_modalities_are_told_the_cost(known):
+def test_error_for_too_many_modalities_states_the_cost(known):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(40, 13)), columns=[f"m{i}__x" for i in range(13)])
     model = LinearRegression().fit(X, X["m0__x"])
@@ -273,15 +273,15 @@ def test_too_many_modalities_are_told_the_cost(known):
 
 def test_errors(known, named_table):
     X, y, _, model = known
-    with pytest.raises(ValueError, match=r"needs y.*modality_contributions"):
+    with pytest.raises(ValueError, match=r"requires y.*modality_contributions"):
         modality_importance(model, X, None)
-    with pytest.raises(BlockError, match="has one only: 'text'"):
+    with pytest.raises(BlockError, match="has only one: 'text'"):
         modality_importance(LinearRegression().fit(X[["text__a"]], y), X[["text__a"]], y)
-    with pytest.raises(BlockError, match="tell of no modality"):
+    with pytest.raises(BlockError, match="name no modalities"):
         modality_importance(LinearRegression().fit(X.to_numpy(), y), X.to_numpy(), y)
-    with pytest.raises(ValueError, match="seeds are for estimators to fit"):
+    with pytest.raises(ValueError, match="seeds requires cv"):
         modality_importance(model, X, y, seeds=[0])
-    with pytest.raises(ValueError, match="not a list of fitted"):
+    with pytest.raises(ValueError, match="not a list of them"):
         modality_importance([model], X, y, cv=3)
     from sklearn.svm import LinearSVC
 

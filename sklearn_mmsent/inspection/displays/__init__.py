@@ -1,4 +1,4 @@
-"""Pictures, in scikit-learn's manner: ``SomethingDisplay.from_estimator(...)``."""
+"""Displays with the interface of scikit-learn: ``Display.from_estimator(...)``."""
 
 from sklearn_mmsent.inspection.displays._embedding import EmbeddingDisplay
 from sklearn_mmsent.inspection.displays._importance import ModalityImportanceDisplay

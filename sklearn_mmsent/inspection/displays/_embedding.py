@@ -12,25 +12,25 @@ _METHODS = ("pca", "tsne")
 
 
 class EmbeddingDisplay:
-    """A map of rows by what a fusion network makes of them: near is alike.
+    """Two-dimensional map of the fused vectors of rows: similar rows are close.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        Places on the map.
+        Coordinates of the rows.
     y : array-like of shape (n_samples,) or None, default=None
-        Labels, which decide colours and markers; numbers become a scale of colours.
+        Labels, shown by colour and marker; floats are shown on a colour scale.
     method : {"pca", "tsne"}, default="pca"
-        Where the places are from, for the axes.
+        Method of the projection, for the axis labels.
     explained : tuple of float or None, default=None
-        Share of the variance that each axis of "pca" holds.
+        Share of the variance explained by each axis of "pca".
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
 
     Examples
     --------
@@ -53,28 +53,28 @@ class EmbeddingDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, method="pca", random_state=None, ax=None):
-        """Read the fused vectors of a fitted network, and draw them.
+        """Plot the fused vectors of a fitted network.
 
         Parameters
         ----------
         estimator : estimator
-            Fusion estimator, or pipeline that ends in one; of an ensemble, the first member.
+            Fusion estimator, or pipeline that ends in one; for an ensemble, its first member.
         X : DataFrame or array-like of shape (n_samples, n_columns)
-            Rows that it predicts.
+            Rows to plot.
         y : array-like of shape (n_samples,) or None, default=None
-            Their labels, or intensities.
+            Labels or intensities.
         method : {"pca", "tsne"}, default="pca"
-            "pca" keeps the directions in which rows differ most; "tsne" keeps neighbours
-            together, and no distances beyond.
+            "pca" preserves the directions of largest variance; "tsne" preserves neighbourhoods,
+            but no larger distances.
         random_state : int, RandomState instance or None, default=None
-            Of "tsne".
+            Seed of "tsne".
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         EmbeddingDisplay
-            The picture.
+            The display.
         """
         networks, table = networks_of(estimator, X, owner=cls.__name__)
         vectors = networks[0]._fused(table)
@@ -82,25 +82,25 @@ class EmbeddingDisplay:
 
     @classmethod
     def from_vectors(cls, vectors, y=None, *, method="pca", random_state=None, ax=None):
-        """Draw vectors of your own.
+        """Plot given vectors.
 
         Parameters
         ----------
         vectors : array-like of shape (n_samples, n_features)
-            One per row.
+            One vector per row.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels, or intensities.
+            Labels or intensities.
         method : {"pca", "tsne"}, default="pca"
-            How they become points.
+            Method of the projection.
         random_state : int, RandomState instance or None, default=None
-            Of "tsne".
+            Seed of "tsne".
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         EmbeddingDisplay
-            The picture.
+            The display.
         """
         vectors = np.asarray(vectors, dtype=float)
         if method not in _METHODS:
@@ -110,8 +110,8 @@ class EmbeddingDisplay:
             )
         if len(vectors) < 3 or vectors.shape[1] < 2:
             raise ValueError(
-                f"{cls.__name__}: a map needs three vectors of two numbers at least; got an array "
-                f"of shape {vectors.shape}."
+                f"{cls.__name__} requires at least three vectors of two numbers; got an array of "
+                f"shape {vectors.shape}."
             )
         if method == "pca":
             reducer = PCA(2, svd_solver="full")
@@ -123,17 +123,17 @@ class EmbeddingDisplay:
         return cls(points=points, y=y, method=method, explained=explained).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         EmbeddingDisplay
-            Itself.
+            The display.
         """
         ax = new_axes(ax, self, (6.0, 4.6))
         size = 22 if len(self.points) < 1000 else 9
@@ -159,6 +159,6 @@ class EmbeddingDisplay:
                 for i, share in enumerate(self.explained or ())
             ] or ["component 1", "component 2"]
         else:
-            ax.set(xticks=[], yticks=[])  # its distances mean nothing
+            ax.set(xticks=[], yticks=[])  # its distances have no meaning
         ax.set(xlabel=names[0], ylabel=names[1])
         return self

@@ -5,15 +5,15 @@ import numpy as np
 from sklearn_mmsent.inspection._importance import modality_importance
 from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, new_axes
 
-_WHAT = {
-    "shapley": "Shapley value",
-    "ablation": "loss of score without the modality",
-    "permutation": "loss of score with the modality shuffled",
+_LABELS = {
+    "shapley": "Shapley value of the score",
+    "ablation": "Decrease in score without the modality",
+    "permutation": "Decrease in score with the modality shuffled",
 }
 
 
 class ModalityImportanceDisplay:
-    """How much of a score each modality brings, with intervals and single runs.
+    """Modality importance, with confidence intervals and single runs.
 
     Parameters
     ----------
@@ -22,20 +22,20 @@ class ModalityImportanceDisplay:
     runs : DataFrame of shape (n_runs, n_modalities)
         Importances of single runs.
     method : {"shapley", "ablation", "permutation"}
-        What was measured, for the axis.
+        Method of the importance, for the axis label.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
     bars_ : BarContainer
-        Means, the largest on top.
+        Means in descending order.
 
     See Also
     --------
-    modality_importance : Measures it.
+    modality_importance : Computes the importance.
 
     Examples
     --------
@@ -58,56 +58,56 @@ class ModalityImportanceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None, **options):
-        """Measure and draw.
+        """Compute modality importance and plot it.
 
         Parameters
         ----------
         estimator, X, y
             See :func:`modality_importance`.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
         **options : dict
-            For :func:`modality_importance`.
+            Options of :func:`modality_importance`.
 
         Returns
         -------
         ModalityImportanceDisplay
-            The picture.
+            The display.
         """
         return cls.from_importance(modality_importance(estimator, X, y, **options), ax=ax)
 
     @classmethod
     def from_importance(cls, importance, *, ax=None):
-        """Draw what :func:`modality_importance` gave.
+        """Plot a result of :func:`modality_importance`.
 
         Parameters
         ----------
         importance : Bunch
-            Its result.
+            Result of the function.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ModalityImportanceDisplay
-            The picture.
+            The display.
         """
         table = importance.importances
         runs = importance.runs[list(table.index)]
         return cls(importances=table, runs=runs, method=importance.method).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ModalityImportanceDisplay
-            Itself.
+            The display.
         """
         table = self.importances.sort_values("mean", ascending=False)
         places = np.arange(len(table))
@@ -122,7 +122,7 @@ class ModalityImportanceDisplay:
                     self.runs[name], beside, s=9, color="white", edgecolor=GREY, lw=0.7, zorder=3
                 )
         ax.axvline(0, color="black", lw=0.8)
-        ax.set(yticks=places, yticklabels=list(table.index), xlabel=_WHAT[self.method])
+        ax.set(yticks=places, yticklabels=list(table.index), xlabel=_LABELS[self.method])
         ax.invert_yaxis()
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)

@@ -11,30 +11,29 @@ from sklearn_mmsent.utils._sklearn import HasMethods, Interval, validate_params
 
 
 class ReliabilityDisplay:
-    """Whether a classifier is right as often as it says, for any number of classes.
+    """Reliability diagram of a classifier, for any number of classes.
 
-    Of each row, the probability of the predicted class is taken, and how often that class is the
-    true one [1]_. For the probability of one class among two,
-    :class:`sklearn.calibration.CalibrationDisplay` shows the same; and
-    :class:`sklearn.metrics.ConfusionMatrixDisplay` which classes are taken for which.
+    The probability of the predicted class is compared with the accuracy [1]_. For one class of
+    two, :class:`sklearn.calibration.CalibrationDisplay` shows the same;
+    :class:`sklearn.metrics.ConfusionMatrixDisplay` shows which classes are confused.
 
     Parameters
     ----------
     bins : DataFrame of shape (n_bins, 3)
         `confidence` and `accuracy`, means over the `rows` of each bin.
     error : float
-        Expected calibration error: the mean distance of the two, by rows.
+        Expected calibration error: the mean distance of the two, weighted by rows.
     name : str or None, default=None
-        For the title.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
     line_ : Line2D
-        Accuracy over confidence.
+        Accuracy by confidence.
 
     References
     ----------
@@ -59,25 +58,25 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, n_bins=10, ax=None):
-        """Predict and draw.
+        """Plot the reliability of a fitted classifier.
 
         Parameters
         ----------
         estimator : estimator
             Fitted classifier with ``predict_proba``.
         X : DataFrame or array-like of shape (n_samples, n_columns)
-            Rows that it has not learned from.
+            Rows that it was not trained on.
         y : array-like of shape (n_samples,)
-            Their labels.
+            True labels.
         n_bins : int, default=10
-            Bins, of as many rows each.
+            Number of bins, with equal numbers of rows.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ReliabilityDisplay
-            The picture.
+            The display.
         """
         return cls.from_predictions(
             y, estimator.predict_proba(X), classes=estimator.classes_, n_bins=n_bins, ax=ax
@@ -94,27 +93,27 @@ class ReliabilityDisplay:
         prefer_skip_nested_validation=True,
     )
     def from_predictions(cls, y, probabilities, *, classes=None, n_bins=10, name=None, ax=None):
-        """Draw predictions.
+        """Plot the reliability of predictions.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
             True labels.
         probabilities : array-like of shape (n_samples, n_classes)
-            What was predicted.
+            Predicted probabilities.
         classes : array-like of shape (n_classes,) or None, default=None
-            Labels of the columns; None takes the sorted labels of `y`.
+            Labels of the columns; None uses the sorted labels of `y`.
         n_bins : int, default=10
-            Bins, of as many rows each.
+            Number of bins, with equal numbers of rows.
         name : str or None, default=None
-            For the title.
+            Title of the plot.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ReliabilityDisplay
-            The picture.
+            The display.
         """
         y, probabilities = np.asarray(y), np.asarray(probabilities, dtype=float)
         check_consistent_length(y, probabilities)
@@ -137,21 +136,21 @@ class ReliabilityDisplay:
         return cls(bins=bins, error=error, name=name).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ReliabilityDisplay
-            Itself.
+            The display.
         """
         ax = new_axes(ax, self, (4.6, 4.4))
         low = max(0.0, min(self.bins[["confidence", "accuracy"]].min()) - 0.05)
-        ax.plot([low, 1], [low, 1], color=GREY, ls="--", lw=1.2, label="as it should be")
+        ax.plot([low, 1], [low, 1], color=GREY, ls="--", lw=1.2, label="perfectly calibrated")
         (self.line_,) = ax.plot(
             self.bins["confidence"],
             self.bins["accuracy"],
@@ -159,11 +158,11 @@ class ReliabilityDisplay:
             color=COLOURS[0],
             lw=1.8,
             ms=6,
-            label=f"off by {self.error:.3f}",
+            label=f"calibration error {self.error:.3f}",
         )
         ax.set(
-            xlabel="probability of the predicted class",
-            ylabel="share of rows of that class",
+            xlabel="Mean predicted probability",
+            ylabel="Accuracy",
             xlim=(low, 1.02),
             ylim=(low, 1.02),
             title=self.name or "",

@@ -1,4 +1,4 @@
-"""How all pictures look: colours that everybody tells apart, and marks beside colours."""
+"""Style of all displays: colours safe for colour blindness, and a marker for each."""
 
 from sklearn_mmsent.utils._optional import import_optional
 
@@ -10,21 +10,21 @@ GREY = "#777777"
 
 
 def new_axes(ax, display, figsize):
-    """Give axes to draw on, and note them in a display.
+    """Return axes to plot on, and store them in a display.
 
     Parameters
     ----------
     ax : Axes or None
-        The caller's; None makes a figure.
+        Axes of the caller; None creates a figure.
     display : object
-        Gets ``ax_`` and ``figure_``.
+        Display whose ``ax_`` and ``figure_`` are set.
     figsize : tuple of float
-        Of a new figure, in inches.
+        Size of a new figure, in inches.
 
     Returns
     -------
     Axes
-        Without the upper and the right spine.
+        Axes without the upper and the right spine.
     """
     plt = import_optional("matplotlib.pyplot", extra="report", needed_by=type(display).__name__)
     if ax is None:
@@ -35,7 +35,7 @@ def new_axes(ax, display, figsize):
 
 
 def look(number):
-    """Return colour, marker and line style of the curve with a number."""
+    """Return colour, marker and line style of a numbered curve."""
     return (
         COLOURS[number % len(COLOURS)],
         MARKERS[number % len(MARKERS)],
@@ -44,6 +44,6 @@ def look(number):
 
 
 def legend_beside(ax, n):
-    """Put a legend where no curve can be: to the right, for two curves or more."""
+    """Add a legend to the right of the axes if there is more than one curve."""
     if n > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)

@@ -5,25 +5,25 @@ from sklearn_mmsent.inspection.timeline import predict_timeline
 
 
 class TimelineDisplay:
-    """How the intensity, or the probabilities, of a clip go on in time, where they peak and turn.
+    """Intensity or class probabilities of a clip over time, with peaks and turning points.
 
     Parameters
     ----------
     timeline : Bunch
-        What :func:`predict_timeline` gave.
+        Result of :func:`predict_timeline`.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
     lines_ : dict of str to Line2D
-        By curve.
+        Lines by curve.
 
     See Also
     --------
-    predict_timeline : Predicts it.
+    predict_timeline : Computes the timeline.
 
     Examples
     --------
@@ -48,61 +48,61 @@ class TimelineDisplay:
 
     @classmethod
     def from_estimator(cls, pipeline, clip, window, hop, *, curves=None, ax=None, **options):
-        """Predict and draw a clip.
+        """Predict a clip and plot its timeline.
 
         Parameters
         ----------
         pipeline, clip, window, hop
             See :func:`predict_timeline`.
         curves : list of str or None, default=None
-            Classes to draw; None draws all.
+            Classes to plot; None plots all.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
         **options : dict
-            For :func:`predict_timeline`.
+            Options of :func:`predict_timeline`.
 
         Returns
         -------
         TimelineDisplay
-            The picture.
+            The display.
         """
         timeline = predict_timeline(pipeline, clip, window, hop, **options)
         return cls.from_timeline(timeline, curves=curves, ax=ax)
 
     @classmethod
     def from_timeline(cls, timeline, *, curves=None, ax=None):
-        """Draw what :func:`predict_timeline` gave.
+        """Plot a result of :func:`predict_timeline`.
 
         Parameters
         ----------
         timeline : Bunch
-            Its result.
+            Result of the function.
         curves : list of str or None, default=None
-            Classes to draw; None draws all.
+            Classes to plot; None plots all.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         TimelineDisplay
-            The picture.
+            The display.
         """
         return cls(timeline=timeline).plot(curves=curves, ax=ax)
 
     def plot(self, *, curves=None, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         curves : list of str or None, default=None
-            Classes to draw; None draws all.
+            Classes to plot; None plots all.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         TimelineDisplay
-            Itself.
+            The display.
         """
         timeline, self.lines_ = self.timeline, {}
         curves = list(timeline.curves) if curves is None else list(curves)
@@ -122,11 +122,12 @@ class TimelineDisplay:
             peaks = timeline.peaks[timeline.peaks["curve"] == curve]
             ax.plot(peaks["time"], peaks["value"], ls="", marker=marker, ms=8, color=colour)
         for number, time in enumerate(timeline.turning_points["time"]):
-            label = "turn" if number == 0 else None
+            label = "turning point" if number == 0 else None
             ax.axvline(time, color=GREY, lw=1.4, ls=(0, (4, 3)), zorder=0, label=label)
-        of = "intensity" if curves == ["intensity"] else "probability"
-        ax.set(xlabel="time in seconds", ylabel=of, xlim=(0, timeline.seconds))
-        if of == "probability":
+        intensity = curves == ["intensity"]
+        ax.set(xlabel="Time (s)", xlim=(0, timeline.seconds))
+        ax.set_ylabel("Intensity" if intensity else "Probability")
+        if not intensity:
             ax.set_ylim(-0.03, 1.03)
         ax.grid(axis="y", alpha=0.3)
         legend_beside(ax, len(curves) + len(timeline.turning_points))

@@ -8,29 +8,29 @@ from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, legend_besi
 
 
 class TrainingDisplay:
-    """Losses of a fusion network over the epochs of its training.
+    """Training and validation loss of a fusion network by epoch.
 
     Parameters
     ----------
     train : list of ndarray of shape (n_epochs,)
-        Training loss by epoch, of one network or of the members of an ensemble.
+        Training loss by epoch, for one network or for the members of an ensemble.
     valid : list of ndarray of shape (n_epochs,) or None
-        Validation loss; None where there was none.
+        Validation loss; None without validation.
     best : list of int or None, default=None
-        Epoch, from 1, whose weights each network has; None marks none.
+        Epoch, from 1, whose weights each network has; None marks no epoch.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
     lines_ : list of Line2D
         Training losses, then validation losses.
 
     See Also
     --------
-    FusionClassifier : Its ``net_.history`` holds more than the losses.
+    FusionClassifier : Its ``net_.history`` also has other values by epoch.
 
     Examples
     --------
@@ -52,19 +52,19 @@ class TrainingDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
-        """Draw the history of a fitted network, or of the members of an ensemble.
+        """Plot the history of a fitted network, or of the members of an ensemble.
 
         Parameters
         ----------
         estimator : estimator
             Fusion estimator, deep ensemble, or pipeline that ends in one.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         TrainingDisplay
-            The picture.
+            The display.
         """
         final = final_step(getattr(estimator, "best_estimator_", estimator))
         networks, _ = networks_of(final, None, owner=cls.__name__)
@@ -77,17 +77,17 @@ class TrainingDisplay:
         return cls(train=train, valid=valid, best=best).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         TrainingDisplay
-            Itself.
+            The display.
         """
         ax = new_axes(ax, self, (6.4, 3.6))
         self.lines_ = []
@@ -112,10 +112,10 @@ class TrainingDisplay:
                 "o",
                 color=COLOURS[1],
                 ms=7,
-                label="lowest" if number == 0 else None,
+                label="best epoch" if number == 0 else None,
             )
             ax.axvline(epoch, color=GREY, lw=0.8, ls=":", zorder=0)
-        ax.set(xlabel="epoch", ylabel="loss")
+        ax.set(xlabel="Epoch", ylabel="Loss")
         ax.grid(axis="y", alpha=0.3)
         ax.xaxis.get_major_locator().set_params(integer=True)
         legend_beside(ax, 2 if self.valid else 1)

@@ -11,23 +11,23 @@ _KINDS = ("rows", "time", "steps")
 
 
 class FusionWeightsDisplay:
-    """Gates and attention of a fusion network: over rows, over time, or over one row's steps.
+    """Gates or attention weights of a fusion network, by row, over time, or by step.
 
     Parameters
     ----------
     weights : Bunch
-        What :func:`fusion_weights` gave.
+        Result of :func:`fusion_weights`.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        Axes of the plot.
     figure_ : Figure
-        The figure of that.
+        Figure of the plot.
 
     See Also
     --------
-    fusion_weights : Reads them, and tells what they are under each fusion.
+    fusion_weights : Computes them, and explains them for each fusion.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class FusionWeightsDisplay:
     >>> model = FusionClassifier("gated", max_epochs=3, random_state=0)
     >>> display = FusionWeightsDisplay.from_estimator(model.fit(X, X["text__tone"] > 0), X)
     >>> display.ax_.get_ylabel()
-    'gate'
+    'Gate'
     """
 
     def __init__(self, *, weights):
@@ -47,49 +47,49 @@ class FusionWeightsDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, kind="rows", times=None, row=0, ax=None):
-        """Read and draw the weights of a fitted network.
+        """Plot the weights of a fitted network.
 
         Parameters
         ----------
         estimator, X
             See :func:`fusion_weights`.
         kind : {"rows", "time", "steps"}, default="rows"
-            How it is drawn: see :meth:`plot`.
+            Kind of plot; see :meth:`plot`.
         times : array-like of shape (n_samples,) or None, default=None
-            Of the rows, for "time".
+            Times of the rows, for "time".
         row : int, default=0
-            Which row, for "steps".
+            Row to plot, for "steps".
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         FusionWeightsDisplay
-            The picture.
+            The display.
         """
         display = cls(weights=fusion_weights(estimator, X))
         return display.plot(kind=kind, times=times, row=row, ax=ax)
 
     def plot(self, *, kind="rows", times=None, row=0, ax=None):
-        """Draw it.
+        """Plot the display.
 
         Parameters
         ----------
         kind : {"rows", "time", "steps"}, default="rows"
-            "rows": how the weight of each modality is distributed over the rows that have it
-            (median, quartiles, 5 and 95 %). "time": the weights of each row, such as a window of
-            a clip, at its time. "steps": the weights of the steps of one row, by block.
+            "rows": distribution of the weight of each modality over the rows that have it
+            (median, quartiles, 5 and 95 %). "time": weights of each row, such as a window of a
+            clip, at its time. "steps": weights of the steps of one row, by block.
         times : array-like of shape (n_samples,) or None, default=None
-            Of the rows, for "time", in seconds; None numbers them.
+            Times of the rows in seconds, for "time"; None numbers the rows.
         row : int, default=0
-            Which row, for "steps".
+            Row to plot, for "steps".
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         FusionWeightsDisplay
-            Itself.
+            The display.
         """
         if kind not in _KINDS:
             raise InvalidParameterError(
@@ -100,16 +100,16 @@ class FusionWeightsDisplay:
             return self._plot_steps(row, ax)
         if self.weights.modalities is None:
             raise ValueError(
-                "FusionWeightsDisplay: this fusion has weights of steps only; take kind='steps'."
+                "FusionWeightsDisplay: this fusion only weights steps; use kind='steps'."
             )
         return self._plot_rows(ax) if kind == "rows" else self._plot_time(times, ax)
 
     def _plot_rows(self, ax):
         table = self.weights.modalities
         ax = new_axes(ax, self, (1.1 * table.shape[1] + 1.6, 3.4))
-        there = [column[column > 0] for column in table.to_numpy().T]
+        present = [column[column > 0] for column in table.to_numpy().T]
         boxes = ax.boxplot(
-            there,
+            present,
             whis=(5, 95),
             showfliers=False,
             patch_artist=True,
@@ -141,7 +141,7 @@ class FusionWeightsDisplay:
                 label=name,
             )
         ax.set(
-            xlabel="row" if times is None else "time in seconds",
+            xlabel="Row" if times is None else "Time (s)",
             ylabel=self._unit(),
             ylim=(0, None),
         )
@@ -153,7 +153,7 @@ class FusionWeightsDisplay:
         steps = self.weights.steps
         if not steps:
             raise ValueError(
-                "FusionWeightsDisplay: no block has weights of steps; take kind='rows' or 'time'."
+                "FusionWeightsDisplay: no block has weights of steps; use kind='rows' or 'time'."
             )
         width = max(table.shape[1] for table in steps.values())
         image = np.full((len(steps), width), np.nan)
@@ -164,10 +164,10 @@ class FusionWeightsDisplay:
         colours = plt.get_cmap("cividis").with_extremes(bad="white")
         drawn = ax.imshow(image, aspect="auto", cmap=colours, vmin=0, interpolation="nearest")
         ax.set_yticks(np.arange(len(steps)), list(steps))
-        ax.set(xlabel="step")
+        ax.set(xlabel="Step")
         ax.xaxis.get_major_locator().set_params(integer=True)
         self.figure_.colorbar(drawn, ax=ax, label=self._unit())
         return self
 
     def _unit(self):
-        return "gate" if self.weights.kind == "gates" else "share"
+        return "Gate" if self.weights.kind == "gates" else "Share"

@@ -1,4 +1,4 @@
-"""How the mood of a long clip goes on in time."""
+"""Sentiment of a long clip over time."""
 
 from sklearn_mmsent.inspection.timeline._timeline import predict_timeline
 

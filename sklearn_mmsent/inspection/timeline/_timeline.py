@@ -16,7 +16,7 @@ from sklearn_mmsent.utils._sklearn import HasMethods, Interval, validate_params
 from sklearn_mmsent.utils._windows import Windows
 
 _OWNER = "predict_timeline"
-_TICKS = 1000.0  # per second, in which a clip's length is counted
+_TICKS = 1000.0  # per second: resolution of the length of a clip
 
 
 @validate_params(
@@ -43,75 +43,74 @@ def predict_timeline(
     max_seconds=14_400.0,
     batch_size=16,
 ):
-    """Predict a long clip window by window, and tell where its mood peaks and turns.
+    """Predict a long clip window by window, and find peaks and turning points.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted, from raw cells to a prediction: its first step is made by :func:`make_extractor`.
+        Fitted pipeline that takes raw cells: its first step is made by :func:`make_extractor`.
         Windows should be about as long as the clips that it was fitted on.
     clip : str, Path, bytes, ndarray, tuple or dict
-        What is predicted: a sound or video as an extractor takes it, where the pipeline reads one
-        column of these; or a dict of such by raw column. Sound and video are cut to windows; a
-        table or list of words with times is cut, too; anything else, such as a picture or a
-        text without times, is the same in all windows. Columns that are not there are missing.
+        Clip to predict: a sound or video in any form that an extractor accepts, if the pipeline
+        reads one such column; otherwise a dict of cells by raw column. Sound, video, and tables
+        or lists of words with times are cut to windows; anything else, such as a picture or a
+        text without times, is the same in all windows. Absent columns are missing.
     window : float
         Length of a window, in seconds.
     hop : float
         From the start of a window to that of the next, in seconds.
     words : DataFrame, or sequence of (str, float, float) tuples, or None, default=None
-        What is said, with the seconds at which each word starts and ends, for the pipeline's
-        column of texts. A table has the columns `word`, `start` and `end`. A word belongs to the
+        Transcript with the start and end of each word in seconds, for the text column of the
+        pipeline. A table has the columns `word`, `start` and `end`. A word belongs to the
         windows in which it ends.
     target : str or None, default=None
-        Which target of a multi-task estimator; None where there is one.
+        Target of a multi-task estimator; None if it has only one.
     prominence : float or None, default=None
-        How far a peak must stand out of what is around it; None means one standard deviation of
-        the curve.
+        Minimum prominence of a peak, as in :func:`scipy.signal.find_peaks`; None means one
+        standard deviation of the curve.
     max_seconds : float, default=14400.0
-        Longest sound that is read, in seconds.
+        Maximum length of a sound, in seconds.
     batch_size : int, default=16
-        Windows that are extracted and predicted at the same time.
+        Number of windows to extract and predict at once.
 
     Returns
     -------
     Bunch
         - ``table``: DataFrame, one row per window: `start` and `stop` in seconds, then
           `intensity`, or one column per class with its probability, and `prediction`, the most
-          probable class. NaN in windows in which nothing is there.
+          probable class. NaN in windows in which all modalities are missing.
         - ``summary``: DataFrame by curve (`intensity`, or a class): `mean`, `spread` (standard
           deviation), `slope` (per second, least squares; NaN for a single window), `lowest` and
           `highest`.
         - ``peaks``: DataFrame of `curve`, `time` (middle of the window), `value` and
           `prominence`, in order of time. Peaks of a curve are at least a window apart.
-        - ``turning_points``: DataFrame of `time`, and what was `before` and `after`: mean
-          intensities, or the most probable classes of the stretches between turning points.
-        - ``curves``, ``window``, ``hop`` and ``seconds``: names of the curves, the lengths of
-          windows and hops, and that of the clip.
+        - ``turning_points``: DataFrame of `time`, and of the levels `before` and `after`: mean
+          intensities, or most probable classes, of the segments between turning points.
+        - ``curves``, ``window``, ``hop`` and ``seconds``: names of the curves, lengths of
+          windows and hops, and length of the clip.
 
     Raises
     ------
     TypeError
-        If the pipeline does not begin with raw cells.
+        If the pipeline does not start with raw cells.
     CellError
         If the clip cannot be read, or everything in it is missing.
 
     See Also
     --------
-    TimelineDisplay : Draws it.
+    TimelineDisplay : Plots it.
 
     Notes
     -----
-    Only whole windows count: number i covers the seconds from ``i * hop`` to ``i * hop +
-    window``, as long as the longest track of the clip does. A clip shorter than a window is
-    one window. Where a track ends earlier than others, its last window is what is left of it, and
-    then it is missing.
+    Only whole windows are predicted: window i covers the seconds from ``i * hop`` to
+    ``i * hop + window`` of the longest track. A clip shorter than a window is one window. A track
+    that ends before the others has a shorter last window, and is missing after it.
 
     Turning points are changes in the mean, found by PELT [1]_ with the squared distance as cost
-    and the penalty of a modified Bayes information criterion [2]_, for all classes at once; noise
-    is estimated from windows side by side, and overlapping windows count for what they bring.
-    Windows that have a part in both stretches count for neither, and the turn is in their middle.
-    Between two turns lie two windows at least; what is shorter is a peak.
+    and the penalty of a modified Bayes information criterion [2]_, jointly for all classes. Noise
+    is estimated from windows that do not overlap, and overlapping windows are weighted
+    accordingly. Windows that overlap both segments belong to neither, and the turning point is in
+    their middle. Two turning points are at least two windows apart; shorter changes are peaks.
 
     References
     ----------
@@ -143,7 +142,7 @@ def predict_timeline(
     n = windows.count(round(seconds * _TICKS), _TICKS)
     predictor = Predictor(pipeline, target, _OWNER)
     starts = [range(first, min(first + batch_size, n)) for first in range(0, n, batch_size)]
-    if n == 0:  # all of it is one window
+    if n == 0:  # the whole clip is one window
         values = _predict(predictor, [{c: track.whole() for c, track in tracks.items()}])
     else:
         values = np.concatenate(
@@ -164,8 +163,8 @@ def predict_timeline(
     found = table[known]
     if not len(found):
         raise CellError(
-            f"{_OWNER}: none of the {len(table)} windows holds anything. Words that end in the "
-            "gaps between windows are in none; take a hop that is no longer than the window."
+            f"{_OWNER}: all modalities are missing in each of the {len(table)} windows. Words that "
+            "end in gaps between windows are ignored; use a hop no longer than the window."
         )
     overlap = max(1, round(window / hop))
     return Bunch(
@@ -181,14 +180,14 @@ def predict_timeline(
 
 
 def _predict(predictor, cells):
-    """Predict windows; NaN for those without anything."""
-    there = np.array([not all(map(is_missing, row.values())) for row in cells])
+    """Predict windows; NaN where all modalities are missing."""
+    present = np.array([not all(map(is_missing, row.values())) for row in cells])
     width = () if predictor.classes is None else (len(predictor.classes),)
     values = np.full((len(cells), *width), np.nan)
-    kept = [row for row, here in zip(cells, there, strict=True) if here]
+    kept = [row for row, has in zip(cells, present, strict=True) if has]
     if kept:
         frame = {c: pd.Series([row[c] for row in kept], dtype=object) for c in kept[0]}
-        values[there] = predictor(pd.DataFrame(frame))
+        values[present] = predictor(pd.DataFrame(frame))
     return values
 
 
@@ -217,22 +216,22 @@ def _peaks(table, curves, overlap, prominence):
         least = values.std() if prominence is None else prominence
         if len(values) < 3 or not least > 0:
             continue
-        places, told = find_peaks(values, prominence=least, distance=overlap)
-        for place, height in zip(places, told["prominences"], strict=True):
+        places, properties = find_peaks(values, prominence=least, distance=overlap)
+        for place, height in zip(places, properties["prominences"], strict=True):
             found.append((curve, time[place], values[place], height))
     peaks = pd.DataFrame(found, columns=["curve", "time", "value", "prominence"])
     return peaks.sort_values("time", ignore_index=True)
 
 
 def _turning_points(table, curves, overlap, predictor):
-    """Tell where the means of all curves change; some windows must be left."""
+    """Return the changes in the mean of all curves, with the levels around them."""
     values, time = table[curves].to_numpy(), _middle(table)
     places = change_points(values, overlap)
     begins, ends = [0, *(place + overlap for place in places)], [*places, len(values)]
-    stretches = [values[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    segments = [values[begin:end] for begin, end in zip(begins, ends, strict=True)]
     if predictor.classes is None:
-        levels = [stretch.mean() for stretch in stretches]
+        levels = [segment.mean() for segment in segments]
     else:
-        levels = [predictor.classes[stretch.mean(axis=0).argmax()] for stretch in stretches]
+        levels = [predictor.classes[segment.mean(axis=0).argmax()] for segment in segments]
     times = [(time[place] + time[place + overlap - 1]) / 2 for place in places]
     return pd.DataFrame({"time": times, "before": levels[:-1], "after": levels[1:]})

@@ -1,4 +1,4 @@
-"""Long clips, window by window."""
+"""Predictions of long clips by window."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,6 @@ from sklearn_mmsent import (
     predict_timeline,
 )
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.inspection.timeline._changes import _pelt, change_points
 
 RATE = 8000
 
@@ -28,7 +27,7 @@ def noise(seconds, level, seed=0):
 
 @pytest.fixture(name="loudness", scope="module")
 def _loudness():
-    """A pipeline that hears how loud a sound is."""
+    """Return a pipeline that predicts the loudness of a sound."""
     levels = np.random.default_rng(0).uniform(0.05, 0.9, 60)
     sounds = [(noise(0.5, level, seed), RATE) for seed, level in enumerate(levels)]
     X = pd.DataFrame({"sound": pd.Series(sounds, dtype=object)})
@@ -38,7 +37,7 @@ def _loudness():
 
 @pytest.fixture(name="talk", scope="module")
 def _talk():
-    """A pipeline of words and sound, of which the words tell the class."""
+    """Return a pipeline of words and sound, in which only the words depend on the class."""
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     X = pd.DataFrame(
@@ -56,61 +55,10 @@ def _talk():
     return make_pipeline(extract, model).fit(X, mood)
 
 
-# -- change points ---------------------------------------------------------------------------------
-
-
-def test_changes_are_found_where_they_are():
-    rng = np.random.default_rng(0)
-    steps = np.repeat([0.0, 3.0, -1.0], [40, 30, 50])
-    assert change_points((steps + rng.normal(size=120))[:, None]) == pytest.approx([40, 70], abs=2)
-    both = np.column_stack([rng.normal(size=120), steps + rng.normal(size=120)])
-    assert change_points(both) == pytest.approx([40, 70], abs=2)
-
-
-@pytest.mark.parametrize("overlap", [1, 4])
-def test_noise_alone_has_no_changes(overlap):
-    rng = np.random.default_rng(0)
-    kernel = np.ones(overlap) / overlap
-    n_found = [
-        len(change_points(np.convolve(rng.normal(size=200), kernel, "valid")[:, None], overlap))
-        for _ in range(40)
-    ]
-    assert np.mean(n_found) < 0.2
-
-
-def test_change_points_are_the_best_of_all():
-    """The pruned search finds what a search over everything finds."""
-    rng = np.random.default_rng(1)
-    for trial in range(20):
-        values = np.repeat(rng.normal(size=4), 5)[:, None] * 2 + 0.5 * rng.normal(size=(20, 1))
-        overlap = 1 + trial % 3
-
-        def cost(stretch):
-            return ((stretch - stretch.mean(axis=0)) ** 2).sum()
-
-        best = {0: (-3.0, [])}
-        for stop in range(overlap, 21):
-            options = [
-                (best[start][0] + cost(values[first:stop]) + 3.0, [*best[start][1], start])
-                for start in best
-                for first in [start + overlap if start else 0]
-                if stop - first >= overlap
-            ]
-            best[stop] = min(options)
-        assert _pelt(values, 3.0, overlap) == best[20][1][1:]
-
-
-def test_flat_and_short_curves_have_no_changes():
-    assert change_points(np.ones((50, 2))) == []
-    assert change_points(np.zeros((0, 1))) == []
-    assert change_points(np.array([[0.0], [1.0], [0.0], [1.0]]), overlap=2) == []
-    assert change_points(np.repeat([0.0, 1.0], 20)[:, None]) in ([19], [20])
-
-
 # -- timelines -------------------------------------------------------------------------------------
 
 
-def test_each_window_is_predicted_as_if_it_were_a_clip(loudness):
+def test_a_window_is_predicted_as_a_clip(loudness):
     sound = np.concatenate([noise(1.1, 0.2), noise(1.3, 0.7, 1)])
     timeline = predict_timeline(loudness, (sound, RATE), 0.5, 0.2, batch_size=3)
     assert timeline.table["start"].to_numpy() == pytest.approx(0.2 * np.arange(10))
@@ -143,7 +91,7 @@ def test_changes_peaks_and_slope(loudness):
     assert peaks["value"][0] > peaks["value"][1]
 
 
-def test_summary_is_that_of_the_table(loudness):
+def test_summary_describes_the_table(loudness):
     timeline = predict_timeline(loudness, (noise(3, 0.3), RATE), 0.5, 0.5)
     row, values = timeline.summary.loc["intensity"], timeline.table["intensity"]
     assert row["mean"] == pytest.approx(values.mean())
@@ -171,8 +119,8 @@ def test_modalities_of_unequal_length_and_text_without_times(talk):
         talk, sound, 0.5, 0.5, words=[("lovely", 0.1, 0.3), ("fun", 4.0, 4.8)]
     )
     assert len(timeline.table) == 9  # 4.8 s: nine whole windows
-    alone = talk.predict_proba({"sound": (sound[0][4 * 4000 :], RATE)})[0, 1]
-    assert timeline.table.loc[4, "positive"] == pytest.approx(alone)
+    rest = talk.predict_proba({"sound": (sound[0][4 * 4000 :], RATE)})[0, 1]
+    assert timeline.table.loc[4, "positive"] == pytest.approx(rest)
     silent = timeline.table.loc[5:7]
     assert silent[["positive", "negative", "prediction"]].isna().all(axis=None)
     assert timeline.summary.notna().all(axis=None)
@@ -212,7 +160,7 @@ def test_arrays_and_files_of_sound(loudness, tmp_path):
 
 @pytest.fixture(name="brightness", scope="module")
 def _brightness():
-    """A pipeline that sees how bright a video is."""
+    """Return a pipeline that predicts the brightness of a video."""
     levels = np.linspace(0.1, 0.9, 12)
     clips = [level * np.ones((4, 16, 16, 3)) for level in levels]
     frames = VideoFrames(ColorTexture(size=(16, 16)), frames_per_second=4)
@@ -228,7 +176,7 @@ def test_frames_in_memory(brightness):
     assert timeline.turning_points["time"].tolist() == pytest.approx([5.0], abs=0.5)
 
 
-def test_frames_of_a_file_are_those_of_the_array(brightness, tmp_path):
+def test_a_file_gives_the_frames_of_an_array(brightness, tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "clip.mp4"
     frames = (255 * np.repeat([0.2, 0.8, 0.4], 16)).astype(np.uint8)
@@ -269,7 +217,7 @@ def test_errors(loudness, talk):
         predict_timeline(talk, {}, 1, 1, words=pd.DataFrame({"word": ["a"], "start": [0]}))
     with pytest.raises(CellError, match="goes to the column of texts, and the pipeline has 0"):
         predict_timeline(loudness, sound, 1, 1, words=[("good", 0, 1)])
-    with pytest.raises(CellError, match="none of the 1 windows holds anything"):
+    with pytest.raises(CellError, match="all modalities are missing in each of the 1 windows"):
         predict_timeline(talk, {}, 1, 3, words=[("good", 1.2, 1.9)])
     with pytest.raises(CellError, match="more than max_seconds=1"):
         predict_timeline(loudness, sound, 1, 1, max_seconds=1)
@@ -277,7 +225,7 @@ def test_errors(loudness, talk):
         predict_timeline(loudness, sound, 1, 0)
 
 
-def test_a_column_that_is_read_in_two_ways_is_refused():
+def test_a_column_read_as_two_modalities_raises_an_error():
     extract = make_extractor(
         face=("clip", VideoFrames(ColorTexture(size=(16, 16)))),
         voice=("clip", LogMel(sample_rate=RATE, on_error="missing")),
