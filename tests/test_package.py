@@ -83,7 +83,7 @@ def test_the_flat_namespace_is_listed_and_small():
 @pytest.mark.parametrize(
     ("package", "names"),
     [
-        ("blocks", ["Block", "BlockLayout", "indexed_names", "numbered_names", "part_names"]),
+        ("blocks", ["Block", "BlockLayout", "indexed_names", "numbered_names", "segment_names"]),
         ("exceptions", [n for n, e in vars(exceptions).items() if isinstance(e, type)]),
         ("feature_extraction", ["BaseExtractor", "Cached", "CellTransformer", "is_missing"]),
         ("nn", ["ENCODERS", "FUSIONS", "Encoder", "Fusion"]),

@@ -86,9 +86,9 @@ def load(data, cache, *, channel, pictures):
     # the level stays: all were recorded alike, and the angry are loud
     clean = AudioCleaner(high_pass=None, trim_db=30.0, level=None)
     heard = {
-        "voice": AcousticFunctionals(parts=8),
-        "timbre": MFCC(deltas=0, statistics=["mean", "std"], parts=3),
-        "bands": LogMel(statistics=["mean"], parts=8),
+        "voice": AcousticFunctionals(n_segments=8),
+        "timbre": MFCC(deltas=0, statistics=["mean", "std"], n_segments=3),
+        "bands": LogMel(statistics=["mean"], n_segments=8),
     }
     if pictures:
         heard["picture"] = ImageNetFeaturesOfSound(

@@ -24,7 +24,7 @@ from sklearn_mmsent.blocks.block import Block
 from sklearn_mmsent.blocks.feature_names import (
     indexed_names,
     numbered_names,
-    part_names,
+    segment_names,
     statistic_names,
 )
 from sklearn_mmsent.blocks.layout import BlockLayout
@@ -34,6 +34,6 @@ __all__ = [
     "BlockLayout",
     "indexed_names",
     "numbered_names",
-    "part_names",
+    "segment_names",
     "statistic_names",
 ]

@@ -81,29 +81,29 @@ def statistic_names(names, statistics):
     return [f"{name}_{statistic}" for name in names for statistic in statistics]
 
 
-def part_names(names, n_parts):
-    """Return names of features in each of the consecutive parts of a clip.
+def segment_names(names, n_segments):
+    """Return names of features in each of the consecutive segments of a clip.
 
     Parameters
     ----------
     names : sequence of str
         Names of the features.
-    n_parts : int
-        Number of parts; with one, the names stay as they are.
+    n_segments : int
+        Number of segments; with one, the names stay as they are.
 
     Returns
     -------
     list of str
-        ``<name>_part<number>``, the features of one part next to each other.
+        ``<name>_segment<number>``, the features of one segment next to each other.
 
     Examples
     --------
-    >>> part_names(["pitch"], 2)
-    ['pitch_part000', 'pitch_part001']
+    >>> segment_names(["pitch"], 2)
+    ['pitch_segment000', 'pitch_segment001']
     """
-    if n_parts == 1:
+    if n_segments == 1:
         return list(names)
-    return [f"{name}_part{number}" for number in _numbers(n_parts) for name in names]
+    return [f"{name}_segment{number}" for number in _numbers(n_segments) for name in names]
 
 
 def _numbers(n):

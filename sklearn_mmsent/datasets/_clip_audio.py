@@ -38,7 +38,7 @@ def synthesise(rng, shown, voice, noise):
     Parameters
     ----------
     rng : Generator
-        Source of all choices.
+        Random number generator.
     shown : float
         Intensity to be heard, in [-3, 3]. Positive ones are higher, rising, livelier and
         brighter; negative ones are darker, falling, slower and rough.

@@ -42,7 +42,7 @@ def draw_face(rng, shown, looks, noise):
     Parameters
     ----------
     rng : Generator
-        Source of all choices.
+        Random number generator.
     shown : float
         Intensity to be shown, in [-3, 3]. Positive ones bend the mouth up and warm the
         light; negative ones bend it down, lower the brows and cool the light.

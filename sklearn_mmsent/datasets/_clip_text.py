@@ -111,7 +111,7 @@ def write_sentence(rng, shown, habits, noise):
     Parameters
     ----------
     rng : Generator
-        Source of all choices.
+        Random number generator.
     shown : float
         Intensity to be said, in [-3, 3]; within 0.5 of zero it is neutral.
     habits : TextHabits

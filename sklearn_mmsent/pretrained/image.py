@@ -76,13 +76,13 @@ class ImageModel:
     Parameters
     ----------
     source : str
-        Folder or hub name.
+        Local folder or name on the Hugging Face hub.
 
     device : str
         A torch device or "auto".
 
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
     """
 
     def __init__(self, source, device, owner=_OWNER):
@@ -226,7 +226,7 @@ class ImageModel:
         pooling : {"auto", "cls", "mean"} or None
 
         layer : int or None
-            Layer that is read; None for the model's own output.
+            Layer to read; None means the output of the model.
 
         Returns
         -------

@@ -27,9 +27,9 @@ def find_folder(model, owner, extra):
     Parameters
     ----------
     model : str or Path
-        A folder, or a name on the Hugging Face hub.
+        Local folder or name on the Hugging Face hub.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
     extra : str
         The extra of this package that brings the hub's library.
 
@@ -90,7 +90,7 @@ def load(kind, model, *settings, owner, extra):
     kind : callable
         Called as ``kind(source, *settings)``; gives the loaded model.
     model : str or Path
-        A folder, or a name on the Hugging Face hub.
+        Local folder or name on the Hugging Face hub.
     *settings : hashable
         What else the model depends on, such as its device.
     owner, extra : str

@@ -22,7 +22,7 @@ class SpeechNotes:
     Parameters
     ----------
     source : str
-        Folder or hub name.
+        Local folder or name on the Hugging Face hub.
     """
 
     def __init__(self, source):
@@ -51,7 +51,7 @@ class SpeechModel:
     Parameters
     ----------
     source : str
-        Folder or hub name.
+        Local folder or name on the Hugging Face hub.
 
     device : str
         A torch device or "auto".
@@ -86,7 +86,7 @@ class SpeechModel:
         window_seconds : float
             A longer clip is cut into equal windows of at most this length.
         layer : int or None
-            Layer that is read; None for the model's own output.
+            Layer to read; None means the output of the model.
 
         Returns
         -------

@@ -55,7 +55,7 @@ class TextModel:
     Parameters
     ----------
     source : str
-        Folder or hub name.
+        Local folder or name on the Hugging Face hub.
 
     device : str
         A torch device or "auto".
@@ -136,7 +136,7 @@ class TextModel:
         texts : list of str
 
         layer : int or None, default=None
-            Layer that is read; None for the model's own output.
+            Layer to read; None means the output of the model.
 
         Returns
         -------

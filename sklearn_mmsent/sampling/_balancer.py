@@ -31,7 +31,7 @@ class ModalityBalancer(BaseRowSampler):
         Repeat rows of rare patterns and classes, or leave out rows of frequent ones.
 
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
@@ -46,10 +46,11 @@ class ModalityBalancer(BaseRowSampler):
         The row that each row of the result is.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     See Also
     --------

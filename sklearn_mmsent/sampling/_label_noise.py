@@ -63,13 +63,14 @@ class LabelNoiseFilter(BaseRowSampler):
     sample_weight_ : ndarray of float of shape (n_samples_new,)
         Weight of each row that stays; 1 with "remove".
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The rows that stay.
+        Indices of the rows that are kept.
     sampling_strategy_ : dict
         The classes, as imbalanced-learn tells them.
     n_features_in_ : int
-        Number of columns seen in ``fit_resample``.
+        Number of features seen during fit.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     See Also
     --------

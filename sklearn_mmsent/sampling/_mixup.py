@@ -39,7 +39,7 @@ class ModalityMixup(BaseRowSampler):
         returns a DataFrame with a column for each class and the shares of each row.
 
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
@@ -51,7 +51,7 @@ class ModalityMixup(BaseRowSampler):
         Number of new rows of each class.
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result came from: itself, or its seed.
+        Index of the source row of each resampled row: itself, or its seed.
 
     partner_indices_ : ndarray of int of shape (n_made,)
         The row that each new row was mixed with.
@@ -60,10 +60,11 @@ class ModalityMixup(BaseRowSampler):
         The partner's share of each new row, from 0 to 0.5.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     Raises
     ------

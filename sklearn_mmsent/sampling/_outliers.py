@@ -38,7 +38,7 @@ class OutlierRemover(BaseRowSampler):
         Share of a class's rows to remove, rounded down, from 0 to 0.5. A mapping gives it class by
         class; classes that it leaves out lose nothing.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState or None, default=None
         Decides what a detector without a `random_state` of its own draws.
@@ -50,13 +50,14 @@ class OutlierRemover(BaseRowSampler):
         was judged ("all" for "joint"), and by how many deviations its ``score`` stands above the
         median of its class.
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The rows that stay.
+        Indices of the rows that are kept.
     sampling_strategy_ : dict
         The classes, as imbalanced-learn tells them.
     n_features_in_ : int
-        Number of columns seen in ``fit_resample``.
+        Number of features seen during fit.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     See Also
     --------

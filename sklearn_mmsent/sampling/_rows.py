@@ -24,7 +24,7 @@ class BlockRows:
     modalities : "auto", mapping or None
         Where the blocks are; see :meth:`BlockLayout.of`.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
     """
 
     def __init__(self, X, modalities, owner):
@@ -47,7 +47,7 @@ class BlockRows:
         Parameters
         ----------
         seeds, partners : ndarray of int of shape (n_made,)
-            Rows of the table.
+            Row indices.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class BlockRows:
         Parameters
         ----------
         seeds, partners : ndarray of int of shape (n_made,)
-            Rows of the table.
+            Row indices.
         weights : ndarray of float of shape (n_made,)
             How far each new row lies from its seed towards its partner, from 0 to 1.
 

@@ -34,7 +34,7 @@ class ModalitySMOTE(BaseRowSampler):
         Among how many nearest neighbours of the seed to choose.
 
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     n_jobs : int or None, default=None
@@ -49,7 +49,7 @@ class ModalitySMOTE(BaseRowSampler):
         Number of new rows of each class.
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result came from: itself, or its seed.
+        Index of the source row of each resampled row: itself, or its seed.
 
     partner_indices_ : ndarray of int of shape (n_made,)
         The neighbour that each new row was made with.
@@ -58,10 +58,11 @@ class ModalitySMOTE(BaseRowSampler):
         How far each new row lies from its seed towards its neighbour, from 0 to 1.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     Raises
     ------

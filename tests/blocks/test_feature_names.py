@@ -1,6 +1,6 @@
 import pytest
 
-from sklearn_mmsent.blocks import indexed_names, numbered_names, part_names, statistic_names
+from sklearn_mmsent.blocks import indexed_names, numbered_names, segment_names, statistic_names
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,15 @@ def test_each_axis_has_a_width_of_its_own():
 
 def test_no_axis_leaves_names_as_they_are():
     assert indexed_names(["a", "b"]) == ["a", "b"]
-    assert part_names(["a", "b"], 1) == ["a", "b"]
+    assert segment_names(["a", "b"], 1) == ["a", "b"]
 
 
 def test_parts_vary_slowest_and_statistics_fastest():
-    names = statistic_names(part_names(["a", "b"], 2), ["min", "max"])
-    assert names[:4] == ["a_part000_min", "a_part000_max", "b_part000_min", "b_part000_max"]
-    assert names[-1] == "b_part001_max"
+    names = statistic_names(segment_names(["a", "b"], 2), ["min", "max"])
+    assert names[:4] == [
+        "a_segment000_min",
+        "a_segment000_max",
+        "b_segment000_min",
+        "b_segment000_max",
+    ]
+    assert names[-1] == "b_segment001_max"

@@ -1,4 +1,4 @@
-"""Media files made with real encoders."""
+"""Media files written with real encoders."""
 
 import av
 import numpy as np
@@ -9,7 +9,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="session")
 def write_clip():
-    """Give a function that writes a clip and returns its path."""
+    """Return a function that writes a clip and returns its path."""
     return _write_clip
 
 
@@ -26,22 +26,22 @@ def _write_clip(
     pitch=440.0,
     format=None,
 ):
-    """Write a clip whose frames fade from black to white while a tone sounds on the left."""
+    """Write a clip that fades from black to white, with a tone on the left channel."""
     with av.open(str(path), "w", format=format) as container:
-        pictures = sound = None
+        images = sound = None
         if video:
-            pictures = container.add_stream(video, rate=frames_per_second)
-            pictures.height, pictures.width = size
-            pictures.pix_fmt = "yuv420p"
+            images = container.add_stream(video, rate=frames_per_second)
+            images.height, images.width = size
+            images.pix_fmt = "yuv420p"
         if audio:
             sound = container.add_stream(audio, rate=rate)
             sound.layout = layout
         if video:
             n_frames = round(seconds * frames_per_second)
             for level in np.linspace(0, 255, n_frames):
-                picture = np.full((*size, 3), level, dtype=np.uint8)
-                container.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-            container.mux(pictures.encode())
+                image = np.full((*size, 3), level, dtype=np.uint8)
+                container.mux(images.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            container.mux(images.encode())
         if audio:
             time = np.arange(round(seconds * rate)) / rate
             wave = 0.5 * np.sin(2 * np.pi * pitch * time, dtype=np.float32)

@@ -75,7 +75,7 @@ def make_videos(folder):
 # class -> cheap constructor parameters, several kinds; maker of good cells (the last one equal to
 # the first) and of a bad one
 TABLE = {
-    "AcousticFunctionals": ([{}, {"parts": 3}], make_sounds),
+    "AcousticFunctionals": ([{}, {"n_segments": 3}], make_sounds),
     "ColorTexture": ([{"size": (32, 32)}], make_images),
     "ImageEmbedder": (
         [
@@ -85,7 +85,11 @@ TABLE = {
         make_images,
     ),
     "LogMel": (
-        [{"n_mels": 8, "pooling": None, "max_steps": 5}, {"n_mels": 8}, {"n_mels": 8, "parts": 4}],
+        [
+            {"n_mels": 8, "pooling": None, "max_steps": 5},
+            {"n_mels": 8},
+            {"n_mels": 8, "n_segments": 4},
+        ],
         make_sounds,
     ),
     "MFCC": ([{"pooling": None, "max_steps": 4}, {}], make_sounds),

@@ -1,4 +1,4 @@
-"""Extractors of sounds: spectra, voice, waveforms, pretrained speech encoders."""
+"""Audio extractors: spectral and acoustic features, waveforms, pretrained speech encoders."""
 
 import lazy_loader
 

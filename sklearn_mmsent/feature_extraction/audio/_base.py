@@ -1,11 +1,11 @@
-"""What extractors of spectral features share: clips to frames to one row."""
+"""Base classes of spectral extractors: clips to frames to one row."""
 
 from abc import abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
 
-from sklearn_mmsent.blocks import indexed_names, part_names, statistic_names
+from sklearn_mmsent.blocks import indexed_names, segment_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
@@ -13,7 +13,7 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class SpectralExtractor(BaseExtractor):
-    """Clips to frames to one row; a child says what a frame's numbers are and their names."""
+    """Clips to frames to one row; subclasses define the features of a frame and their names."""
 
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
@@ -27,7 +27,7 @@ class SpectralExtractor(BaseExtractor):
         "top_db": [Interval(Real, 0, None, closed="left"), None],
         "pooling": [StrOptions({"stats"}), None],
         "statistics": [tuple, list],
-        "parts": [Interval(Integral, 1, None, closed="left")],
+        "n_segments": [Interval(Integral, 1, None, closed="left")],
         "frames_per_step": [Interval(Integral, 1, None, closed="left")],
         "max_steps": [Interval(Integral, 1, None, closed="left")],
         "long_clips": [StrOptions({"crop", "squeeze"})],
@@ -40,15 +40,15 @@ class SpectralExtractor(BaseExtractor):
 
     @abstractmethod
     def _bands(self, device):
-        """Say what of the spectra is needed, as `_spectral.powers` takes it."""
+        """Return the frequency bands to compute, as expected by `_spectral.powers`."""
 
     @abstractmethod
     def _frames(self, powers, lengths):
-        """Turn (B, T, bands) powers of clips of some lengths, (B,), into the child's own frames."""
+        """Turn band powers (B, T, bands) of clips of given lengths (B,) into frame features."""
 
     @abstractmethod
     def _frame_names(self):
-        """Name what a frame holds."""
+        """Return the names of the features of a frame."""
 
     def _load(self, cell):
         return read_audio(
@@ -81,11 +81,13 @@ class SpectralExtractor(BaseExtractor):
         return block
 
     def _pool(self, frames, lengths):
-        """Bring clips of any number of frames to one width, (B, ...)."""
+        """Pool clips of different lengths to a fixed width, (B, ...)."""
         from sklearn_mmsent.feature_extraction.audio import _time_pooling
 
         if self.pooling == "stats":
-            return _time_pooling.statistics_of_parts(frames, lengths, self.statistics, self.parts)
+            return _time_pooling.segment_statistics(
+                frames, lengths, self.statistics, self.n_segments
+            )
         return _time_pooling.sequences(
             frames,
             lengths,
@@ -98,7 +100,7 @@ class SpectralExtractor(BaseExtractor):
         self._check_settings()
         names = self._frame_names()
         if self.pooling == "stats":
-            return statistic_names(part_names(names, self.parts), self.statistics)
+            return statistic_names(segment_names(names, self.n_segments), self.statistics)
         return indexed_names(names, self.max_steps)
 
     def _highest(self):
@@ -115,7 +117,7 @@ class SpectralExtractor(BaseExtractor):
 
 
 class MelExtractor(SpectralExtractor):
-    """What stands on mel bands in decibels."""
+    """Base class of extractors on mel bands in decibels."""
 
     _parameter_constraints: dict = {
         **SpectralExtractor._parameter_constraints,

@@ -1,15 +1,15 @@
-"""Filters that are spaced as the ear hears pitch, after Slaney."""
+"""Mel filter bank on the Slaney scale."""
 
 import numpy as np
 
 
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax):
-    """Triangular filters on the Slaney mel scale, of equal area.
+    """Return triangular filters of equal area on the Slaney mel scale.
 
     Parameters
     ----------
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
     n_fft, n_mels : int
         Window in samples; number of bands.
     fmin, fmax : float

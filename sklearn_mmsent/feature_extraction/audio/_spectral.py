@@ -1,14 +1,14 @@
-"""Spectra of many clips at once, in torch, equal to librosa's of each clip alone.
+"""Batched spectra of audio clips in torch, equal to those of librosa for each clip.
 
-Shapes: B clips, N frames of all clips one after another, T frames of the longest clip,
+Shapes: B clips, N frames of all clips in sequence, T frames of the longest clip,
 K = 1 + n_fft // 2 frequencies, M mel bands, C coefficients.
 
-The clips are laid one after another into one signal, each between zeros of half a window and
-starting at a multiple of the hop: one strided view holds the frames of all. No frame ever
-sees a neighbour, so that the company a clip is in does not change its numbers.
+Clips are concatenated into one signal, each between half a window of zeros and starting at a
+multiple of the hop, so that one strided view holds the frames of all clips. No frame overlaps two
+clips: results do not depend on the composition of the batch.
 
-From there on clips stand in one tensor (B, T, ...) in which a clip's last frame repeats after
-its end: extremes need no mask, and sums take the repetitions off again.
+Features are padded to (B, T, ...) by repeating the last frame of each clip: extremes need no mask,
+and sums subtract the repetitions.
 """
 
 import math
@@ -23,26 +23,26 @@ from scipy.signal import savgol_coeffs
 from sklearn_mmsent.feature_extraction.audio._mel import mel_filters
 
 _DELTA_WIDTH = 9  # frames, librosa's default
-_PARTS = 4  # of the mel filters
-# samples in a group, frames per FFT call: what one thread works on should stay in its cache
+_N_PARTS = 4  # of the mel filter bank
+# samples per group and frames per FFT call, chosen so that the data fits into the cache
 _CPU_SAMPLES, _GPU_SAMPLES = 1 << 17, 1 << 23
 _CPU_FRAMES, _GPU_FRAMES = 512, 1 << 17
-_MOST_KEPT = 1 << 22  # numbers of a workspace that is kept; those of long clips are not
+_MAX_KEPT = 1 << 22  # numbers in a workspace that is kept for the next call
 _kept = threading.local()
 
 
 @lru_cache(maxsize=16)
 def mel_bands(sample_rate, n_fft, n_mels, fmin, fmax, device):
-    """Give the mel filters as `powers` takes them, in parts that leave out most of the zeros.
+    """Return the mel filter bank for `powers`, in parts that skip most of the zeros.
 
     Returns
     -------
     tuple of (slice, slice, Tensor of shape (frequencies, bands))
-        Which frequencies, which bands, and the weights of the former in the latter.
+        Frequencies, bands, and the weights of the frequencies in the bands.
     """
     filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     parts = []
-    for columns in np.array_split(np.arange(n_mels), min(_PARTS, n_mels)):
+    for columns in np.array_split(np.arange(n_mels), min(_N_PARTS, n_mels)):
         used = np.flatnonzero(filters[columns].any(axis=0))
         rows = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
         weights = torch.from_numpy(filters[columns, rows].T.copy()).to(device)
@@ -62,19 +62,19 @@ def _dct_matrix(n_mels, n_mfcc, device):
 
 
 def groups(clips, max_samples):
-    """Sort clips by length and cut them into groups that fit into cache or memory when padded.
+    """Sort clips by length and split them into groups that fit into cache or memory when padded.
 
     Parameters
     ----------
     clips : list of ndarray of shape (n_samples,)
         Mono clips.
     max_samples : int
-        Largest product of a group's size and its longest clip; a longer clip stands alone.
+        Maximum product of group size and longest clip; a longer clip forms its own group.
 
     Yields
     ------
     list of int
-        Positions of one group's clips in the list.
+        Positions of the clips of one group in the list.
     """
     group = []
     for i in sorted(range(len(clips)), key=lambda i: len(clips[i])):
@@ -87,38 +87,38 @@ def groups(clips, max_samples):
 
 
 def max_samples(device):
-    """Give the size of a group of clips that a device works on best."""
+    """Return the preferred size of a group of clips on a device, in samples."""
     return _GPU_SAMPLES if device.type == "cuda" else _CPU_SAMPLES
 
 
 def n_frames(n_samples, n_fft, hop_length):
-    """Count the frames of a clip between zeros of half a window on either side."""
+    """Return the number of frames of a clip padded with half a window on either side."""
     return 1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length
 
 
 def powers(clips, *, n_fft, hop_length, bands, device):
-    """Power spectra of many clips, or sums of them over bands.
+    """Compute power spectra of many clips, or sums of them over bands.
 
     Parameters
     ----------
     clips : list of ndarray of shape (n_samples,), float32
         Mono clips, none of them empty.
     n_fft, hop_length : int
-        Window, and from one to the next, in samples.
+        Window length and hop in samples.
     bands : tuple or slice
-        What `mel_bands` gives; or the frequencies to take as they are.
+        Mel bands from `mel_bands`, or the frequencies to keep.
     device : torch.device
-        Where to compute.
+        Device to compute on.
 
     Yields
     ------
     powers : Tensor of shape (B, T, M or number of frequencies), float32
-        A clip's last frame repeats after its end. A GPU gets all clips at once; on a CPU each
-        comes alone, B = 1, which needs neither a copy nor padding.
+        Padded by repeating the last frame of a clip. A GPU yields all clips at once; a CPU yields
+        them one by one (B = 1), which needs neither a copy nor padding.
     lengths : Tensor of shape (B,), int64
-        Frames of each clip.
+        Number of frames of each clip.
     positions : slice
-        Where these clips stand in the list. On a CPU the next clips take the same memory.
+        Positions of these clips in the list. On a CPU the memory is reused for the next clips.
     """
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)
@@ -134,19 +134,19 @@ def powers(clips, *, n_fft, hop_length, bands, device):
 
 
 def powers_of_frames(frames, bands):
-    """Power spectra of frames that are cut already, or sums of them over bands.
+    """Compute power spectra of given frames, or sums of them over bands.
 
     Parameters
     ----------
     frames : Tensor of shape (N, n_fft), float32
-        Samples, a frame a row; not yet windowed.
+        One frame per row, before windowing.
     bands : tuple or slice
-        As `powers` takes it.
+        As in `powers`.
 
     Returns
     -------
     Tensor of shape (N, M or number of frequencies), float32
-        On the frames' device. On a CPU the next call takes the same memory.
+        On the device of the frames. On a CPU the memory is reused by the next call.
     """
     n_fft, device = frames.shape[1], frames.device
     window = _window(n_fft, device)
@@ -172,23 +172,22 @@ def powers_of_frames(frames, bands):
 
 
 def _workspace(name, n_rows, n_columns, device, dtype=torch.float32):
-    """Give memory that the next call under this name takes again, of any content.
+    """Return uninitialised memory that is reused by the next call with this name.
 
-    Fetching memory from the system costs more than computing with it. A GPU's allocator keeps
-    its own.
+    On a CPU, allocating memory costs more than the computation. The allocator of a GPU caches it.
     """
     if device.type != "cpu":
         return torch.empty(n_rows, n_columns, dtype=dtype, device=device)
     kept = getattr(_kept, name, None)
     if kept is None or kept.numel() < n_rows * n_columns:
         kept = torch.empty(n_rows * n_columns, dtype=dtype)
-        if kept.numel() <= _MOST_KEPT:
+        if kept.numel() <= _MAX_KEPT:
             setattr(_kept, name, kept)
     return kept[: n_rows * n_columns].view(n_rows, n_columns)
 
 
 def _join(clips, n_fft, hop_length):
-    """Lay the clips between zeros into one signal; give it and each clip's first frame."""
+    """Concatenate the zero-padded clips; return the signal and the first frame of each clip."""
     spans = [-(-(len(clip) + n_fft) // hop_length) for clip in clips]  # in hops, rounded up
     firsts = np.concatenate([[0], np.cumsum(spans)[:-1]])
     signal = np.zeros(sum(spans) * hop_length + n_fft, dtype=np.float32)
@@ -199,7 +198,7 @@ def _join(clips, n_fft, hop_length):
 
 
 def power_to_db(powers, *, ref, amin, top_db):
-    """Decibels of (B, T, M) powers as ``librosa.power_to_db``, clip by clip; works in place."""
+    """Convert powers (B, T, M) to decibels like ``librosa.power_to_db``, in place."""
     decibels = _log10(powers.clamp_(min=amin)).mul_(10)
     if ref == "max":
         decibels -= decibels.amax(dim=(1, 2), keepdim=True)  # (B, 1, 1)
@@ -212,38 +211,38 @@ def power_to_db(powers, *, ref, amin, top_db):
 
 def _log10(values):
     """Take logarithms in place."""
-    if values.device.type == "cpu":  # numpy's are several times faster
+    if values.device.type == "cpu":  # numpy is several times faster than torch
         np.log10(values.numpy(), out=values.numpy())
         return values
     return values.log10_()
 
 
 def cepstrum(decibels, n_mfcc):
-    """Orthonormal cosine transform over the bands: (B, T, M) to (B, T, C)."""
+    """Apply the orthonormal cosine transform over the bands: (B, T, M) to (B, T, C)."""
     matrix = _dct_matrix(decibels.shape[-1], n_mfcc, decibels.device)
     if len(decibels) == 1:
         return decibels @ matrix.float()
-    # in float64: bands of -100 dB cancel out, what float32 leaves depends on the matrix's shape
+    # in float64: at -100 dB bands cancel out, and the float32 residue depends on the matrix shape
     return (decibels.double() @ matrix).float()
 
 
 def deltas(features, lengths, order):
-    """Local derivatives over time, as ``librosa.feature.delta`` takes them clip by clip.
+    """Compute local derivatives over time like ``librosa.feature.delta``.
 
     Parameters
     ----------
     features : Tensor of shape (B, T, C)
-        Frames of many clips.
+        Frames of a batch of clips.
     lengths : Tensor of shape (B,)
-        Frames of each clip.
+        Number of frames of each clip.
     order : {1, 2}
-        Slope of a line, or curvature of a parabola, fitted to 9 frames. A clip that is
-        shorter gives one fit over all that it has, and zeros if these are too few to fit.
+        Slope of a line, or curvature of a parabola, fitted to 9 frames. A shorter clip gets one
+        fit over all its frames, and zeros if they are too few for a fit.
 
     Returns
     -------
     Tensor of shape (B, T, C)
-        A clip's last frame repeats after its end.
+        Padded by repeating the last frame of a clip.
     """
     half = _DELTA_WIDTH // 2
     steps = torch.arange(features.shape[1], device=features.device)
@@ -253,7 +252,7 @@ def deltas(features, lengths, order):
         fits = torch.zeros_like(features[:, :n_fits])
         for i, weight in enumerate(_fit(_DELTA_WIDTH, order).tolist()):
             fits.add_(features[:, i : i + n_fits], alpha=weight)
-        # near the ends the fit to the first, or last, nine frames holds on
+        # near the ends the fit to the first or last nine frames applies
         centres = (steps - half).clamp(min=0).expand(len(features), -1)
         last = (lengths - _DELTA_WIDTH).clamp(min=0)[:, None]
         index = torch.minimum(centres, last)[..., None].expand_as(features)
@@ -267,7 +266,7 @@ def deltas(features, lengths, order):
 
 @lru_cache(maxsize=32)
 def _fit(width, order):
-    """Weights that give the `order`-th derivative of a polynomial fitted to `width` frames."""
+    """Return weights for the `order`-th derivative of a polynomial fitted to `width` frames."""
     if width <= order:
         return torch.zeros(width)
     weights = savgol_coeffs(width, order, deriv=order, pos=(width - 1) // 2, use="dot")

@@ -1,7 +1,7 @@
-"""Frames of many clips to one row each: summaries over time, or sequences of equal length.
+"""Pooling of frames over time: statistics, or sequences of equal length.
 
-Shapes: B clips, T frames of the longest clip, C features. After a clip's end its last frame
-repeats: extremes need no mask, and sums take the repetitions off again.
+Shapes: B clips, T frames of the longest clip, C features. Clips are padded by repeating their last
+frame: extremes need no mask, and sums subtract the repetitions.
 """
 
 import numpy as np
@@ -9,21 +9,21 @@ import torch
 
 
 def statistics(features, lengths, names):
-    """Summaries over a clip's frames.
+    """Compute statistics over the frames of each clip.
 
     Parameters
     ----------
     features : Tensor of shape (B, T, C)
-        Frames of many clips; their memory is used.
+        Frames of a batch of clips; overwritten.
     lengths : Tensor of shape (B,)
-        Frames of each clip.
+        Number of frames of each clip.
     names : sequence of str
         Any of "mean", "std", "min", "max", "p00" to "p99".
 
     Returns
     -------
     Tensor of shape (B, C, len(names))
-        In the order of `names`.
+        Statistics in the order of `names`.
     """
     summaries = {}
     if {"min", "max"} & set(names):
@@ -40,31 +40,31 @@ def statistics(features, lengths, names):
     return torch.stack([summaries[name].float() for name in names], dim=-1)
 
 
-def statistics_of_parts(features, lengths, names, n_parts):
-    """Summaries over each of some parts of equal length.
+def segment_statistics(features, lengths, names, n_segments):
+    """Compute statistics over segments of equal length.
 
     Parameters
     ----------
     features : Tensor of shape (B, T, C)
-        Frames of many clips; their memory is used.
+        Frames of a batch of clips; overwritten.
     lengths : Tensor of shape (B,)
-        Frames of each clip; of fewer frames than parts, some count in several.
+        Number of frames of each clip; in clips with fewer frames than segments, segments overlap.
     names : sequence of str
-        As `statistics` takes them.
-    n_parts : int
-        Parts of each clip.
+        As in `statistics`.
+    n_segments : int
+        Number of segments per clip.
 
     Returns
     -------
-    Tensor of shape (B, n_parts, C, len(names))
-        Parts in their order in time.
+    Tensor of shape (B, n_segments, C, len(names))
+        Segments in temporal order.
     """
-    if n_parts == 1:
+    if n_segments == 1:
         return statistics(features, lengths, names).unsqueeze(1)
     summaries = []
-    for part in range(n_parts):
-        starts = part * lengths // n_parts  # (B,)
-        stops = torch.maximum((part + 1) * lengths // n_parts, starts + 1)
+    for segment in range(n_segments):
+        starts = segment * lengths // n_segments  # (B,)
+        stops = torch.maximum((segment + 1) * lengths // n_segments, starts + 1)
         frames = starts[:, None] + torch.arange(int((stops - starts).max()), device=starts.device)
         frames = torch.minimum(frames, stops[:, None] - 1)  # the last frame repeats
         chosen = features.gather(1, frames[..., None].expand(-1, -1, features.shape[2]))
@@ -73,10 +73,10 @@ def statistics_of_parts(features, lengths, names, n_parts):
 
 
 def _moments(features, lengths):
-    if len(features) == 1:  # a clip alone has no padding
+    if len(features) == 1:  # a single clip has no padding
         mean = features.mean(1)
         return mean, features.sub_(mean[:, None]).square_().mean(1).sqrt_()
-    # summed in float64: the last digits must not tell how much padding follows
+    # summed in float64, so that the amount of padding does not change the last digits
     count = lengths[:, None].double()
     surplus = features.shape[1] - count
     last = features[:, -1].double()
@@ -103,30 +103,30 @@ def _percentile(ordered, lengths, share):
 
 
 def sequences(features, lengths, *, frames_per_step, max_steps, squeeze):
-    """Average neighbouring frames into steps, NaN after a clip's last step.
+    """Average consecutive frames into steps, with NaN after the last step of a clip.
 
     Parameters
     ----------
     features : Tensor of shape (B, T, C)
-        Frames of many clips.
+        Frames of a batch of clips.
     lengths : Tensor of shape (B,)
-        Frames of each clip.
+        Number of frames of each clip.
     frames_per_step, max_steps : int
-        Frames that a step averages; steps that a clip has at most.
+        Frames averaged per step; maximum number of steps.
     squeeze : bool
-        True: a clip that is too long averages as many more frames per step as it needs to
-        fit. False: what stands over is cut off.
+        Whether clips that are too long average more frames per step, as many as needed to fit.
+        Otherwise their end is dropped.
 
     Returns
     -------
     Tensor of shape (B, max_steps, C)
-        A clip's last step averages the frames that are left.
+        The last step of a clip averages its remaining frames.
     """
     widths = torch.full_like(lengths, frames_per_step)  # (B,)
     if squeeze:
         widths = torch.maximum(widths, -(-lengths // max_steps))
     steps = features.new_full((len(features), max_steps, features.shape[2]), torch.nan)
-    for width in widths.unique().tolist():  # one, as long as no clip has to be squeezed
+    for width in widths.unique().tolist():  # only one unless a clip is squeezed
         clips = widths == width
         averages = _averages(features[clips], lengths[clips], width, max_steps)
         steps[clips, : averages.shape[1]] = averages
@@ -134,7 +134,7 @@ def sequences(features, lengths, *, frames_per_step, max_steps, squeeze):
 
 
 def _averages(features, lengths, width, max_steps):
-    """Average each `width` frames: (B, T, C) to (B, at most max_steps, C)."""
+    """Average groups of `width` frames: (B, T, C) to (B, at most max_steps, C)."""
     n_steps = min(max_steps, -(-features.shape[1] // width))
     lacking = n_steps * width - features.shape[1]
     if lacking > 0:
@@ -142,7 +142,7 @@ def _averages(features, lengths, width, max_steps):
     pieces = features[:, : n_steps * width].unflatten(1, (n_steps, width))  # (B, S, width, C)
     starts = torch.arange(n_steps, device=lengths.device) * width
     real = (lengths[:, None] - starts).clamp_(0, width)[..., None]  # (B, S, 1)
-    # in float64, so that taking the repetitions of the last frame off leaves no trace of them
+    # in float64, so that subtracting the repeated last frames leaves no rounding error
     last = features[:, -1:].double()
     sums = pieces.sum(2, dtype=torch.double) - (width - real) * last
     return (sums / real).float().masked_fill_(real == 0, torch.nan)

@@ -1,4 +1,4 @@
-"""Sounds made alike: one rate, one channel, one level, no silence around them."""
+"""Audio normalisation: sampling rate, channels, level, silence."""
 
 from numbers import Integral, Real
 
@@ -9,42 +9,44 @@ from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
-_FRAME, _HOP = 2048, 512  # samples, as `librosa.effects.trim` has them
-_SILENT = 1e-5  # amplitude; -100 dB of full scale
+_FRAME, _HOP = 2048, 512  # samples, as in `librosa.effects.trim`
+_SILENCE = 1e-5  # amplitude; -100 dB of full scale
 
 
 class AudioCleaner(CellTransformer):
-    """Bring sounds to one rate, one channel and one level, and cut off the silence around them.
+    """Normalise audio clips: resample, mix to mono, filter, trim silence and set the level.
 
-    From a column of sounds to a column of sounds: stands before any extractor of sounds in a
-    pipeline. It learns nothing, and what is missing stays missing.
+    Maps a column of audio clips to a column of audio clips; place it before an audio extractor
+    in a pipeline. Nothing is learned in fit. Missing cells stay missing.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it.
 
     high_pass : float or None, default=20.0
-        Frequency in Hz below which sound is taken out: offsets of the zero line, rumble, wind.
-        None takes nothing out.
+        Cutoff of the high-pass filter in Hz, which removes offset, rumble and wind. None disables
+        it.
 
     trim_db : float or None, default=40.0
-        What lies more than so many dB under the clip's loudest frame is cut off at its start and
-        its end; pauses inside stay. None cuts nothing.
+        Leading and trailing silence is trimmed: everything more than `trim_db` dB below the
+        loudest frame. Pauses inside the clip are kept. None disables trimming.
 
     level : {"rms", "peak"} or None, default="rms"
-        What is brought to `level_db`: ``"rms"``, the root of the mean square over the clip, which
-        is close to how loud it sounds; ``"peak"``, the largest sample. None leaves the level as
-        it is, which tells about mood where all clips come from one microphone.
+        Measure that is set to `level_db`: ``"rms"``, the root mean square of the clip, which is
+        close to perceived loudness, or ``"peak"``, the largest absolute sample. None keeps the
+        level, which is informative if all clips come from one microphone.
 
     level_db : float, default=-20.0
-        In dB of full scale: 0 is an amplitude of 1.
+        Target level in dB relative to full scale (an amplitude of 1).
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     on_error : {"raise", "missing"}, default="raise"
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     Attributes
     ----------
@@ -53,23 +55,21 @@ class AudioCleaner(CellTransformer):
 
     See Also
     --------
-    AudioDenoiser : Takes noise out of what is left.
-    make_extractor : Takes a pipeline of a cleaner and an extractor for a modality.
+    AudioDenoiser : Reduces background noise.
+    make_extractor : Accepts a pipeline of a cleaner and an extractor for a modality.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. What comes out is a
-    tuple of an array of shape (n_samples,), float32, and its rate in Hz, which every extractor of
-    sounds takes.
+    See the Notes of `LogMel` for supported audio cells. The output is a tuple of a float32 array
+    of shape (n_samples,) and its rate in Hz, which every audio extractor accepts.
 
-    The steps are taken in the order of the parameters. The filter is a Butterworth one of second
-    order that runs forwards and backwards, so that it shifts nothing in time. Trimming is that of
-    ``librosa.effects.trim`` [1]_. A clip that is silent from end to end is kept whole: it has no
-    loudest frame to measure others by.
+    Steps are applied in the order of the parameters. The filter is a second-order zero-phase
+    Butterworth filter. Trimming follows ``librosa.effects.trim`` [1]_. A silent clip is kept
+    whole.
 
-    Silence, by which anything under -100 dB is meant, keeps its level. Nothing is clipped: with
-    ``level="rms"`` a sound of few, high peaks may exceed full scale, which extractors do not mind
-    and files of integers do. For these take ``level="peak"``.
+    Clips below -100 dB keep their level. Samples are not clipped: with ``level="rms"`` peaks may
+    exceed full scale, which extractors accept but integer file formats do not. Use
+    ``level="peak"`` for these.
 
     References
     ----------
@@ -116,14 +116,14 @@ class AudioCleaner(CellTransformer):
         self.on_error = on_error
 
     def fit(self, X, y=None):
-        """Check the parameters; nothing is learnt.
+        """Check the parameters; nothing is learned.
 
         Parameters
         ----------
         X : Series, one-column DataFrame, ndarray or list of shape (n_samples,)
             Raw cells; None, NaN and empty ones are missing.
         y : ignored
-            Present for scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -143,9 +143,9 @@ class AudioCleaner(CellTransformer):
             cell, sample_rate=self.sample_rate, max_seconds=self.max_seconds, owner="AudioCleaner"
         )
         if self.high_pass is not None:
-            samples = _without_lows(samples, self.high_pass, self.sample_rate)
+            samples = _high_pass(samples, self.high_pass, self.sample_rate)
         if self.trim_db is not None:
-            samples = samples[_loud_part(samples, self.trim_db)]
+            samples = samples[_loud_slice(samples, self.trim_db)]
         gain = self._gain(samples)
         return (samples * gain).astype(np.float32), self.sample_rate
 
@@ -154,23 +154,23 @@ class AudioCleaner(CellTransformer):
             return 1.0
         magnitudes = np.abs(samples.astype(float))
         level = magnitudes.max() if self.level == "peak" else np.sqrt(np.mean(magnitudes**2))
-        return 10 ** (self.level_db / 20) / level if level > _SILENT else 1.0
+        return 10 ** (self.level_db / 20) / level if level > _SILENCE else 1.0
 
 
-def _without_lows(samples, cutoff, sample_rate):
+def _high_pass(samples, cutoff, sample_rate):
     sections = butter(2, cutoff, "highpass", fs=sample_rate, output="sos")
-    # at the ends the filter sees a mirrored copy of the clip: half a period, if there is as much
+    # the clip is mirrored at its ends by half a period, if it is long enough
     pad = min(len(samples) - 1, int(sample_rate / cutoff / 2))
     return sosfiltfilt(sections, samples, padlen=pad)
 
 
-def _loud_part(samples, trim_db):
-    """Give the slice from the first frame to the last that is loud enough."""
-    # sums of squares of all frames, (n_frames,), from one running sum
+def _loud_slice(samples, trim_db):
+    """Return the slice from the first to the last frame above the threshold."""
+    # sums of squares of all frames, (n_frames,), from one cumulative sum
     energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=float))])
     centres = np.arange(0, len(samples) + 1, _HOP)
     first = np.maximum(centres - _FRAME // 2, 0)
     last = np.minimum(centres + _FRAME // 2, len(samples))
-    powers = np.maximum((energy[last] - energy[first]) / _FRAME, _SILENT**2)
+    powers = np.maximum((energy[last] - energy[first]) / _FRAME, _SILENCE**2)
     loud = np.flatnonzero(10 * np.log10(powers / powers.max()) > -trim_db)
     return slice(loud[0] * _HOP, (loud[-1] + 1) * _HOP)

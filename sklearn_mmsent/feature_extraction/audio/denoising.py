@@ -1,4 +1,4 @@
-"""Sounds with less of the noise that goes on behind them."""
+"""Noise reduction for audio clips."""
 
 from numbers import Integral, Real
 
@@ -11,49 +11,49 @@ from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
-_FEWEST_FRAMES = 32  # below them noise and sound cannot be told apart
-_SILENT = 1e-10  # power under the loudest frame's; -100 dB
+_MIN_FRAMES = 32  # to estimate the noise from
+_SILENCE_RATIO = 1e-10  # of the power of the loudest frame; -100 dB
 
 
 class AudioDenoiser(CellTransformer):
-    """Take steady noise out of sounds: hiss, hum, fans, a far motorway.
+    """Reduce stationary background noise in audio clips, such as hiss, hum or traffic.
 
-    From a column of sounds to a column of sounds: stands before any extractor of sounds in a
-    pipeline, after an `AudioCleaner` if there is one. What the noise is, is estimated from each
-    clip by itself: nothing is learnt, and what is missing stays missing.
+    Maps a column of audio clips to a column of audio clips; place it before an audio extractor
+    in a pipeline, after an `AudioCleaner` if there is one. The noise is estimated from each clip,
+    so nothing is learned in fit. Missing cells stay missing.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it.
 
     reduction_db : float, default=20.0
-        By how many dB what counts as noise is lowered. More sounds emptier and harms more where
-        sound was taken for noise; 0 changes nothing.
+        Attenuation of noise in dB. Higher values remove more noise and distort more of the signal
+        that is mistaken for noise; 0 changes nothing.
 
     threshold_db : float, default=5.0
-        By how many dB a frequency has to stand over its noise to be kept.
+        Minimum level above the noise, in dB, for a time-frequency bin to be kept.
 
     noise_quantile : float, default=0.25
-        Quantile over time of each frequency's power from which its noise is estimated. It is the
-        share of the clip that has to be free of other sound at that frequency.
+        Quantile of the power over time from which the noise of a frequency is estimated: the
+        fraction of the clip that must be free of signal at that frequency.
 
     smooth_hz : float, default=30.0
-        How far in Hz the gate of a frequency opens with that of its neighbours. 0: not at all.
+        Width of the smoothing of the gate over frequencies, in Hz. 0 disables it.
 
     smooth_seconds : float, default=0.016
-        How long before and after what is kept the gate opens and closes. 0: at once.
+        Width of the smoothing of the gate over time, in seconds. 0 disables it.
 
     n_fft : int, default=512
-        Length of the window (Hann) and of the Fourier transform in samples; windows are a quarter
-        of it apart.
+        Window length (Hann) and FFT size in samples; the hop is a quarter of it.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     Attributes
     ----------
@@ -62,23 +62,23 @@ class AudioDenoiser(CellTransformer):
 
     See Also
     --------
-    AudioCleaner : Brings sounds to one level and cuts off the silence around them.
+    AudioCleaner : Normalises the level and trims silence.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. What comes out is a
-    tuple of an array of shape (n_samples,), float32, and its rate in Hz, which every extractor of
-    sounds takes. No sample is shifted.
+    See the Notes of `LogMel` for supported audio cells. The output is a tuple of a float32 array
+    of shape (n_samples,) and its rate in Hz, which every audio extractor accepts. Samples are not
+    shifted in time.
 
-    A spectral gate, as in noisereduce [1]_, with three differences. The noise of a frequency is
-    estimated by a low quantile of its power [2]_, scaled to the mean that white noise with this
-    quantile has, and not by the mean over the whole clip, which speech raises. Powers are averaged
-    over 3 times 3 neighbours in time and frequency before they are compared, so that fewer single
-    points of noise pass. And the gate opens less far around what it keeps.
+    A spectral gate as in noisereduce [1]_, with three differences. The noise of a frequency is
+    estimated from a low quantile of its power [2]_, scaled to the mean of white noise with that
+    quantile, instead of from the mean over the clip, which speech raises. Powers are averaged over
+    3 x 3 time-frequency neighbourhoods before the comparison, so that fewer isolated bins of noise
+    pass. The gate is smoothed over a smaller range.
 
-    Frames of digital silence do not count in the estimate. Clips of less than about 32 windows
-    (a quarter of a second by default) stay as they are, and so does what changes within a clip
-    faster than speech pauses; a tone that lasts the whole clip is noise.
+    Digital silence is excluded from the estimate. Clips shorter than about 32 windows (a quarter
+    of a second by default) are returned unchanged. Noise that changes faster than the pauses in
+    speech is kept, and a tone that lasts the whole clip is removed as noise.
 
     References
     ----------
@@ -142,33 +142,33 @@ class AudioDenoiser(CellTransformer):
 
     def _denoise(self, samples):
         hop = self.n_fft // 4
-        if len(samples) < _FEWEST_FRAMES * hop:
+        if len(samples) < _MIN_FRAMES * hop:
             return samples.copy()
         window = hann(self.n_fft, sym=False)
         transform = ShortTimeFFT(window, hop, self.sample_rate)
         spectrum = transform.stft(samples)  # (frequencies, frames)
         powers = spectrum.real**2 + spectrum.imag**2
-        loudness = powers.sum(axis=0)
-        heard = loudness > _SILENT * loudness.max()
-        if heard.sum() < _FEWEST_FRAMES:
+        energy = powers.sum(axis=0)
+        audible = energy > _SILENCE_RATIO * energy.max()
+        if audible.sum() < _MIN_FRAMES:
             return samples.copy()
-        noise = self._noise(powers[:, heard])
+        noise = self._noise(powers[:, audible])
         spectrum *= self._gains(powers, noise, hop)
         return transform.istft(spectrum, k1=len(samples)).astype(np.float32)
 
     def _noise(self, powers):
         """Estimate the mean power of the noise at each frequency, (frequencies, 1)."""
         quantiles = np.quantile(powers, self.noise_quantile, axis=1, keepdims=True)
-        return quantiles / -np.log1p(-self.noise_quantile)  # white noise: powers are exponential
+        return quantiles / -np.log1p(-self.noise_quantile)  # power of white noise is exponential
 
     def _gains(self, powers, noise, hop):
-        """Give the factor of each point: 1 where sound stands over the noise, less elsewhere."""
+        """Return the gain of each bin: 1 where the signal exceeds the noise, less elsewhere."""
         for axis in (0, 1):
             powers = convolve1d(powers, np.ones(3) / 3, axis=axis, mode="nearest")
         gate = (powers > 10 ** (self.threshold_db / 10) * noise).astype(np.float32)
-        reach = (self.smooth_hz * self.n_fft, self.smooth_seconds * self.sample_rate)
-        for axis, (distance, unit) in enumerate(zip(reach, (self.sample_rate, hop), strict=True)):
-            triangle = np.bartlett(2 * round(distance / unit) + 3)[1:-1]
+        widths = (self.smooth_hz * self.n_fft, self.smooth_seconds * self.sample_rate)
+        for axis, (width, unit) in enumerate(zip(widths, (self.sample_rate, hop), strict=True)):
+            triangle = np.bartlett(2 * round(width / unit) + 3)[1:-1]
             gate = convolve1d(gate, triangle / triangle.sum(), axis=axis, mode="nearest")
         floor = 10 ** (-self.reduction_db / 20)
         return floor + (1 - floor) * gate

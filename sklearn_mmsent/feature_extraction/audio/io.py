@@ -1,4 +1,4 @@
-"""Reading sound safely: any cell to mono samples at one rate, or a CellError with the cause."""
+"""Robust audio reading: any cell to mono samples at one rate, or a CellError with the cause."""
 
 import io
 import re
@@ -14,36 +14,36 @@ from sklearn_mmsent.feature_extraction.files import is_file_cell, looks_like, op
 from sklearn_mmsent.feature_extraction.media import NoMediaError, open_media, sound_frames
 from sklearn_mmsent.utils._optional import import_optional
 
-_MIN_RATE, _MAX_RATE = 1_000, 1_000_000  # Hz; beyond them a header is broken
+_MIN_RATE, _MAX_RATE = 1_000, 1_000_000  # Hz; a header with another rate is corrupt
 _MAX_CHANNELS = 64
 _READ_FRAMES = 1 << 18
-_LOUDEST = 2.0**31  # floats above cannot even be integers that someone forgot to scale
+_MAX_AMPLITUDE = 2.0**31  # beyond the range of even unscaled 32-bit integers
 
-# libsndfile mends lengths in headers without a word, except in its log
-_MENDED = re.compile(
+# libsndfile silently corrects lengths in headers and only logs it
+_CORRECTED_LENGTH = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
 )
-_UNKNOWN_LENGTH = 0x7FFF0000  # lengths from here on are what streaming encoders write
+_UNKNOWN_LENGTH = 0x7FFF0000  # streaming encoders write lengths from here on
 _MP3_TOLERANCE = 0.9  # the length of an MP3 file is an estimate
 
 
 class TooLongError(CellError):
-    """A sound is longer than what is read."""
+    """An audio clip is longer than `max_seconds`."""
 
 
 def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
-    """Read one cell as mono samples at a rate.
+    """Read one cell as mono samples at a given rate.
 
     Parameters
     ----------
     cell : str, Path, bytes, ndarray or tuple
-        See `LogMel` for what each may hold.
+        Supported cells are described in the Notes of `LogMel`.
     sample_rate : int
-        Rate to bring the samples to, and the rate of arrays without one of their own, in Hz.
+        Rate in Hz to resample to, also assumed for arrays without a rate.
     max_seconds : float
-        Longest sound that is read, in seconds.
+        Maximum duration in seconds.
     owner : str
-        Who asks, for the message when soundfile is not installed.
+        Name used in error messages.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
     Raises
     ------
     CellError
-        If the cell is no sound, is too long, truncated or holds numbers that are no samples.
+        If the cell is not audio, is too long or truncated, or holds invalid samples.
     """
     return resample(
         *read_samples(cell, sample_rate=sample_rate, max_seconds=max_seconds, owner=owner),
@@ -62,14 +62,14 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
 
 
 def read_samples(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
-    """Read one cell as mono samples at the rate that it has; otherwise as `read_audio`.
+    """Read one cell as mono samples at its original rate; otherwise the same as `read_audio`.
 
     Returns
     -------
     samples : ndarray of shape (n_samples,), float32
         At least one sample, all of them finite.
     rate : int
-        In Hz.
+        Sampling rate in Hz.
     """
     if is_file_cell(cell):
         soundfile = import_optional("soundfile", extra="audio", needed_by=owner)
@@ -88,8 +88,8 @@ def read_samples(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
     return samples, rate
 
 
-class _ForgivingBytes(io.BytesIO):
-    """Bytes in which libsndfile may seek before the start, as it does in broken files.
+class _LenientBytes(io.BytesIO):
+    """Bytes in which libsndfile may seek before the start, as it does in corrupt files.
 
     It calls back from C, where an exception could only be printed.
     """
@@ -102,8 +102,8 @@ class _ForgivingBytes(io.BytesIO):
 
 
 def _read_file(soundfile, file, max_seconds, owner):
-    """Read an open sound file, or the sound of a video; give mono samples and their rate."""
-    source = _ForgivingBytes(file.getvalue()) if isinstance(file, io.BytesIO) else file.name
+    """Read an open audio file, or the audio track of a video; return mono samples and rate."""
+    source = _LenientBytes(file.getvalue()) if isinstance(file, io.BytesIO) else file.name
     try:
         sound = soundfile.SoundFile(source)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
@@ -117,13 +117,13 @@ def _read_file(soundfile, file, max_seconds, owner):
             raise CellError(
                 f"the sound is truncated or damaged, libsndfile cannot decode it ({_reason(error)})"
             ) from error
-        _check_seconds(len(samples) / rate, max_seconds)  # of some formats the header is a guess
+        _check_seconds(len(samples) / rate, max_seconds)  # some headers only estimate the length
         _check_complete(sound, len(samples))
     return samples, rate
 
 
 def _read_container(file, max_seconds, owner, *, reason):
-    """Read what libsndfile cannot: m4a, and the sound of videos."""
+    """Read formats that libsndfile does not support: M4A and the audio track of videos."""
     pieces, rates, seconds = [], set(), 0.0
     try:
         with open_media(file, owner=owner, extra="audio") as container:
@@ -149,7 +149,7 @@ def _reason(error):
 
 
 def _read_frames(sound, limit):
-    """Read what is there, piece by piece: a header may promise more than memory holds."""
+    """Read the samples in pieces, since a header may announce more than fits into memory."""
     pieces, n_read = [], 0
     while n_read < limit:
         piece = sound.read(min(_READ_FRAMES, limit - n_read), dtype="float32", always_2d=True)
@@ -166,15 +166,15 @@ def _mono(samples):
 
 
 def _check_complete(sound, n_read):
-    promised = sound.frames
+    announced = sound.frames
     if sound.format == "MP3":
-        promised *= _MP3_TOLERANCE
-    for declared, there in _MENDED.findall(sound.extra_info):
-        if int(there) < int(declared) < _UNKNOWN_LENGTH:
-            promised = max(promised, n_read * int(declared) / max(int(there), 1))
-    if n_read < promised:
+        announced *= _MP3_TOLERANCE
+    for declared, present in _CORRECTED_LENGTH.findall(sound.extra_info):
+        if int(present) < int(declared) < _UNKNOWN_LENGTH:
+            announced = max(announced, n_read * int(declared) / max(int(present), 1))
+    if n_read < announced:
         raise CellError(
-            f"the sound is truncated: its header promises {promised / sound.samplerate:.6g} s, "
+            f"the sound is truncated: its header promises {announced / sound.samplerate:.6g} s, "
             f"the file holds {n_read / sound.samplerate:.6g} s"
         )
 
@@ -219,7 +219,7 @@ def _from_array(samples, rate, max_seconds):
             f"samples of dtype {samples.dtype}; expected floats (full scale -1 to 1), int16, "
             "int32, int8 or uint8"
         )
-    with np.errstate(over="ignore"):  # infinite samples are refused later, by name
+    with np.errstate(over="ignore"):  # infinite samples are reported by _check_samples
         scaled = scaled.astype(np.float32, copy=False)
     return _mono(scaled.reshape(len(scaled), -1)) if scaled.size else scaled.ravel()
 
@@ -249,12 +249,12 @@ def _check_samples(samples):
             f"{int(np.argmin(finite))}"
         )
     loudest = max(-lowest, highest)
-    if loudest > _LOUDEST:
+    if loudest > _MAX_AMPLITUDE:
         raise CellError(f"samples reach {loudest:g}; expected full scale -1 to 1")
 
 
 def resample(samples, rate, target):
-    """Bring samples from one rate to another, both in Hz."""
+    """Resample from one rate to another, both in Hz."""
     if rate != target:
         common = gcd(rate, target)
         samples = resample_poly(samples, target // common, rate // common)

@@ -1,89 +1,89 @@
-"""Loudness of the bands in which the ear hears, over time."""
+"""Log-mel spectrogram features."""
 
 from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
 
 
 class LogMel(MelExtractor):
-    """Log-mel spectrogram of sounds, as statistics over time or as a sequence.
+    """Log-mel spectrogram of audio clips, as statistics over time or as a sequence.
 
-    Loudness in decibels of bands that are spaced as the ear hears pitch. `MFCC` packs the same
-    into fewer, uncorrelated numbers. Clips are computed many at once in torch; each gets the
-    numbers that librosa gives for it alone.
+    Power of mel-spaced frequency bands in decibels. `MFCC` compresses the same bands into fewer,
+    nearly uncorrelated coefficients. Clips are computed in batches with torch; the results equal
+    those of librosa for each clip.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it.
 
     n_mels : int, default=64
-        Number of bands.
+        Number of mel bands.
 
     n_fft : int, default=512
-        Length of the window (Hann) and of the Fourier transform in samples. If it is small and
-        `n_mels` large, the lowest bands fall between the transform's frequencies and stay
-        constant.
+        Window length (Hann) and FFT size in samples. With a small `n_fft` and a large `n_mels`,
+        the lowest bands contain no FFT bin and are constant.
 
     hop_length : int, default=160
-        Samples from one frame to the next.
+        Number of samples between successive frames.
 
     fmin : float, default=0.0
         Lower edge of the lowest band in Hz.
 
     fmax : float or None, default=None
-        Upper edge of the highest band in Hz; None means half of `sample_rate`.
+        Upper edge of the highest band in Hz; None means `sample_rate` / 2.
 
     ref : float or "max", default=1.0
-        Power that counts as 0 dB; ``"max"`` takes the clip's own largest, which makes the
-        numbers independent of how loud the recording is.
+        Power that corresponds to 0 dB; ``"max"`` uses the maximum of each clip, which makes the
+        features independent of the recording level.
 
     amin : float, default=1e-10
-        Smallest power that is told apart from silence.
+        Lower limit of power; smaller values are raised to it.
 
     top_db : float or None, default=80.0
-        Range in dB: what lies further than this under the clip's largest value is raised to
-        there. None leaves all as it is.
+        Dynamic range in dB: values further below the maximum of the clip are raised to that limit.
+        None sets no limit.
 
     pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block, each band summarised over the clip's frames. None: a sequence
-        block of `max_steps` steps; steps after the clip's end are NaN, which is padding.
+        ``"stats"``: a flat block with statistics of each band over time. None: a sequence block
+        of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std", "min", "max")
-        What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
-        to "p99".
+        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
+        "p99".
 
-    parts : int, default=1
-        With ``pooling="stats"``, the parts of equal length that a clip is cut into, each of which
-        is summarised by itself: what changes on the way from its beginning to its end. Sounds
-        should have no silence around them, which `AudioCleaner` cuts off.
+    n_segments : int, default=1
+        With ``pooling="stats"``, number of segments of equal length that are summarised
+        separately, to capture change over time. Trim silence first, for example with
+        `AudioCleaner`.
 
     frames_per_step : int, default=10
-        With ``pooling=None``, the neighbouring frames that are averaged into one step (the last
-        step averages those that are left). By default a step lasts 0.1 s.
+        With ``pooling=None``, number of consecutive frames averaged per step; the last step
+        averages the remaining frames. By default a step lasts 0.1 s.
 
     max_steps : int, default=100
-        With ``pooling=None``, the number of steps that the table has room for.
+        With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, what happens to clips of more than `max_steps` steps: ``"crop"``
-        cuts off their end; ``"squeeze"`` keeps all of them and averages more frames into each
-        of their steps, just as many as are needed to fit.
+        With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
+        their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
+        clip.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Sounds that are held in memory and computed at a time.
+        Number of clips loaded and processed at a time.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -91,24 +91,23 @@ class LogMel(MelExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns.
+        Number of output columns.
 
     See Also
     --------
-    STFT : Every frequency for itself, evenly spaced.
-    MFCC : Fewer numbers that are nearly uncorrelated, better for small data and simple models.
+    STFT : Linearly spaced frequencies instead of mel bands.
+    MFCC : Fewer, nearly uncorrelated features; better for small datasets and linear models.
 
     Notes
     -----
-    A cell is a path, the bytes of a sound file, an array of shape (n_samples,) or (n_samples,
-    n_channels), or a tuple of such an array and its rate in Hz. Floats count as they are (full
-    scale is -1 to 1), int8, int16, int32 and uint8 are scaled to that. Files may be whatever
-    libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF and more), M4A, or videos (MP4, MOV, MKV, WebM, AVI
-    and more), of which the sound is taken. Channels are averaged; other rates are converted with
-    a polyphase filter.
+    A cell is a path, the bytes of an audio file, an array of shape (n_samples,) or (n_samples,
+    n_channels), or a tuple (array, rate in Hz). Floats are used as they are (full scale is -1 to
+    1); int8, int16, int32 and uint8 are rescaled to that range. Supported files are those of
+    libsndfile (WAV, FLAC, Ogg, MP3, AIFF and more), M4A, and the audio track of videos (MP4, MOV,
+    MKV, WebM, AVI and more). Channels are averaged; audio is resampled with a polyphase filter.
 
-    The settings mean what they mean in librosa [1]_: frames are centred, with zeros around the
-    clip, and bands are Slaney's [2]_.
+    Parameters have the same meaning as in librosa [1]_: frames are centred, clips are
+    zero-padded, and mel bands follow Slaney [2]_.
 
     References
     ----------
@@ -142,7 +141,7 @@ class LogMel(MelExtractor):
         top_db=80.0,
         pooling="stats",
         statistics=("mean", "std", "min", "max"),
-        parts=1,
+        n_segments=1,
         frames_per_step=10,
         max_steps=100,
         long_clips="crop",
@@ -163,7 +162,7 @@ class LogMel(MelExtractor):
         self.top_db = top_db
         self.pooling = pooling
         self.statistics = statistics
-        self.parts = parts
+        self.n_segments = n_segments
         self.frames_per_step = frames_per_step
         self.max_steps = max_steps
         self.long_clips = long_clips

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients and their derivatives over time."""
+"""Mel-frequency cepstral coefficients and their time derivatives."""
 
 from numbers import Integral
 
@@ -8,48 +8,49 @@ from sklearn_mmsent.utils._sklearn import Interval
 
 
 class MFCC(MelExtractor):
-    """Mel-frequency cepstral coefficients of sounds, as statistics or as a sequence.
+    """Mel-frequency cepstral coefficients, as statistics over time or as a sequence.
 
-    The cosine transform of `LogMel`'s bands: the first few coefficients hold the coarse shape
-    of the spectrum, which is what the voice's timbre is made of.
+    The discrete cosine transform of the bands of `LogMel`: the first coefficients describe the
+    coarse spectral shape, which carries vocal timbre.
 
     Parameters
     ----------
     n_mfcc : int, default=20
-        Number of coefficients, at most `n_mels`. The first, 0, is the loudness.
+        Number of coefficients, at most `n_mels`. Coefficient 0 represents loudness.
 
     deltas : {0, 1, 2}, default=1
-        Derivatives over time that are added: none, the first, or the first and the second, each
-        of a polynomial fitted to 9 frames (or to all of a clip that has fewer).
+        Highest order of the time derivatives to append, from local polynomial fits over 9 frames
+        (or over the whole clip if it is shorter). 0 appends none.
 
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it.
 
     n_mels : int, default=64
-        Number of bands under the coefficients.
+        Number of mel bands from which the coefficients are computed.
 
     n_fft : int, default=512
-        Length of the window (Hann) and of the Fourier transform in samples.
+        Window length (Hann) and FFT size in samples.
 
     hop_length : int, default=160
-        Samples from one frame to the next.
+        Number of samples between successive frames.
 
     fmin : float, default=0.0
         Lower edge of the lowest band in Hz.
 
     fmax : float or None, default=None
-        Upper edge of the highest band in Hz; None means half of `sample_rate`.
+        Upper edge of the highest band in Hz; None means `sample_rate` / 2.
 
     ref : float or "max", default=1.0
-        Power that counts as 0 dB; ``"max"`` takes the clip's own largest, which makes the
-        numbers independent of how loud the recording is.
+        Power that corresponds to 0 dB; ``"max"`` uses the maximum of each clip, which makes the
+        features independent of the recording level.
 
     amin : float, default=1e-10
-        Smallest power that is told apart from silence.
+        Lower limit of power; smaller values are raised to it.
 
     top_db : float or None, default=80.0
-        Range in dB: what lies further than this under the clip's largest value is raised to
-        there. None leaves all as it is.
+        Dynamic range in dB: values further below the maximum of the clip are raised to that limit.
+        None sets no limit.
 
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block, each coefficient summarised over the clip's frames. None: a
@@ -57,41 +58,41 @@ class MFCC(MelExtractor):
         padding.
 
     statistics : sequence of str, default=("mean", "std", "min", "max")
-        What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
-        to "p99".
+        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
+        "p99".
 
-    parts : int, default=1
-        With ``pooling="stats"``, the parts of equal length that a clip is cut into, each of which
-        is summarised by itself: what changes on the way from its beginning to its end. Sounds
-        should have no silence around them, which `AudioCleaner` cuts off.
+    n_segments : int, default=1
+        With ``pooling="stats"``, number of segments of equal length that are summarised
+        separately, to capture change over time. Trim silence first, for example with
+        `AudioCleaner`.
 
     frames_per_step : int, default=10
-        With ``pooling=None``, the neighbouring frames that are averaged into one step (the last
-        step averages those that are left). By default a step lasts 0.1 s.
+        With ``pooling=None``, number of consecutive frames averaged per step; the last step
+        averages the remaining frames. By default a step lasts 0.1 s.
 
     max_steps : int, default=100
-        With ``pooling=None``, the number of steps that the table has room for.
+        With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, what happens to clips of more than `max_steps` steps: ``"crop"``
-        cuts off their end; ``"squeeze"`` keeps all of them and averages more frames into each
-        of their steps, just as many as are needed to fit.
+        With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
+        their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
+        clip.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Sounds that are held in memory and computed at a time.
+        Number of clips loaded and processed at a time.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -99,7 +100,7 @@ class MFCC(MelExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns.
+        Number of output columns.
 
     See Also
     --------
@@ -107,8 +108,8 @@ class MFCC(MelExtractor):
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. The coefficients
-    [1]_ equal librosa's (orthonormal cosine transform of type 2, no liftering).
+    See the Notes of `LogMel` for supported audio cells. The coefficients [1]_ equal those of
+    librosa (orthonormal DCT-II, no liftering).
 
     References
     ----------
@@ -150,7 +151,7 @@ class MFCC(MelExtractor):
         top_db=80.0,
         pooling="stats",
         statistics=("mean", "std", "min", "max"),
-        parts=1,
+        n_segments=1,
         frames_per_step=10,
         max_steps=100,
         long_clips="crop",
@@ -173,7 +174,7 @@ class MFCC(MelExtractor):
         self.top_db = top_db
         self.pooling = pooling
         self.statistics = statistics
-        self.parts = parts
+        self.n_segments = n_segments
         self.frames_per_step = frames_per_step
         self.max_steps = max_steps
         self.long_clips = long_clips

@@ -1,4 +1,4 @@
-"""Embeddings of speech by a pretrained model."""
+"""Speech embeddings from pretrained models."""
 
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,66 +16,64 @@ _SOURCE = {"owner": "SpeechEmbedder", "extra": "audio"}
 
 
 class SpeechEmbedder(BaseExtractor):
-    """Embeddings of speech by a pretrained model, as statistics or as a sequence.
+    """Speech embeddings from a pretrained model, as statistics over time or as a sequence.
 
-    Models that have heard thousands of hours know voices, and Whisper's also words, so that
-    little training data goes far. `fit` learns nothing and loads no weights; the model loads
-    when the first sound comes. A process holds each model once: clones, folds and unpickled
-    copies share it, and pickles do not carry it.
+    Models trained on thousands of hours of speech encode the voice, and Whisper also the words,
+    so that little training data is needed. `fit` learns nothing; the weights are loaded on first
+    use. Each process holds a model once: clones, folds and unpickled copies share it, and pickles
+    do not contain it.
 
     Parameters
     ----------
     model : str or Path, default="microsoft/wavlm-base-plus"
-        A local folder, which never touches the network, or the name of a model on the Hugging
-        Face hub, which is downloaded once. Any speech encoder of the transformers library: wav2vec
-        2.0 [1]_, HuBERT, WavLM [2]_, data2vec, or Whisper [3]_, of which the encoder is used.
+        Local folder, which never accesses the network, or name on the Hugging Face hub, from where
+        it is downloaded once. Any speech encoder of the transformers library: wav2vec 2.0 [1]_,
+        HuBERT, WavLM [2]_, data2vec, or the encoder of Whisper [3]_.
 
     layer : int or None, default=None
-        Layer that is read: 0 is the one below the first block of attention, -1 the last. None
-        means the model's own output. Middle layers often know more of mood than the last, which
-        is close to words.
+        Hidden layer to use: 0 is the input of the first attention block, -1 the last layer. None
+        uses the output of the model. Middle layers often carry more emotion than the last, which
+        is closer to words.
 
     pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block, each feature summarised over the clip's frames. None: a
-        sequence block of `max_steps` steps; steps after the clip's end are NaN, which is
-        padding.
+        ``"stats"``: a flat block with statistics of each feature over time. None: a sequence block
+        of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std")
-        What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
-        to "p99".
+        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
+        "p99".
 
     frames_per_step : int, default=5
-        With ``pooling=None``, the neighbouring frames that are averaged into one step. A frame of
-        the models named above lasts 0.02 s, so that by default a step lasts 0.1 s.
+        With ``pooling=None``, number of consecutive frames averaged per step. A frame of the
+        models above lasts 0.02 s, so a step lasts 0.1 s by default.
 
     max_steps : int, default=100
-        With ``pooling=None``, the number of steps that the table has room for.
+        With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, what happens to clips of more than `max_steps` steps; see `LogMel`.
+        With ``pooling=None``, how to handle clips longer than `max_steps` steps; see `LogMel`.
 
     window_seconds : float, default=20.0
-        A longer clip is cut into equal windows of at most this length, which the model hears one
-        by one: its memory grows with the square of the length. Whisper hears no more than 30 s at
-        a time.
+        Longer clips are split into equal windows of at most this duration in seconds, which are
+        encoded separately, because memory grows with the square of the duration. Whisper accepts
+        at most 30 s.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=8
-        Sounds that are held in memory at a time. Those of one length pass through the model
-        together.
+        Number of clips loaded at a time. Clips of the same length are encoded in one batch.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one. Each loads the model,
-        which itself uses several threads: more than one rarely pays.
+        Number of batches processed in parallel; None means 1. Each process loads the model, which
+        is itself multi-threaded, so more than 1 is rarely faster.
 
     Attributes
     ----------
@@ -83,18 +81,18 @@ class SpeechEmbedder(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Width of the model times the number of statistics, or times `max_steps`.
+        Hidden size of the model times the number of statistics, or times `max_steps`.
 
     See Also
     --------
-    AcousticFunctionals : Numbers with names, without a model.
-    Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them again.
+    AcousticFunctionals : Interpretable features without a model.
+    Cached : Stores embeddings on disk for reuse across folds and scripts.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. Sounds shorter than
-    0.1 s are lengthened with silence. Weights are read from safetensors files only, since other
-    formats can run code.
+    See the Notes of `LogMel` for supported audio cells. Clips shorter than
+    See the Notes of `LogMel` for supported audio cells. Clips shorter than 0.1 s are padded with
+    silence. Weights are only read from safetensors files, since other formats can execute code.
 
     References
     ----------
@@ -116,7 +114,7 @@ class SpeechEmbedder(BaseExtractor):
     ...     conv_dim=(8, 8), conv_stride=(20, 16), conv_kernel=(20, 16), num_conv_pos_embeddings=4,
     ...     num_conv_pos_embedding_groups=2,
     ... )
-    >>> with tempfile.TemporaryDirectory() as folder:  # in place of a model that was trained
+    >>> with tempfile.TemporaryDirectory() as folder:  # stands in for a pretrained model
     ...     _ = Wav2Vec2Model(tiny).save_pretrained(folder)
     ...     _ = Wav2Vec2FeatureExtractor().save_pretrained(folder)
     ...     embedder = SpeechEmbedder(folder, device="cpu", statistics=["mean"])
@@ -187,7 +185,7 @@ class SpeechEmbedder(BaseExtractor):
         return np.stack([self._pool(frames).cpu().numpy().ravel() for frames in clips])
 
     def _pool(self, frames):
-        """Bring the frames of one clip, (T, F), to one width."""
+        """Pool the frames (T, F) of one clip to a fixed width."""
         import torch
 
         from sklearn_mmsent.feature_extraction.audio import _time_pooling
@@ -209,7 +207,7 @@ class SpeechEmbedder(BaseExtractor):
         if notes.chunk_seconds is not None and self.window_seconds > notes.chunk_seconds:
             raise ValueError(
                 f"The 'window_seconds' parameter of SpeechEmbedder must be at most "
-                f"{notes.chunk_seconds}, which is all that this model hears at a time. Got "
+                f"{notes.chunk_seconds}, the longest input of this model. Got "
                 f"{self.window_seconds:g} instead."
             )
         names = numbered_names("emb", notes.width)

@@ -1,4 +1,4 @@
-"""Magnitudes of the short-time Fourier transform."""
+"""Short-time Fourier transform magnitudes."""
 
 import math
 
@@ -8,87 +8,87 @@ from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class STFT(SpectralExtractor):
-    """Magnitude spectrogram of sounds, as statistics over time or as a sequence.
+    """Magnitude spectrogram of audio clips, as statistics over time or as a sequence.
 
-    The short-time Fourier transform without its phases: every frequency for itself, evenly
-    spaced, where `LogMel` sums them into few bands. Clips are computed many at once in torch;
-    each gets the numbers that librosa gives for it alone.
+    The short-time Fourier transform without phase: linearly spaced frequencies, which `LogMel`
+    sums into a few mel bands. Clips are computed in batches with torch; the results equal those
+    of librosa for each clip.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it.
 
     scale : {"magnitude", "power", "db"}, default="magnitude"
-        ``"magnitude"``: absolute values. ``"power"``: their squares. ``"db"``: the latter in
-        decibels, 10 times their decimal logarithm.
+        ``"magnitude"``: absolute values. ``"power"``: squared magnitudes. ``"db"``: power in
+        decibels.
 
     n_fft : int, default=512
-        Length of the window (Hann) and of the Fourier transform in samples. Frequencies lie
-        ``sample_rate / n_fft`` apart, by default 31.25 Hz; there are ``n_fft // 2 + 1`` of them.
+        Window length (Hann) and FFT size in samples. It gives ``n_fft // 2 + 1`` frequencies
+        spaced by ``sample_rate / n_fft``, 31.25 Hz by default.
 
     hop_length : int, default=160
-        Samples from one frame to the next.
+        Number of samples between successive frames.
 
     fmin : float, default=0.0
-        Lowest frequency that is kept, in Hz.
+        Lowest frequency to keep, in Hz.
 
     fmax : float or None, default=None
-        Highest frequency that is kept, in Hz; None means half of `sample_rate`.
+        Highest frequency to keep, in Hz; None means `sample_rate` / 2.
 
     ref : float or "max", default=1.0
-        With ``scale="db"``, the power that counts as 0 dB; ``"max"`` takes the largest of the
-        clip's frequencies that are kept, which makes the numbers independent of how loud the
-        recording is.
+        With ``scale="db"``, power that corresponds to 0 dB; ``"max"`` uses the maximum of each
+        clip over the kept frequencies, which makes the features independent of the recording
+        level.
 
     amin : float, default=1e-10
-        With ``scale="db"``, the smallest power that is told apart from silence.
+        With ``scale="db"``, lower limit of power; smaller values are raised to it.
 
     top_db : float or None, default=80.0
-        With ``scale="db"``, the range: what lies further than this under the clip's largest
-        value is raised to there. None leaves all as it is.
+        With ``scale="db"``, dynamic range in dB: values further below the maximum of the clip are
+        raised to that limit. None sets no limit.
 
     pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block, each frequency summarised over the clip's frames. None: a
-        sequence block of `max_steps` steps; steps after the clip's end are NaN, which is
-        padding.
+        ``"stats"``: a flat block with statistics of each frequency over time. None: a sequence
+        block of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std", "min", "max")
-        What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
-        to "p99".
+        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
+        "p99".
 
-    parts : int, default=1
-        With ``pooling="stats"``, the parts of equal length that a clip is cut into, each of which
-        is summarised by itself: what changes on the way from its beginning to its end. Sounds
-        should have no silence around them, which `AudioCleaner` cuts off.
+    n_segments : int, default=1
+        With ``pooling="stats"``, number of segments of equal length that are summarised
+        separately, to capture change over time. Trim silence first, for example with
+        `AudioCleaner`.
 
     frames_per_step : int, default=10
-        With ``pooling=None``, the neighbouring frames that are averaged into one step (the last
-        step averages those that are left). By default a step lasts 0.1 s.
+        With ``pooling=None``, number of consecutive frames averaged per step; the last step
+        averages the remaining frames. By default a step lasts 0.1 s.
 
     max_steps : int, default=100
-        With ``pooling=None``, the number of steps that the table has room for.
+        With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, what happens to clips of more than `max_steps` steps: ``"crop"``
-        cuts off their end; ``"squeeze"`` keeps all of them and averages more frames into each
-        of their steps, just as many as are needed to fit.
+        With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
+        their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
+        clip.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Sounds that are held in memory and computed at a time.
+        Number of clips loaded and processed at a time.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -96,24 +96,24 @@ class STFT(SpectralExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns.
+        Number of output columns.
 
     See Also
     --------
-    LogMel : A quarter of the columns by default, with detail where the ear has it.
-    MFCC : Fewer numbers that are nearly uncorrelated, better for small data and simple models.
+    LogMel : A quarter of the columns by default, on a perceptual frequency scale.
+    MFCC : Fewer, nearly uncorrelated features; better for small datasets and linear models.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. Frames are centred,
-    with zeros around the clip, and equal to ``numpy.abs(librosa.stft(...))`` [1]_, or to
-    ``librosa.power_to_db`` of their squares.
+    See the Notes of `LogMel` for supported audio cells. Frames are centred, clips are
+    zero-padded; results equal ``numpy.abs(librosa.stft(...))`` [1]_, or
+    ``librosa.power_to_db`` of its square.
 
-    The number in a column's name is that of the frequency in the whole transform: ``stft032`` is
-    ``32 * sample_rate / n_fft`` Hz, also where `fmin` leaves lower ones out.
+    Column names carry the index of the FFT bin: ``stft032`` is ``32 * sample_rate / n_fft`` Hz,
+    whatever `fmin`.
 
-    As a sequence it is wide: the defaults make 25,700 columns. `fmax`, a smaller `n_fft` and
-    fewer steps lower their number.
+    The sequence block is wide, 25,700 columns by default. Lower `fmax`, `n_fft` or `max_steps` to
+    reduce it.
 
     References
     ----------
@@ -150,7 +150,7 @@ class STFT(SpectralExtractor):
         top_db=80.0,
         pooling="stats",
         statistics=("mean", "std", "min", "max"),
-        parts=1,
+        n_segments=1,
         frames_per_step=10,
         max_steps=100,
         long_clips="crop",
@@ -171,7 +171,7 @@ class STFT(SpectralExtractor):
         self.top_db = top_db
         self.pooling = pooling
         self.statistics = statistics
-        self.parts = parts
+        self.n_segments = n_segments
         self.frames_per_step = frames_per_step
         self.max_steps = max_steps
         self.long_clips = long_clips
@@ -199,9 +199,9 @@ class STFT(SpectralExtractor):
         return [names[number] for number in self._kept()]
 
     def _kept(self):
-        """Give the numbers of the frequencies from fmin to fmax, both included."""
+        """Return the indices of the FFT bins from fmin to fmax, both included."""
         spacing = self.sample_rate / self.n_fft
-        # an edge that is meant to lie on a frequency may miss it by a rounding error
+        # an edge that should coincide with a bin may miss it by a rounding error
         lowest = math.ceil(self.fmin / spacing - 1e-9)
         highest = math.floor(self._highest() / spacing + 1e-9)
         return range(lowest, highest + 1)
@@ -211,6 +211,6 @@ class STFT(SpectralExtractor):
         if not len(self._kept()):
             raise ValueError(
                 f"STFT has no frequency from fmin={self.fmin} to fmax={self.fmax} Hz: with "
-                f"n_fft={self.n_fft} they lie {self.sample_rate / self.n_fft:g} Hz apart. Widen "
+                f"n_fft={self.n_fft} they are {self.sample_rate / self.n_fft:g} Hz apart. Widen "
                 "the range or raise n_fft."
             )

@@ -1,4 +1,4 @@
-"""The samples of sounds themselves."""
+"""Raw audio waveforms."""
 
 from numbers import Integral, Real
 
@@ -10,34 +10,34 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio.io import TooLongError, read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
-_LONGEST = 600.0  # seconds that are read at all, as by the other extractors
+_MAX_SECONDS_READ = 600.0
 
 
 class Waveform(BaseExtractor):
-    """Samples of sounds, for networks that train their own speech encoder.
+    """Raw audio samples, for networks that train their own speech encoder.
 
-    A sequence block of one column per sample: from -1 to 1, and NaN where the sound has ended.
-    For any other estimator `MFCC` or `AcousticFunctionals` serve better.
+    A sequence block with one column per sample, from -1 to 1, padded with NaN after the end of
+    the clip. For other estimators, `MFCC` or `AcousticFunctionals` are better suited.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
-        Most speech models want 16,000.
+        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
+        it. Most speech models expect 16,000.
 
     max_seconds : float, default=4.0
-        Seconds that the table has room for; unlike in other extractors, what stands over is cut
-        off. A second costs `sample_rate` columns: 16,000 by default, or 64 kB a row.
+        Duration of the block in seconds. Unlike in other extractors, longer clips are truncated.
+        Each second takes `sample_rate` columns, 64 kB per row by default.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Sounds that are held in memory at a time.
+        Number of clips loaded at a time.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -49,14 +49,13 @@ class Waveform(BaseExtractor):
 
     See Also
     --------
-    SpeechEmbedder : Runs the model too; better unless the encoder itself is to be trained.
-    AudioCleaner : Before this one, cuts off silence, which spares columns.
+    SpeechEmbedder : Also runs the model; preferable unless the encoder itself is trained.
+    AudioCleaner : Trims silence first, which saves columns.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`. Sounds of more than
-    600 s are an error and not read. The network's encoder for this block is
-    "pretrained_speech".
+    See the Notes of `LogMel` for supported audio cells. Clips longer than 600 s are an error.
+    Use the encoder "pretrained_speech" for this block.
 
     Examples
     --------
@@ -73,7 +72,7 @@ class Waveform(BaseExtractor):
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
         "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],
-        "max_seconds": [Interval(Real, 0, _LONGEST, closed="right")],
+        "max_seconds": [Interval(Real, 0, _MAX_SECONDS_READ, closed="right")],
     }
 
     def __init__(
@@ -94,14 +93,14 @@ class Waveform(BaseExtractor):
     def _load(self, cell):
         try:
             samples = read_audio(
-                cell, sample_rate=self.sample_rate, max_seconds=_LONGEST, owner="Waveform"
+                cell, sample_rate=self.sample_rate, max_seconds=_MAX_SECONDS_READ, owner="Waveform"
             )
         except TooLongError:
             raise CellError(
-                f"the sound lasts more than the {_LONGEST:g} s that are read before it is cut; "
-                "bring a part of it"
+                f"the clip is longer than {_MAX_SECONDS_READ:g} s, the most that is read; "
+                "pass a part of it"
             ) from None
-        return samples[: self._max_steps()].copy()  # and not a view of the whole
+        return samples[: self._max_steps()].copy()  # not a view, to free the rest
 
     def _encode(self, loaded):
         block = np.full((len(loaded), self._max_steps()), np.nan, dtype=np.float32)

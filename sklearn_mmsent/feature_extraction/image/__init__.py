@@ -1,4 +1,4 @@
-"""Extractors of images: colour and texture, faces, pixels, pretrained vision encoders."""
+"""Image extractors: colour and texture, faces, pixels, pretrained vision encoders."""
 
 import lazy_loader
 

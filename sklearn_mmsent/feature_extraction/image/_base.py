@@ -1,4 +1,4 @@
-"""What image extractors start from: a picture read safely and brought to one size."""
+"""Base class of image extractors: read an image and resize it."""
 
 from numbers import Integral
 
@@ -8,7 +8,7 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ImageExtractor(BaseExtractor):
-    """A picture read safely and brought to one size: what image extractors start from."""
+    """Read an image and resize it; subclasses encode it."""
 
     _libraries = ("numpy", "scipy", "scikit-image", "pillow")
     _parameter_constraints: dict = {

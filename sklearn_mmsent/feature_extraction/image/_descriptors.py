@@ -1,8 +1,6 @@
-"""Numbers that describe one picture's colours and textures; each function gives one group.
+"""Colour and texture descriptors of an image, each with its feature names.
 
-Arrays are named by what they hold: ``rgb`` (H, W, 3) floats from 0 to 1, ``hsv`` likewise,
-``luma`` (H, W) floats from 0 to 1 (Rec. 601). Each group comes with its names, so that the two
-stand side by side.
+Arrays: ``rgb`` and ``hsv`` (H, W, 3), ``luma`` (H, W), all floats from 0 to 1; luma after Rec. 601.
 """
 
 import numpy as np
@@ -40,16 +38,16 @@ EDGE_NAMES = (
     "sharpness",
 )
 LBP_POINTS = 8
-_EDGE_THRESHOLD = 0.1  # of the steepest edge there can be
+_EDGE_THRESHOLD = 0.1  # as a fraction of the steepest possible edge
 
 
 def luma(rgb):
-    """Weigh the channels as the eye does (Rec. 601)."""
+    """Return the Rec. 601 luma."""
     return rgb @ np.array([0.299, 0.587, 0.114])
 
 
 def hsv(rgb):
-    """Hue (in turns), saturation and brightness."""
+    """Convert to hue (in turns), saturation and value."""
     red, green, blue = np.moveaxis(rgb, -1, 0)
     high = np.maximum(np.maximum(red, green), blue)
     chroma = high - np.minimum(np.minimum(red, green), blue)
@@ -63,10 +61,10 @@ def hsv(rgb):
 
 
 def color_stats(rgb, hsv):
-    """Moments of the colours and the measures of what they do to a viewer."""
+    """Return moments of the colours and measures of affect."""
     color = import_optional("skimage.color", extra="image", needed_by="ColorTexture")
     hue, saturation, brightness = hsv[..., 0] * 2 * np.pi, hsv[..., 1], hsv[..., 2]
-    chroma = saturation * brightness  # grey has no hue: it weighs nothing
+    chroma = saturation * brightness  # grey has no hue and weight 0
     mean_luma, mean_saturation = luma(rgb).mean(), saturation.mean()
     return np.array(
         [
@@ -89,14 +87,14 @@ def color_stats(rgb, hsv):
 
 
 def _warmth(lab):
-    """Mean of the warm-cool scale of Ou et al. (2004), from cool (below 0) to warm."""
+    """Return the mean of the warm-cool scale of Ou et al. (2004), from cool (negative) to warm."""
     a, b = lab[..., 1], lab[..., 2]
     angle = np.arctan2(b, a) - np.deg2rad(50)
     return float((-0.5 + 0.02 * np.hypot(a, b) ** 1.07 * np.cos(angle)).mean(dtype=np.float64))
 
 
 def _colourfulness(rgb):
-    """Hasler & Suesstrunk (2003), here on channels from 0 to 1."""
+    """Return the colourfulness of Hasler & Suesstrunk (2003), for channels from 0 to 1."""
     red_green = rgb[..., 0] - rgb[..., 1]
     yellow_blue = (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]
     spread = np.hypot(red_green.std(), yellow_blue.std())
@@ -104,7 +102,7 @@ def _colourfulness(rgb):
 
 
 def histogram_names(n_bins):
-    """Name the bins of `color_histograms`."""
+    """Return the names of `color_histograms`."""
     return [
         name
         for channel in ("hue", "saturation", "brightness")
@@ -113,7 +111,7 @@ def histogram_names(n_bins):
 
 
 def color_histograms(hsv, n_bins):
-    """Shares of the pixels per bin of hue (weighted by chroma), saturation and brightness."""
+    """Return fractions of pixels per bin of hue (weighted by chroma), saturation, brightness."""
     n_pixels = hsv.shape[0] * hsv.shape[1]
     bins = np.minimum((hsv * n_bins).astype(np.intp), n_bins - 1)
     chroma = (hsv[..., 1] * hsv[..., 2]).ravel()
@@ -126,7 +124,7 @@ def color_histograms(hsv, n_bins):
 
 
 def hog_names(n_cells, n_orientations):
-    """Name the entries of `hog`: cell row, cell column, orientation."""
+    """Return the names of `hog`: cell row, cell column, orientation."""
     return [
         name
         for row in numbered_names("hog_r", n_cells)
@@ -136,7 +134,7 @@ def hog_names(n_cells, n_orientations):
 
 
 def hog(luma, n_cells, n_orientations):
-    """Oriented gradients over a grid of cells, normalised over the whole picture."""
+    """Return oriented gradients on a grid of cells, normalised over the whole image."""
     feature = import_optional("skimage.feature", extra="image", needed_by="ColorTexture")
     height, width = luma.shape
     return feature.hog(
@@ -148,14 +146,14 @@ def hog(luma, n_cells, n_orientations):
 
 
 def lbp_names(radii):
-    """Name the bins of `lbp_histograms`."""
+    """Return the names of `lbp_histograms`."""
     return [
         name for radius in radii for name in numbered_names(f"lbp_r{radius}_hist", LBP_POINTS + 2)
     ]
 
 
 def lbp_histograms(luma, radii):
-    """Shares of the uniform local binary patterns, per radius."""
+    """Return fractions of the uniform local binary patterns, per radius."""
     feature = import_optional("skimage.feature", extra="image", needed_by="ColorTexture")
     grey = np.rint(luma * 255).astype(np.uint8)
     histograms = []
@@ -167,7 +165,7 @@ def lbp_histograms(luma, radii):
 
 
 def edge_stats(luma):
-    """Contrast, edges and sharpness."""
+    """Return contrast, edge and sharpness measures."""
     low, high = np.percentile(luma, [5, 95])
     shares = np.bincount(np.minimum((luma * 64).astype(np.intp), 63).ravel(), minlength=64)
     shares = shares[shares > 0] / luma.size

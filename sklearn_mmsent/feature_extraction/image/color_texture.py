@@ -1,4 +1,4 @@
-"""Features that describe a picture's colours and textures."""
+"""Descriptors of colour and texture."""
 
 from numbers import Integral
 
@@ -10,61 +10,60 @@ from sklearn_mmsent.utils._sklearn import Interval
 
 
 class ColorTexture(ImageExtractor):
-    """Numbers that describe a picture's colours and textures.
+    """Descriptors of colour and texture of an image.
 
-    Measures that studies of affect in pictures [1]_ found to matter, each with a name that
-    says what it is. It needs no training and no download. `Pixels` keeps the picture itself.
+    Features from studies of affective image classification [1]_, each with a descriptive name.
+    They need no training and no download. `Pixels` keeps the image itself.
 
     Parameters
     ----------
     size : tuple of two int, default=(128, 128)
-        Height and width in pixels at which all is measured.
+        Height and width in pixels to resize images to.
 
     color_stats : bool, default=True
-        17 numbers: mean and standard deviation of red, green, blue, saturation and brightness
-        (the S and V of HSV); ``hue_cos`` and ``hue_sin``, the mean hue as a vector, weighted by
-        chroma; ``warmth`` [2]_; ``colourfulness`` [3]_ (its channels run from 0 to 1);
-        ``pleasure``, ``arousal``, ``dominance``, which are mixtures of mean luma and saturation
-        [4]_.
+        17 features: mean and standard deviation of red, green, blue, saturation and brightness
+        (S and V of HSV); ``hue_cos`` and ``hue_sin``, the mean hue as a vector, weighted by
+        chroma; ``warmth`` [2]_; ``colourfulness`` [3]_ (for channels from 0 to 1); ``pleasure``,
+        ``arousal`` and ``dominance``, linear combinations of mean luma and saturation [4]_.
 
     histograms : bool, default=True
-        Shares of the pixels in `n_bins` bins of hue, saturation and brightness each. In the
-        hue's histogram a pixel counts by its chroma, grey ones not at all.
+        Fractions of the pixels in `n_bins` bins each of hue, saturation and brightness. Hue is
+        weighted by chroma, so that grey pixels do not count.
 
     hog : bool, default=True
-        Histogram of oriented gradients [5]_ in `hog_cells` x `hog_cells` cells of 9
-        orientations, normalised over the whole picture.
+        Histogram of oriented gradients [5]_ with `hog_cells` x `hog_cells` cells and 9
+        orientations, normalised over the whole image.
 
     lbp : bool, default=True
-        Shares of the 10 uniform local binary patterns [6]_ of 8 neighbours at radius 1, and at
+        Fractions of the 10 uniform local binary patterns [6]_ of 8 neighbours, at radius 1 and at
         radius 2.
 
     edges : bool, default=True
-        7 numbers: contrast (standard deviation, and the range from the 5th to the 95th
-        percentile, of luma), entropy of luma (bits), mean, standard deviation and density of
-        Sobel edges, sharpness (decimal logarithm of the variance of the Laplacian).
+        7 features: contrast (standard deviation of luma, and its range from the 5th to the 95th
+        percentile), entropy of luma (bits), mean, standard deviation and density of Sobel edges,
+        sharpness (decimal logarithm of the variance of the Laplacian).
 
     n_bins : int, default=12
-        Bins of each of the three colour histograms.
+        Number of bins of each of the three colour histograms.
 
     hog_cells : int, default=4
-        Cells of the oriented gradients along each axis.
+        Number of cells of the oriented gradients along each axis.
 
     aspect : {"stretch", "pad", "crop"}, default="stretch"
-        What happens to a picture of other proportions than `size`; see `Pixels`.
+        How to handle images with another aspect ratio than `size`; see `Pixels`.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all; see `Pixels`.
+        Largest accepted width times height of an image; see `Pixels`.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=64
-        Pictures that are held in memory at a time, at `size`.
+        Number of images held in memory at a time, after resizing.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -72,15 +71,15 @@ class ColorTexture(ImageExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns, 224 by default.
+        Number of output columns, 224 by default.
 
     See Also
     --------
-    Pixels : The picture itself, for encoders that learn what to look at.
+    Pixels : The image itself, for encoders that learn their own features.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `Pixels`.
+    See the Notes of `Pixels` for supported image cells.
 
     References
     ----------
@@ -199,12 +198,12 @@ class ColorTexture(ImageExtractor):
         size = self._check_size()
         if not (self.color_stats or self.histograms or self.hog or self.lbp or self.edges):
             raise ValueError(
-                "ColorTexture has nothing to measure. Set at least one of color_stats, "
+                "ColorTexture has no features to compute. Set at least one of color_stats, "
                 "histograms, hog, lbp and edges to True."
             )
         if self.hog and any(n % self.hog_cells for n in size):
             raise ValueError(
-                f"ColorTexture cannot cut a picture of size={size} into hog_cells="
+                f"ColorTexture cannot divide an image of size={size} into hog_cells="
                 f"{self.hog_cells} equal cells along each axis. Choose sizes that are multiples "
                 "of hog_cells."
             )

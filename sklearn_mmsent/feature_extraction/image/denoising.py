@@ -1,4 +1,4 @@
-"""Pictures without their noise."""
+"""Noise reduction for images."""
 
 from math import ceil
 from numbers import Integral, Real
@@ -11,41 +11,39 @@ from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
-# Immerkaer (1996): blind to planes and to straight edges, it leaves the noise; its norm is 6
+# Immerkaer (1996): zero on planes and straight edges, so that only noise remains; its norm is 6
 _NOISE_MASK = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]) / 6
 
 
 class ImageDenoiser(CellTransformer):
-    """Take the noise out of pictures, and leave edges where they are.
+    """Reduce noise in images while preserving edges.
 
-    From a column of pictures to a column of pictures: stands before any extractor of pictures in
-    a pipeline. It learns nothing, and what is missing stays missing.
+    Maps a column of images to a column of images; place it before an image extractor in a
+    pipeline. Nothing is learned in fit. Missing cells stay missing.
 
     Parameters
     ----------
     method : {"median", "nl_means", "tv"}, default="median"
-        "median" takes the median of each pixel's neighbours: against single wrong pixels (salt
-        and pepper), and mild against grain. "nl_means" averages pixels whose surroundings look
-        alike: against grain (gaussian noise), where it keeps most detail, and the slowest. "tv"
-        looks for the picture of least total variation nearby: against grain, at the cost of fine
-        texture. The latter two take single wrong pixels for detail, and keep them.
+        "median" filters each pixel with its neighbourhood: effective against impulse noise (salt
+        and pepper), weak against grain. "nl_means" averages pixels with similar surroundings:
+        effective against grain (Gaussian noise) with the least loss of detail, but the slowest.
+        "tv" minimises the total variation: effective against grain at the cost of fine texture.
+        The latter two keep impulse noise.
 
     strength : float, default=1.0
-        For "median" the radius of the neighbourhood in pixels, rounded up. For the others the
-        share of the noise that is taken out, measured against an estimate from the picture
-        itself: where there is none, nothing changes.
+        For "median", radius of the neighbourhood in pixels, rounded up. Otherwise a multiple of
+        the noise level estimated from the image: noise-free images stay unchanged.
 
     max_size : int or None, default=1024
-        Largest height and width in pixels of what comes out; larger pictures are shrunk before,
-        which bounds the time and the memory, and takes out noise by itself. None keeps every
-        size.
+        Maximum height and width of the output in pixels. Larger images are downscaled first, which
+        bounds time and memory and reduces noise by itself. None keeps all sizes.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all; see `Pixels`.
+        Largest accepted width times height of an image; see `Pixels`.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or make it missing and warn once
-        with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     Attributes
     ----------
@@ -54,14 +52,14 @@ class ImageDenoiser(CellTransformer):
 
     See Also
     --------
-    make_extractor : Takes a pipeline of a denoiser and an extractor for a modality.
-    ColorTexture : Its edges, textures and sharpness are what noise spoils most.
+    make_extractor : Accepts a pipeline of a denoiser and an extractor for a modality.
+    ColorTexture : Its edge, texture and sharpness features are the most sensitive to noise.
 
     Notes
     -----
-    Cells are what `Pixels` takes; what comes out are arrays of uint8 in RGB. Extractors that
-    shrink pictures average noise away by themselves: before `Pixels` of 48 x 48 there is little
-    to gain from a photo of 1000 x 1000.
+    See the Notes of `Pixels` for supported image cells. The output is a uint8 RGB array.
+    Extractors that downscale images average out noise themselves: before `Pixels` with 48 x 48
+    pixels, denoising a photo of 1000 x 1000 has little effect.
 
     References
     ----------
@@ -116,7 +114,7 @@ class ImageDenoiser(CellTransformer):
         restoration = import_optional("skimage.restoration", extra="image", needed_by=owner)
         noisy = pixels / np.float32(255)
         sigma = self.strength * _noise(noisy)
-        if sigma < 1 / 255:  # less than one step of a pixel
+        if sigma < 1 / 255:  # less than one grey level
             return pixels
         if self.method == "tv":
             clean = restoration.denoise_tv_chambolle(noisy, weight=sigma, channel_axis=-1)
@@ -128,7 +126,7 @@ class ImageDenoiser(CellTransformer):
 
 
 def _noise(pixels):
-    """Estimate the standard deviation of a picture's noise, as the mean of its channels."""
+    """Estimate the standard deviation of the noise, averaged over channels."""
     details = [ndimage.convolve(channel, _NOISE_MASK) for channel in np.moveaxis(pixels, -1, 0)]
-    # the median, other than the mean, does not see what edges and corners leave in it
+    # unlike the mean, the median is not affected by edges and corners that remain
     return float(np.mean([np.median(np.abs(detail)) for detail in details]) / 0.6745)

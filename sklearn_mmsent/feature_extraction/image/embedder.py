@@ -1,4 +1,4 @@
-"""Embeddings of pictures by a pretrained model."""
+"""Image embeddings from pretrained models."""
 
 from numbers import Integral
 from pathlib import Path
@@ -14,59 +14,57 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ImageEmbedder(BaseExtractor):
-    """Embeddings of pictures or of their patches by a pretrained model.
+    """Embeddings of images or of their patches from a pretrained model.
 
-    The model brings along what it has seen in millions of pictures, so that little training data
-    goes far. `fit` learns nothing, and loads nothing where the model's config tells how wide it
-    is; the model loads when the first picture comes. A process holds each model once: clones,
-    folds and unpickled copies share it, and pickles do not carry it.
+    Pretrained on millions of images, the model needs little training data. `fit` learns nothing;
+    the weights are loaded on first use, or in `fit` if the config of the model does not give its
+    output size. Each process holds a model once: clones, folds and unpickled copies share it, and
+    pickles do not contain it.
 
     Parameters
     ----------
     model : str or Path, default="google/siglip-base-patch16-224"
-        A local folder, which never touches the network, or the name of a model on the Hugging
-        Face hub, which is downloaded once and then read from the disk without asking the hub
-        again. A vision encoder of the transformers library such as ViT, DINOv2, BEiT, Swin,
-        ResNet or ConvNeXT, one that joins pictures and texts such as CLIP or SigLIP, or a model
-        of timm (the extra ``timm``).
+        Local folder, which never accesses the network, or name on the Hugging Face hub, from where
+        it is downloaded once and then read from disk. A vision encoder of the transformers library
+        such as ViT, DINOv2, BEiT, Swin, ResNet or ConvNeXT, a vision-language model such as CLIP
+        [1]_ or SigLIP [2]_, or a model of timm (with the extra ``timm``).
 
     pooling : {"auto", "cls", "mean"} or None, default="auto"
-        "auto" gives one vector per picture, in the model's own way: CLIP and SigLIP the vector
-        that they compare with texts, others what their pooling layer gives. Where there is no
-        trained one, or `layer` is set, it is the class token, and without that the mean. "cls"
-        is the class token as it leaves the layer, "mean" the mean of the patches. None gives a
-        sequence block of one patch per step, row by row.
+        "auto" returns the vector that the model itself uses: for CLIP and SigLIP the one that is
+        compared with texts, for others the output of the pooling layer. Without a trained pooling
+        layer, or with `layer`, it is the class token if there is one, else the mean. "cls" is the
+        class token of the layer, "mean" the mean of the patches. None returns a sequence block
+        with one patch per step, in row-major order.
 
     layer : int or None, default=None
-        Layer that is read: 0 is the first that the model gives out (mostly what lies below the
-        first block), -1 the last. None means the model's own output.
+        Hidden layer to use: 0 is the first (usually the input of the first block), -1 the last.
+        None uses the output of the model.
 
     max_steps : int, default=49
-        Steps of a sequence. Where the model has more patches, neighbours are averaged until the
-        grid has no more than that, so that the steps always cover the whole picture; a smaller
-        grid is padded with NaN. Has no effect with another `pooling`.
+        With ``pooling=None``, number of steps of the sequence block. If the model has more
+        patches, neighbours are averaged to a coarser grid, so that the steps always cover the
+        whole image; smaller grids are padded with NaN.
 
     normalize : bool, default=True
-        Whether to scale each row, or each step of a sequence, to length one.
+        Whether to scale each row, or each step of a sequence, to unit norm.
 
     device : str, default="auto"
-        A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` takes an accelerator if
-        there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all; see `Pixels`.
+        Largest accepted width times height of an image; see `Pixels`.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Pictures that pass through the model at a time. They are held in memory at the size that
-        the model reads.
+        Number of images encoded at a time. They are held in memory at the input size of the
+        model.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one. Each loads the model,
-        which itself uses several threads: more than one rarely pays.
+        Number of batches processed in parallel; None means 1. Each process loads the model, which
+        is itself multi-threaded, so more than 1 is rarely faster.
 
     Attributes
     ----------
@@ -74,27 +72,26 @@ class ImageEmbedder(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Width of the model, times `max_steps` for a sequence.
+        Hidden size of the model, times `max_steps` for a sequence.
 
     See Also
     --------
-    ColorTexture : Needs no model; a few hundred numbers on colour and texture.
-    Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
-        again.
-    FaceCropper : Before this one, embeds the largest face in place of the whole picture.
+    ColorTexture : Colour and texture features without a model.
+    Cached : Stores embeddings on disk for reuse across folds and scripts.
+    FaceCropper : Crops to the largest face first.
     Pixels : For networks that train the image encoder itself.
 
     Notes
     -----
-    Cells are what `Pixels` takes. The model's own image processor resizes, crops and scales
-    them; large JPEG files are decoded at a reduced scale before, never under twice the size that
-    the model reads. Where a processor keeps proportions, a picture longer than eight times its
-    breadth is first cut to its middle, since enlarging it could fill the memory.
+    See the Notes of `Pixels` for supported image cells. The image processor of the model resizes,
+    crops and scales them; large JPEG files are decoded at a reduced scale of at least twice the
+    input size. If a processor keeps the aspect ratio, images more than eight times as long as wide
+    are cropped to their centre first, since resizing them could exhaust memory.
 
-    Weights are read from safetensors files only, and code that comes with a model is not run. A
-    model whose weights do not fit its config is refused; a pooling layer that the checkpoint
-    lacks, as classifiers' do, is not used. Models compute in float32. With another order of rows
-    or another `batch_size` results may differ by rounding, under 1e-5.
+    Weights are only read from safetensors files, and code of a model is never executed. Weights
+    that do not match the config are an error; a pooling layer that is missing in the checkpoint,
+    as in classifiers, is not used. Models compute in float32. Results may differ by rounding,
+    less than 1e-5, with the order of rows and `batch_size`.
 
     References
     ----------
@@ -171,7 +168,7 @@ class ImageEmbedder(BaseExtractor):
             draft_size=model.draft_size,
             owner=type(self).__name__,
         )
-        return model.prepare(image)  # not the photo itself: a batch of those would be large
+        return model.prepare(image)  # smaller than the photo
 
     def _encode(self, loaded):
         model = vision.load(self.model, self.device)
@@ -202,7 +199,7 @@ class ImageEmbedder(BaseExtractor):
 
 
 def _coarsen(grid, max_steps):
-    """Average neighbours of a grid (rows, columns, D) until it has at most that many steps."""
+    """Average neighbours of a grid (rows, columns, D) until it has at most `max_steps` steps."""
     n_rows, n_columns = grid.shape[:2]
     if n_rows * n_columns > max_steps:
         n_rows = max(1, round(n_rows * (max_steps / (n_rows * n_columns)) ** 0.5))

@@ -1,4 +1,4 @@
-"""Pictures cut to their largest face."""
+"""Cropping images to the largest face."""
 
 from functools import cache
 from numbers import Integral, Real
@@ -11,42 +11,42 @@ from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
-_SEARCHED = 240  # pixels of the longer side: more takes longer and finds few more large faces
-_WINDOW = 24  # pixels, the smallest face that the cascade knows
-_SEARCH = {"scale_factor": 1.1, "step_ratio": 1.0, "min_neighbor_number": 6}
+_SEARCH_SIZE = 240  # pixels of the longer side; larger is slower and finds few more large faces
+_WINDOW = 24  # pixels, the smallest face that the cascade detects
+_SEARCH_PARAMS = {"scale_factor": 1.1, "step_ratio": 1.0, "min_neighbor_number": 6}
 
 
 class FaceCropper(CellTransformer):
-    """Cut pictures to their largest face.
+    """Crop images to their largest face.
 
-    From a column of pictures to a column of pictures: stands before any extractor of pictures in
-    a pipeline, so that its numbers tell of the face and not of what is around it. It learns
-    nothing, and what is missing stays missing.
+    Maps a column of images to a column of images; place it before an image extractor in a
+    pipeline, so that the features describe the face instead of the background. Nothing is learned
+    in fit. Missing cells stay missing.
 
     Parameters
     ----------
     margin : float, default=0.2
-        Share of the face's side that is added on each of the four sides. The detector's box
-        reaches from the brows to the chin.
+        Fraction of the side of the face to add on each of the four sides. The box of the detector
+        extends from the brows to the chin.
 
     min_size : float, default=0.1
-        Smallest face that counts, as a share of the picture's shorter side. The search takes
-        place on a copy of at most 240 pixels, in which no face under 24 pixels is found.
+        Smallest face to detect, as a fraction of the shorter side of the image. Detection runs on
+        a copy of at most 240 pixels, in which faces under 24 pixels are not found.
 
     no_face : {"missing", "whole", "raise"}, default="missing"
-        What becomes of a picture in which no face is found: a missing cell, the whole picture,
-        or what `on_error` says of cells that cannot be used.
+        How to handle images without a detected face: return a missing cell or the whole image, or
+        treat the cell as unusable according to `on_error`.
 
     max_size : int, default=256
-        Largest height and width in pixels of what comes out; larger pictures are shrunk. The
-        cells of a column are in memory all at once.
+        Maximum height and width of the output in pixels; larger images are downscaled. All cells
+        of a column are held in memory at once.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all; see `Pixels`.
+        Largest accepted width times height of an image; see `Pixels`.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or make it missing and warn once
-        with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     Attributes
     ----------
@@ -55,23 +55,23 @@ class FaceCropper(CellTransformer):
 
     See Also
     --------
-    make_extractor : Takes a pipeline of crops and an extractor for a modality, beside another
-        extractor of the whole pictures.
-    ImageEmbedder : What a pretrained model sees in a face.
-    Pixels : For networks that read the face themselves.
+    make_extractor : Accepts a pipeline of a cropper and an extractor for a modality, next to
+        another extractor of whole images.
+    ImageEmbedder : Embeds faces with a pretrained model.
+    Pixels : For networks that learn from the pixels of a face.
 
     Notes
     -----
-    Cells are what `Pixels` takes; what comes out are arrays of uint8 in RGB, always square but
-    for whole pictures. A crop that would reach beyond the picture is moved inside.
+    See the Notes of `Pixels` for supported image cells. The output is a uint8 RGB array, square
+    except for whole images. Crops that exceed the image are shifted inside.
 
-    The detector is the cascade of local binary patterns that comes with scikit-image. It knows
-    upright faces that look into the camera, and misses most that are turned, tilted, half hidden
-    or cut so tightly that they fill the picture. Of 250 photos from tweets, none of which had a
-    part in choosing its settings, it found something in 56; 43 of these were human faces, the
-    rest drawings, a cat, and things. Of faces pasted into photos, at least a quarter as high as
-    these, it found 97 in 100 from a laboratory and 59 in 100 from the web. A modern network finds
-    more: crop with one beforehand where that matters. A search takes about a tenth of a second.
+    The detector is the cascade of local binary patterns [1]_ [2]_ of scikit-image. It detects
+    upright frontal faces, and misses most faces that are turned, tilted, partly hidden or so
+    large that they fill the image. Of 250 photos from tweets, none of which was used to choose
+    its settings, it detected something in 56, 43 of them human faces. Of faces pasted into
+    photos, at least a quarter of the height of the photo, it found 97 % of laboratory faces and
+    59 % of faces from the web. Where this matters, crop beforehand with a neural detector.
+    Detection takes about 0.1 s per image.
 
     References
     ----------
@@ -125,7 +125,7 @@ class FaceCropper(CellTransformer):
         if face is None and self.no_face == "missing":
             return None
         if face is None and self.no_face == "raise":
-            raise CellError("no face is found in it")
+            raise CellError("no face was detected in it")
         if face is not None:
             image = image.crop(_square(face, self.margin, image.size))
         return np.asarray(shrink_image(image, self.max_size))
@@ -133,13 +133,16 @@ class FaceCropper(CellTransformer):
 
 def _largest_face(image, min_size):
     """Return (left, top, side) of the largest face in pixels, or None."""
-    small = shrink_image(image.convert("L"), _SEARCHED)
+    small = shrink_image(image.convert("L"), _SEARCH_SIZE)
     shorter = min(small.size)
     smallest = max(_WINDOW, int(np.ceil(min_size * shorter)))
     if smallest > shorter:
         return None
     found = _cascade().detect_multi_scale(
-        np.asarray(small), min_size=(smallest, smallest), max_size=(shorter, shorter), **_SEARCH
+        np.asarray(small),
+        min_size=(smallest, smallest),
+        max_size=(shorter, shorter),
+        **_SEARCH_PARAMS,
     )
     if not found:
         return None
@@ -150,14 +153,14 @@ def _largest_face(image, min_size):
 
 @cache
 def _cascade():
-    """Return the detector that comes with scikit-image."""
+    """Return the face detector of scikit-image."""
     feature = import_optional("skimage.feature", extra="image", needed_by="FaceCropper")
     data = import_optional("skimage.data", extra="image", needed_by="FaceCropper")
     return feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
 
 def _square(face, margin, size):
-    """Return the box of a face with its margin, moved and shrunk to lie inside the picture."""
+    """Return the box of a face with its margin, shifted and shrunk to lie inside the image."""
     left, top, side = face
     wanted = min(max(1, round(side * (1 + 2 * margin))), *size)
     shift = (side - wanted) / 2

@@ -1,4 +1,4 @@
-"""Reading pictures safely: any cell to an upright RGB picture, or a CellError with the cause."""
+"""Robust image reading: any cell to an upright RGB image, or a CellError with the cause."""
 
 import warnings
 
@@ -9,36 +9,36 @@ from sklearn_mmsent.feature_extraction.cells import describe
 from sklearn_mmsent.feature_extraction.files import is_file_cell, looks_like, open_cell
 from sklearn_mmsent.utils._optional import import_optional
 
-# Not every format that Pillow knows: EPS would run Ghostscript on the user's file, and formats
-# without a signature (TGA, PCX) take any bytes for a picture.
+# A subset of the formats of Pillow: EPS would run Ghostscript on the user's file, and formats
+# without a signature (TGA, PCX) accept any bytes as an image.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
 def read_image(cell, *, max_pixels, draft_size=None, owner="an image extractor"):
-    """Read one cell as an upright RGB picture.
+    """Read one cell as an upright RGB image.
 
     Parameters
     ----------
     cell : str, Path, bytes, ndarray or PIL.Image.Image
-        See `Pixels` for what each may hold.
+        Supported cells are described in the Notes of `Pixels`.
     max_pixels : int
-        Largest allowed width times height, checked before anything is decoded.
+        Largest accepted width times height, checked before decoding.
     draft_size : int or None, default=None
-        Smallest height and width in pixels that the caller needs; a JPEG is then decoded at
-        the smallest of its cheap scales (1/2, 1/4, 1/8) that is no smaller.
+        Minimum height and width in pixels; a JPEG is then decoded at the smallest reduced scale
+        (1/2, 1/4, 1/8) that is no smaller.
     owner : str
-        Who asks, for the message when Pillow is not installed.
+        Name used in error messages.
 
     Returns
     -------
     PIL.Image.Image
-        In mode RGB.
+        Image in mode RGB.
 
     Raises
     ------
     CellError
-        If the cell is no picture, is too large, or cannot be decoded.
+        If the cell is not an image, is too large, or cannot be decoded.
     """
     pil = import_optional("PIL.Image", extra="image", needed_by=owner)
     if is_file_cell(cell):
@@ -50,61 +50,61 @@ def read_image(cell, *, max_pixels, draft_size=None, owner="an image extractor")
         _check_pixels(cell.size, max_pixels)
         return _decode(pil, cell)
     raise CellError(
-        f"expected a path, the bytes of a picture file, an array or a PIL image; got "
+        f"expected a path, the bytes of an image file, an array or a PIL image; got "
         f"{describe(cell)}"
     )
 
 
 def resize_image(image, size, aspect):
-    """Bring a picture to a size, antialiased.
+    """Resize an image with antialiasing.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        In mode RGB.
+        Image in mode RGB.
     size : tuple of int
         Height and width in pixels.
     aspect : {"stretch", "pad", "crop"}
-        What to do where the proportions differ; see `Pixels`.
+        How to handle another aspect ratio; see `Pixels`.
 
     Returns
     -------
     PIL.Image.Image
-        Of the given size.
+        Image of the given size.
     """
     pil = import_optional("PIL.Image", extra="image", needed_by="an image extractor")
     height, width = size
-    how = {"resample": pil.Resampling.BICUBIC, "reducing_gap": 3.0}
+    options = {"resample": pil.Resampling.BICUBIC, "reducing_gap": 3.0}
     if aspect == "crop":
         scale = min(image.width / width, image.height / height)
         left = (image.width - width * scale) / 2
         top = (image.height - height * scale) / 2
         box = (left, top, left + width * scale, top + height * scale)
-        return image.resize((width, height), box=_inside(box, image.size), **how)
+        return image.resize((width, height), box=_inside(box, image.size), **options)
     if aspect == "pad":
         scale = min(width / image.width, height / image.height)
         inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         padded = pil.new("RGB", (width, height))
         corner = ((width - inner[0]) // 2, (height - inner[1]) // 2)
-        padded.paste(image.resize(inner, **how), corner)
+        padded.paste(image.resize(inner, **options), corner)
         return padded
-    return image.resize((width, height), **how)
+    return image.resize((width, height), **options)
 
 
 def shrink_image(image, max_size):
-    """Bring a picture to a height and width of at most so many pixels, antialiased.
+    """Downscale an image to a maximum height and width, with antialiasing.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        In mode RGB or L.
+        Image in mode RGB or L.
     max_size : int or None
-        Pixels of the longer side; None leaves it.
+        Maximum length of the longer side in pixels; None keeps the size.
 
     Returns
     -------
     PIL.Image.Image
-        The same one, if it is small enough.
+        The input itself if it is small enough.
     """
     if max_size is None or max(image.size) <= max_size:
         return image
@@ -115,19 +115,19 @@ def shrink_image(image, max_size):
 
 
 def _read_file(pil, file, max_pixels, draft_size):
-    pil.init()  # registers the formats beyond the five that Pillow loads by itself
+    pil.init()  # registers all formats, not only the five that Pillow loads by default
     formats = [name for name in _FORMATS if name in pil.OPEN]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # our limit speaks in place of Pillow's warnings
+        warnings.simplefilter("ignore")  # max_pixels replaces Pillow's warnings
         try:
             image = pil.open(file, formats=formats)
         except pil.DecompressionBombError as error:
             raise CellError(
-                f"its header claims more pixels than Pillow accepts ({error}); if that is true "
-                "and wanted, shrink the picture first"
+                f"its header claims more pixels than Pillow accepts ({error}); if that is "
+                "intended, downscale the image first"
             ) from error
-        except Exception as error:  # decoders meet broken headers with errors of any kind
-            cause = f"Pillow finds no picture in it; {looks_like(file)}"
+        except Exception as error:  # decoders raise errors of any kind for corrupt headers
+            cause = f"Pillow finds no image in it; {looks_like(file)}"
             if not isinstance(error, pil.UnidentifiedImageError):
                 cause = f"its header cannot be read ({_reason(error)}); {looks_like(file)}"
             raise CellError(f"{cause}; expected one of {', '.join(formats)}") from error
@@ -142,8 +142,8 @@ def _check_pixels(size, max_pixels):
     width, height = size
     if width * height > max_pixels:
         raise CellError(
-            f"the picture has {width} x {height} = {width * height} pixels, more than "
-            f"max_pixels={max_pixels}; shrink it, or raise max_pixels if it can be trusted"
+            f"the image has {width} x {height} = {width * height} pixels, more than "
+            f"max_pixels={max_pixels}; downscale it, or raise max_pixels if it can be trusted"
         )
 
 
@@ -155,9 +155,9 @@ def _decode(pil, image):
             return _upright(pil, image, _to_rgb(pil, image))
         except CellError:
             raise
-        except Exception as error:  # decoders meet broken data with errors of any kind
+        except Exception as error:  # decoders raise errors of any kind for corrupt data
             raise CellError(
-                f"the picture is truncated or damaged, Pillow cannot decode it ({_reason(error)})"
+                f"the image is truncated or damaged, Pillow cannot decode it ({_reason(error)})"
             ) from error
 
 
@@ -166,10 +166,10 @@ def _reason(error):
 
 
 def _upright(pil, image, rgb):
-    """Turn the picture as its EXIF orientation says."""
+    """Apply the EXIF orientation."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged metadata do not spoil a picture that decodes
+    except Exception:  # corrupt metadata of a valid image
         orientation = 1
     turn = pil.Transpose
     method = {
@@ -200,7 +200,7 @@ def _to_rgb(pil, image):
 def _as_uint16(values):
     if values.min() < 0 or values.max() > 65535:
         raise CellError(
-            f"a picture of 32-bit integers from {values.min()} to {values.max()}; expected 8 or "
+            f"an image of 32-bit integers from {values.min()} to {values.max()}; expected 8 or "
             "16 bits per channel"
         )
     return values.astype(np.uint16)
@@ -233,7 +233,7 @@ def _as_uint8(values):
             "floats from 0 to 1"
         )
     if not np.isfinite(values).all():
-        raise CellError("the picture holds NaN or infinite values")
+        raise CellError("the image holds NaN or infinite values")
     low, high = values.min(), values.max()
     if low < 0 or high > 1:
         raise CellError(
@@ -243,6 +243,6 @@ def _as_uint8(values):
 
 
 def _inside(box, size):
-    """Cut off what rounding put a hair outside of the picture, which Pillow refuses."""
+    """Clip a box that exceeds the image by rounding, which Pillow does not accept."""
     left, top, right, bottom = box
     return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])

@@ -1,4 +1,4 @@
-"""The pixels of pictures, all brought to one size."""
+"""Raw image pixels."""
 
 import numpy as np
 
@@ -8,41 +8,39 @@ from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class Pixels(ImageExtractor):
-    """Pixels of pictures, all brought to one size.
+    """Pixels of images, resized to a common size.
 
-    The block is an image, as a convolutional encoder wants it. For an ordinary classifier a
-    handful of descriptive numbers, `ColorTexture`, mostly serves better.
+    The block has the shape of an image, for convolutional encoders. For other classifiers, the
+    few descriptive features of `ColorTexture` usually work better.
 
     Parameters
     ----------
     size : tuple of two int, default=(48, 48)
-        Height and width in pixels that every picture is brought to. The table gets height
-        times width times channels columns.
+        Height and width in pixels to resize images to. The number of columns is height times
+        width times channels.
 
     color : {"rgb", "gray"}, default="rgb"
-        Three channels, or one (luma after Rec. 601).
+        Three channels, or one (Rec. 601 luma).
 
     aspect : {"stretch", "pad", "crop"}, default="stretch"
-        What happens to a picture of other proportions than `size`: ``"stretch"`` scales both
-        axes on their own, nothing is lost and shapes are distorted; ``"pad"`` keeps the
-        proportions and adds black bars; ``"crop"`` keeps the proportions and cuts off what
-        stands over, the same on both sides.
+        How to handle images with another aspect ratio than `size`: ``"stretch"`` scales both axes
+        independently, which keeps all content but distorts shapes; ``"pad"`` keeps the aspect
+        ratio and adds black bars; ``"crop"`` keeps the aspect ratio and crops to the centre.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all. It is checked from the
-        header, before anything is decoded, so that a small file cannot fill the memory.
-        Pillow's own limit (``PIL.Image.MAX_IMAGE_PIXELS``, of which it refuses the double)
-        stays in force above it.
+        Largest accepted width times height of an image. It is checked in the header before
+        decoding, so that a small file cannot exhaust memory. The limit of Pillow
+        (``PIL.Image.MAX_IMAGE_PIXELS``, an error from twice its value) also applies.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=64
-        Pictures that are held in memory at a time, at their final size.
+        Number of images held in memory at a time, after resizing.
 
     n_jobs : int or None, default=None
-        Processes that read batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -50,24 +48,24 @@ class Pixels(ImageExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns.
+        Number of output columns.
 
     See Also
     --------
-    ColorTexture : A few hundred numbers on colour and texture, better for small data and for
-        classifiers that know nothing of neighbouring pixels.
+    ColorTexture : A few hundred features of colour and texture, better for small datasets and
+        for classifiers that do not model neighbouring pixels.
 
     Notes
     -----
-    A cell is a path, the bytes of a picture file, a PIL image, or an array of shape (height,
-    width), (height, width, 3) or (height, width, 4) that holds uint8, uint16 or floats from 0
-    to 1. Files may be JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000, AVIF or ICO, whatever
-    they are named.
+    A cell is a path, the bytes of an image file, a PIL image, or an array of shape (height,
+    width), (height, width, 3) or (height, width, 4) of dtype uint8 or uint16, or of floats from 0
+    to 1. Supported formats are JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000, AVIF and ICO,
+    whatever the file extension.
 
-    Pictures are turned as their EXIF orientation says. Palette, grey, CMYK and 16-bit pictures
-    become RGB of 8 bits per channel, transparent ones are laid over white, and of animated
-    ones the first frame counts. Sizes change with an antialiased bicubic filter; large JPEG
-    files are decoded at a reduced scale, never under twice the final size.
+    The EXIF orientation is applied. Palette, greyscale, CMYK and 16-bit images are converted to
+    8-bit RGB, transparent images are composited over white, and only the first frame of an
+    animation is used. Resizing uses an antialiased bicubic filter; large JPEG files are decoded
+    at a reduced scale of at least twice the final size.
 
     Examples
     --------

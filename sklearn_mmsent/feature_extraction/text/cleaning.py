@@ -61,8 +61,8 @@ class TextCleaner(CellTransformer):
         lexicons that do not distinguish them lower them by themselves.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
-        with the number.
+        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
+        once with the count.
 
     Attributes
     ----------

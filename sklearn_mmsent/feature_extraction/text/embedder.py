@@ -48,19 +48,18 @@ class TextEmbedder(BaseExtractor):
         the model's own limit.
 
     device : str, default="auto"
-        A torch device such as ``"cpu"`` or ``"cuda:0"``; ``"auto"`` takes an accelerator if
-        there is one.
+        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
-        with the number.
+        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
+        once with the count.
 
     batch_size : int, default=32
         Texts that pass through the model at a time. Texts of similar length go together.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one. Each loads the model,
-        which itself uses several threads: more than one rarely pays.
+        Number of batches processed in parallel; None means 1. Each process loads the model, which
+        is itself multi-threaded, so more than 1 is rarely faster.
 
     Attributes
     ----------

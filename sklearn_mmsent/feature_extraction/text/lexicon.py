@@ -42,14 +42,14 @@ class SentimentLexicon(BaseExtractor):
         VADER's time grows with the square of the length, and its scores saturate long before.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that is no text: raise a `CellError`, or count it as missing and warn once
-        with the number.
+        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
+        once with the count.
 
     batch_size : int, default=1024
         Texts that are scored at a time.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------

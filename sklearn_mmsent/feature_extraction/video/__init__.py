@@ -1,4 +1,4 @@
-"""Extractors of videos: frames through any extractor of images."""
+"""Video extractors: any image extractor applied to frames."""
 
 import lazy_loader
 

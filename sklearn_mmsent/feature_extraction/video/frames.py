@@ -1,4 +1,4 @@
-"""Any picture extractor over the frames of a video."""
+"""Image extractors applied to video frames."""
 
 from itertools import islice
 from numbers import Integral, Real
@@ -19,82 +19,81 @@ from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, StrOp
 
 
 class VideoFrames(BaseExtractor):
-    """A picture extractor applied to frames of videos, as statistics or as a sequence.
+    """Apply an image extractor to frames of videos, as statistics over time or as a sequence.
 
-    The pictures of a video only. Its sound goes through any extractor of sounds, which all read
-    video files: one column of videos can feed two modalities, ``make_extractor(face=("clip",
+    Only the image stream is used. All audio extractors read the audio track of video files, so
+    one column of videos can feed two modalities: ``make_extractor(face=("clip",
     VideoFrames(...)), voice=("clip", LogMel()))``.
 
     Parameters
     ----------
     extractor : BaseExtractor or Pipeline
-        An extractor of pictures, such as `ColorTexture` or `ImageEmbedder`; or a pipeline of
-        cell transformers that ends in one, such as ``make_pipeline(FaceCropper(),
+        Image extractor, such as `ColorTexture` or `ImageEmbedder`, or a pipeline of cell
+        transformers that ends in one, such as ``make_pipeline(FaceCropper(),
         ImageEmbedder(...))``.
 
     frames_per_second : float, default=1.0
-        Frames taken of each second of a clip, from its first frame on: what is on the screen at
-        those moments. Also the rate of arrays that come without one.
+        Number of frames sampled per second, starting with the first frame. Also the frame rate of
+        arrays that come without one.
 
     pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block, each feature summarised over the clip's frames. None: a
-        sequence block of `max_steps` steps; steps after the clip's end are NaN, which is
-        padding.
+        ``"stats"``: a flat block with statistics of each feature over time. None: a sequence block
+        of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std")
-        What ``pooling="stats"`` takes: "mean", "std", "min", "max", and percentiles from "p00"
-        to "p99".
+        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
+        "p99".
 
     max_steps : int, default=32
-        Frames taken of a clip, at most.
+        Maximum number of frames sampled from a clip.
 
     long_clips : {"spread", "crop"}, default="spread"
-        What happens to clips that would give more frames: ``"spread"`` takes them at a lower
-        rate, evenly over the whole clip; ``"crop"`` leaves out the end.
+        How to handle clips with more frames: ``"spread"`` samples at a lower rate, evenly over the
+        whole clip; ``"crop"`` drops the end.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a frame.
+        Largest accepted width times height of a frame.
 
     max_seconds : float, default=600.0
-        Longest video that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer video is an error and never silently truncated.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=8
-        Clips whose frames are held in memory at a time, as the extractor reads them (brought to
-        its size). It encodes them in batches of its own `batch_size`.
+        Number of clips whose frames are held in memory at a time, at the input size of the
+        extractor, which encodes them with its own `batch_size`.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
     extractor_ : BaseExtractor
-        The fitted extractor of pictures.
+        The fitted image extractor.
 
     n_features_in_ : int
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns.
+        Number of output columns.
 
     See Also
     --------
-    FaceCropper : Before an extractor, for faces in place of whole frames.
-    LogMel : Reads the sound of a video.
+    FaceCropper : Crops frames to faces.
+    LogMel : Reads the audio track of a video.
 
     Notes
     -----
     A cell is a path, the bytes of a video file, an array of frames of shape (n_frames, height,
-    width, 3), or a tuple of such an array and its frames per second. Files may be MP4, MOV, MKV,
-    WebM, AVI and whatever else FFmpeg decodes and holds its data itself; playlists are refused.
-    Frames are turned upright as the file says.
+    width, 3), or a tuple of such an array and its frame rate. Supported files are MP4, MOV, MKV,
+    WebM, AVI and other self-contained formats of FFmpeg; playlists are rejected. Rotation
+    metadata is applied.
 
-    A frame of which nothing is left (`FaceCropper` finds no face) is left out; a clip of which no
-    frame is left is missing. Features with axes of their own, such as those of `Pixels`, are
-    laid flat: ``pixel@000@003@012`` becomes ``pixel_000_003_012``.
+    Frames that the extractor maps to missing (`FaceCropper` without a detected face) are dropped;
+    a clip without any frame left is missing. Features with inner axes, such as those of `Pixels`,
+    are flattened: ``pixel@000@003@012`` becomes ``pixel_000_003_012``.
 
     Examples
     --------
@@ -149,14 +148,14 @@ class VideoFrames(BaseExtractor):
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None):
-        """Check the parameters and fit the extractor of pictures, which learns nothing.
+        """Check the parameters and fit the image extractor, which learns nothing.
 
         Parameters
         ----------
         X : Series, one-column DataFrame, ndarray or list of shape (n_samples,)
             Raw cells; None, NaN and empty ones are missing.
         y : ignored
-            Present for scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -168,8 +167,8 @@ class VideoFrames(BaseExtractor):
         extractor = as_extractor(clone(self.extractor), type(self).__name__)
         if not extractor._stateless:
             raise InvalidParameterError(
-                f"The 'extractor' parameter of VideoFrames must be an extractor of pictures that "
-                f"learns nothing from its training rows. Got {self.extractor!r} instead."
+                "The 'extractor' parameter of VideoFrames must be an image extractor that learns "
+                f"nothing from the training rows. Got {self.extractor!r} instead."
             )
         self.extractor_ = extractor.fit(X)
         return super().fit(X, y)
@@ -194,7 +193,7 @@ class VideoFrames(BaseExtractor):
         return indexed_names(names, self.max_steps)
 
     def _pool(self, frames):
-        """Bring the features of a clip's frames, (T, F), to one width."""
+        """Pool the frame features (T, F) of a clip to a fixed width."""
         if self.pooling == "stats":
             return summarize(frames, self.statistics)
         steps = np.full((self.max_steps, frames.shape[1]), np.nan, dtype=np.float32)
@@ -204,7 +203,7 @@ class VideoFrames(BaseExtractor):
     # -- reading -----------------------------------------------------------------------------
 
     def _frames(self, cell):
-        """Decode the frames that are taken, one by one."""
+        """Yield the sampled frames, decoded one by one."""
         if is_file_cell(cell):
             name = type(self).__name__
             with (
@@ -241,7 +240,7 @@ class VideoFrames(BaseExtractor):
             yield frames[min(int(i * step * rate + 1e-6), len(frames) - 1)]
 
     def _rate(self, seconds):
-        """Return the frames per second that are taken of a clip."""
+        """Return the sampling rate of a clip in frames per second."""
         if seconds > self.max_seconds:
             raise CellError(
                 f"the video lasts {seconds:.6g} s, more than max_seconds={self.max_seconds:g}; "

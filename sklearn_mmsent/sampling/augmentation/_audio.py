@@ -24,14 +24,14 @@ class AudioAugmenter(BaseAugmenter):
     Parameters
     ----------
     columns : str or list of str, default="audio"
-        The columns to change. An empty list copies rows as they are.
+        Columns to augment. An empty list copies rows unchanged.
 
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
-        of the largest. Without meaning where `factor` is given.
+        Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
+        the size of the largest. Ignored if `factor` is given.
 
     factor : int or None, default=None
-        How many new rows are made of each row, whatever its label; y may then be intensities.
+        Number of new rows per row, whatever its label; y may then hold intensities.
 
     p : float, default=0.5
         Probability of each change.
@@ -60,17 +60,17 @@ class AudioAugmenter(BaseAugmenter):
         Rate in Hz that every new sound is brought to, and the rate of arrays without one.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or make it missing in the new rows and
-        warn once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
+        new rows and warn once with the count.
 
     n_jobs : int or None, default=None
-        Processes that work at the same time; None means one.
+        Number of parallel processes; None means 1.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn.
+        Controls the randomness; pass an int for reproducible results.
 
     Attributes
     ----------
@@ -78,13 +78,14 @@ class AudioAugmenter(BaseAugmenter):
         Number of new rows of each class.
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result came from.
+        Index of the source row of each resampled row.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     See Also
     --------

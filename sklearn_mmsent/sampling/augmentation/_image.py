@@ -19,14 +19,14 @@ class ImageAugmenter(BaseAugmenter):
     Parameters
     ----------
     columns : str or list of str, default="image"
-        The columns to change. An empty list copies rows as they are.
+        Columns to augment. An empty list copies rows unchanged.
 
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
-        of the largest. Without meaning where `factor` is given.
+        Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
+        the size of the largest. Ignored if `factor` is given.
 
     factor : int or None, default=None
-        How many new rows are made of each row, whatever its label; y may then be intensities.
+        Number of new rows per row, whatever its label; y may then hold intensities.
 
     flip : float, default=0.5
         Probability with which a picture is mirrored, left to right. Set it to 0 where writing or
@@ -53,17 +53,17 @@ class ImageAugmenter(BaseAugmenter):
         new pictures are kept in memory, up to 0.8 MB each at 512. None keeps every size.
 
     max_pixels : int, default=50_000_000
-        Largest width times height of a picture that is read at all; see `Pixels`.
+        Largest accepted width times height of an image; see `Pixels`.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or make it missing in the new rows and
-        warn once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
+        new rows and warn once with the count.
 
     n_jobs : int or None, default=None
-        Processes that work at the same time; None means one.
+        Number of parallel processes; None means 1.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn.
+        Controls the randomness; pass an int for reproducible results.
 
     Attributes
     ----------
@@ -71,13 +71,14 @@ class ImageAugmenter(BaseAugmenter):
         Number of new rows of each class.
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result came from.
+        Index of the source row of each resampled row.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     See Also
     --------

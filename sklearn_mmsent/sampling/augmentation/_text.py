@@ -27,14 +27,14 @@ class TextAugmenter(BaseAugmenter):
     Parameters
     ----------
     columns : str or list of str, default="text"
-        The columns to change. An empty list copies rows as they are.
+        Columns to augment. An empty list copies rows unchanged.
 
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many rows each class is to have, as in imbalanced-learn: "auto" brings all to the size
-        of the largest. Without meaning where `factor` is given.
+        Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
+        the size of the largest. Ignored if `factor` is given.
 
     factor : int or None, default=None
-        How many new rows are made of each row, whatever its label; y may then be intensities.
+        Number of new rows per row, whatever its label; y may then hold intensities.
 
     replace, insert, swap, delete : float, default=0.1
         Share of a text's words that the change touches, at least one; 0 leaves the change out.
@@ -48,10 +48,10 @@ class TextAugmenter(BaseAugmenter):
         warn once with the number.
 
     n_jobs : int or None, default=None
-        Processes that work at the same time; None means one.
+        Number of parallel processes; None means 1.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn.
+        Controls the randomness; pass an int for reproducible results.
 
     Attributes
     ----------
@@ -59,13 +59,14 @@ class TextAugmenter(BaseAugmenter):
         Number of new rows of each class.
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result came from.
+        Index of the source row of each resampled row.
 
     n_features_in_ : int
-        Number of columns.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sounds made alike."""
+"""Audio normalisation."""
 
 import io
 import pickle
@@ -33,7 +33,7 @@ def tone(seconds=0.5, pitch=440.0, rate=RATE, amplitude=0.3):
 
 
 def spoken(seed=0):
-    """Bursts of noise of several levels, with pauses of faint noise around and between them."""
+    """Bursts of noise at several levels, separated by faint noise."""
     rng = np.random.default_rng(seed)
     parts = []
     for level in (1e-4, 0.02, 1e-4, 0.4, 0.003, 1e-4):
@@ -53,7 +53,7 @@ def rms(samples):
     return np.sqrt(np.mean(np.square(samples, dtype=float)))
 
 
-def test_without_switches_a_sound_stays_as_it_is():
+def test_disabled_steps_leave_audio_unchanged():
     sound = spoken()
     np.testing.assert_array_equal(clean(sound), sound)
 
@@ -75,10 +75,10 @@ def test_rate_and_channels(rate):
     assert len(clean((left, rate), sample_rate=11_025)) == pytest.approx(11_025 / 2, abs=1)
 
 
-# -- what is low ---------------------------------------------------------------------------------
+# -- high-pass filter ----------------------------------------------------------------------------
 
 
-def test_offsets_and_rumble_go_and_sound_stays():
+def test_high_pass_removes_offset_and_rumble():
     sound = tone(1.0)
     for below in (0.2, 0.2 * np.sin(2 * np.pi * 3 * np.arange(RATE) / RATE)):
         found = clean(sound + below, high_pass=20.0)
@@ -87,19 +87,19 @@ def test_offsets_and_rumble_go_and_sound_stays():
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 9, 100])
-def test_clips_of_a_few_samples(n_samples):
+def test_very_short_clips(n_samples):
     sound = np.full(n_samples, 0.5)
     found = AudioCleaner().fit_transform([sound])[0][0]
     assert found.shape == (n_samples,)
-    np.testing.assert_allclose(found, 0, atol=1e-6)  # nothing but an offset
+    np.testing.assert_allclose(found, 0, atol=1e-6)  # a constant is an offset
     assert clean(sound, trim_db=40.0, level="peak").shape == (n_samples,)
 
 
-# -- silence around it ---------------------------------------------------------------------------
+# -- trimming ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("trim_db", [10.0, 30.0, 45.0, 60.0, 90.0])
-def test_trimming_is_librosas(trim_db):
+def test_trimming_equals_librosa(trim_db):
     lengths = set()
     for seed in range(8):
         sound = spoken(seed)
@@ -115,14 +115,14 @@ def test_trimming_is_librosas(trim_db):
         )
 
 
-def test_pauses_inside_stay():
+def test_pauses_are_kept():
     sound = np.concatenate([np.zeros(8000), tone(), np.zeros(16_000), tone(), np.zeros(8000)])
     found = clean(sound, trim_db=40.0)
     assert abs(len(found) - 32_000) < 4096
 
 
 @pytest.mark.parametrize("sound", [np.zeros(9000), np.full(9000, 1e-7), np.full(9000, 0.3)])
-def test_a_silent_clip_is_kept_whole_and_silent(sound):
+def test_silent_clip_is_kept_whole(sound):
     for level in ("rms", "peak"):
         found, _ = AudioCleaner(level=level).fit_transform([sound])[0]
         assert found.shape == sound.shape
@@ -140,14 +140,14 @@ def test_level(amplitude):
     assert np.abs(clean(sound, level="peak", level_db=-6)).max() == pytest.approx(0.5012, rel=1e-3)
 
 
-def test_nothing_is_clipped():
+def test_peaks_are_not_clipped():
     sound = np.zeros(16_000)
     sound[8000] = 0.5
     found = clean(sound, level="rms")
     assert found.max() == pytest.approx(0.1 * np.sqrt(16_000), rel=1e-4)
 
 
-def test_level_is_that_of_what_is_left():
+def test_level_is_measured_after_trimming():
     sound = np.concatenate([np.zeros(32_000), tone(), np.zeros(32_000)])
     found = clean(sound, trim_db=40.0, level="rms")
     assert rms(found) == pytest.approx(0.1, rel=1e-4)
@@ -156,7 +156,7 @@ def test_level_is_that_of_what_is_left():
 # -- columns -------------------------------------------------------------------------------------
 
 
-def test_containers_missing_cells_and_the_users_arrays():
+def test_container_types_missing_cells_and_read_only_input():
     sound = spoken()
     sound.flags.writeable = False
     cells = [sound, None, float("nan"), (sound, 8000), np.zeros(0)]
@@ -172,7 +172,7 @@ def test_containers_missing_cells_and_the_users_arrays():
     assert AudioCleaner().fit_transform(cells).shape == (5,)
 
 
-def test_unusable_cells_are_named():
+def test_unusable_cell_error():
     column = pd.Series([tone(), np.array([0.0, np.nan])], index=[7, 8], name="clip")
     with pytest.raises(CellError, match=r"^AudioCleaner: row 1 \(index 8\), column 'clip'.*NaN"):
         AudioCleaner().fit_transform(column)
@@ -183,7 +183,7 @@ def test_unusable_cells_are_named():
         clean(tone(2.0), max_seconds=1.0)
 
 
-def test_a_high_pass_over_the_rate_is_refused():
+def test_high_pass_above_nyquist_error():
     with pytest.raises(ValueError, match=r"AudioCleaner needs high_pass < sample_rate / 2"):
         AudioCleaner(8000, high_pass=4000.0).fit([])
 
@@ -196,7 +196,7 @@ def test_pickle_and_clone():
         )
 
 
-def test_before_extractors(tmp_path):
+def test_pipeline_with_extractors(tmp_path):
     quiet, loud = np.r_[np.zeros(9000), 0.01 * tone()], np.r_[0.5 * tone(), np.zeros(9000)]
     for extractor in (LogMel(statistics=["mean"]), AcousticFunctionals(), Cached(MFCC(), tmp_path)):
         features = make_plain_pipeline(AudioCleaner(), extractor).fit_transform([quiet, None, loud])
@@ -208,7 +208,7 @@ def test_before_extractors(tmp_path):
     assert np.median(np.abs(plain[0] - plain[1])) > 20
 
 
-def test_its_switches_are_searched():
+def test_parameters_can_be_searched():
     sounds = pd.DataFrame({"clip": [tone(0.2, 200.0 + 50 * i) for i in range(8)]})
     pipe = make_pipeline(
         make_extractor(audio=("clip", make_plain_pipeline(AudioCleaner(), MFCC(3)))),

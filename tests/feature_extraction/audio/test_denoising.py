@@ -1,4 +1,4 @@
-"""Sounds with less noise."""
+"""Audio noise reduction."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ RATE = 16_000
 
 
 def voice(seconds=3.0, seed=0):
-    """Syllables of a voice: harmonics whose pitch and colour change, with pauses between them."""
+    """Synthetic syllables: harmonics of varying pitch and timbre, separated by pauses."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 0.7 * time)) / RATE
@@ -62,7 +62,7 @@ def denoise(cell, **parameters):
     ("noise", "level", "gain"),
     [(hiss, 0, 9), (hiss, 5, 8), (hiss, 10, 7), (hiss, 20, 4), (hum, 0, 8), (hum, 10, 7)],
 )
-def test_less_noise(noise, level, gain):
+def test_signal_to_noise_ratio_improves(noise, level, gain):
     sound = voice()
     noisy = mixed(sound, noise(len(sound)), level)
     found = denoise(noisy)
@@ -70,24 +70,24 @@ def test_less_noise(noise, level, gain):
     assert snr(sound, found) > level + gain
 
 
-def test_noise_alone_is_lowered_by_so_much():
+def test_pure_noise_is_reduced_by_reduction_db():
     noise = 0.1 * hiss(3 * RATE).astype(np.float32)
     for reduction in (6, 12, 20):
         ratio = np.std(denoise(noise, reduction_db=reduction)) / np.std(noise)
         assert 20 * np.log10(ratio) == pytest.approx(-reduction, abs=3)
 
 
-def test_clean_sound_is_hardly_changed():
+def test_clean_audio_is_hardly_changed():
     assert snr(voice(), denoise(voice())) > 20  # dB
 
 
-def test_nothing_reduced_is_nothing_changed():
+def test_zero_reduction_is_identity():
     for n_fft in (512, 400, 130):
         noisy = mixed(voice(), hiss(3 * RATE), 5)
         np.testing.assert_allclose(denoise(noisy, reduction_db=0, n_fft=n_fft), noisy, atol=1e-6)
 
 
-def test_gates_are_open_to_the_ends():
+def test_signal_at_the_ends_is_kept():
     rng = np.random.default_rng(0)
     level = np.repeat([1.0, 1e-3, 1.0], [RATE // 2, 2 * RATE, RATE // 2])
     sound = (0.1 * level * rng.standard_normal(len(level))).astype(np.float32)
@@ -96,7 +96,7 @@ def test_gates_are_open_to_the_ends():
         np.testing.assert_allclose(found[end], sound[end], atol=1e-5)
 
 
-def test_the_level_of_the_recording_does_not_matter():
+def test_recording_level_is_irrelevant():
     noisy = mixed(voice(), hiss(3 * RATE), 5)
     found = denoise(noisy)
     for factor in (1e-4, 1e3):
@@ -104,19 +104,19 @@ def test_the_level_of_the_recording_does_not_matter():
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, 511, 4095, 4096, 5000, 48_001])
-def test_silence_stays_silent_and_lengths_stay(n_samples):
+def test_silence_and_length_are_preserved(n_samples):
     np.testing.assert_array_equal(denoise(np.zeros(n_samples)), np.zeros(n_samples))
     assert denoise(0.1 * hiss(n_samples)).shape == (n_samples,)
 
 
-def test_short_clips_stay_as_they_are():
+def test_short_clips_are_unchanged():
     sound = voice(0.2)
     found = denoise(sound)
     np.testing.assert_array_equal(found, sound)
     assert not np.shares_memory(found, sound)
 
 
-def test_digital_silence_is_not_taken_for_the_noise():
+def test_digital_silence_is_excluded_from_noise_estimate():
     sound = voice()
     noisy = mixed(sound, hiss(len(sound)), 5)
     padded = np.r_[np.zeros(4 * RATE), noisy, np.zeros(4 * RATE)].astype(np.float32)
@@ -127,7 +127,7 @@ def test_digital_silence_is_not_taken_for_the_noise():
     np.testing.assert_array_equal(denoise(almost), almost)
 
 
-def test_parameters_do_what_they_say():
+def test_effect_of_parameters():
     sound = voice()
     noisy = mixed(sound, hiss(len(sound)), 5)
     rest = [np.std(denoise(noisy, threshold_db=level)) for level in (0, 5, 15, 40)]
@@ -139,7 +139,7 @@ def test_parameters_do_what_they_say():
         assert snr(plain, denoise(noisy, **option)) < 25
 
 
-def test_other_rates():
+def test_sample_rates_and_channels():
     sound = voice()
     noisy = mixed(sound, hiss(len(sound)), 5)
     same = denoise((noisy, 8000), sample_rate=8000)
@@ -149,16 +149,16 @@ def test_other_rates():
     np.testing.assert_array_equal(denoise(both), denoise(noisy))
 
 
-def test_deterministic_and_without_company():
+def test_deterministic_and_independent_of_batch():
     noisy = [mixed(voice(1.0, seed), hiss(RATE), 5) for seed in range(3)]
     denoiser = AudioDenoiser().fit([])
-    together = denoiser.transform(noisy)
+    batched = denoiser.transform(noisy)
     for copy in (denoiser, pickle.loads(pickle.dumps(denoiser)), clone(denoiser).fit([])):
-        for sound, found in zip(noisy, together, strict=True):
+        for sound, found in zip(noisy, batched, strict=True):
             np.testing.assert_array_equal(copy.transform([sound])[0][0], found[0])
 
 
-def test_containers_missing_cells_and_the_users_arrays():
+def test_container_types_missing_cells_and_read_only_input():
     sound = voice()
     sound.flags.writeable = False
     series = pd.Series([sound, None, (sound, 8000)], index=list("abc"), name="clip", dtype=object)
@@ -168,7 +168,7 @@ def test_containers_missing_cells_and_the_users_arrays():
     np.testing.assert_array_equal(sound, voice())
 
 
-def test_unusable_cells_are_named():
+def test_unusable_cell_error():
     column = pd.Series([voice(), np.array([0.0, np.nan])], index=[7, 8], name="clip")
     with pytest.raises(CellError, match=r"^AudioDenoiser: row 1 \(index 8\), column 'clip'.*NaN"):
         AudioDenoiser().fit_transform(column)
@@ -177,7 +177,7 @@ def test_unusable_cells_are_named():
     assert denoised[8] is None
 
 
-def test_in_a_pipeline(tmp_path):
+def test_pipeline_with_cleaner_and_cache(tmp_path):
     noisy = mixed(voice(), hiss(3 * RATE), 10)
     pipe = make_plain_pipeline(AudioCleaner(), AudioDenoiser(), Cached(MFCC(), tmp_path))
     features = pipe.fit_transform([noisy, None, (noisy, 8000)])

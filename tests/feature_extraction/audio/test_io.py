@@ -1,4 +1,4 @@
-"""Sound out of containers that libsndfile does not know, and what goes wrong there."""
+"""Audio in containers that libsndfile does not support, and invalid files."""
 
 import sys
 
@@ -26,7 +26,7 @@ def read(cell, **settings):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_containers_give_the_tone_that_went_in(kind, tmp_path, write_clip):
+def test_containers_preserve_the_tone(kind, tmp_path, write_clip):
     path = write_clip(tmp_path / f"clip.{kind}", **KINDS[kind])
     samples = read(path)
     assert samples.dtype == np.float32
@@ -43,20 +43,20 @@ def test_channels_are_averaged(tmp_path, write_clip):
     assert 0.15 < stereo[RATE // 4 : RATE // 2].std() < 0.2  # a sine of amplitude 0.25
 
 
-def test_the_name_of_a_file_does_not_matter(tmp_path, write_clip):
+def test_file_extension_is_ignored(tmp_path, write_clip):
     path = write_clip(tmp_path / "clip.wav", video=None, format="ipod")
     assert abs(len(read(path)) / RATE - 1) < 0.15
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "avi"])
 @pytest.mark.parametrize("share", [0.3, 0.6])
-def test_truncated_containers_are_named(kind, share, tmp_path, write_clip):
+def test_truncated_container_error(kind, share, tmp_path, write_clip):
     data = write_clip(tmp_path / f"clip.{kind}", **KINDS[kind]).read_bytes()
     with pytest.raises(CellError, match="truncated"):
         read(data[: int(len(data) * share)])
 
 
-def test_a_video_without_sound_is_named(tmp_path, write_clip):
+def test_video_without_audio_error(tmp_path, write_clip):
     path = write_clip(tmp_path / "silent.mp4", audio=None)
     with pytest.raises(CellError, match=r"it holds no sound \(mov.*: video without sound\)"):
         read(path)
@@ -65,7 +65,7 @@ def test_a_video_without_sound_is_named(tmp_path, write_clip):
     assert np.isnan(features[1]).all()
 
 
-def test_long_sound_is_refused_before_memory_fills(tmp_path, write_clip):
+def test_max_seconds_error(tmp_path, write_clip):
     path = write_clip(tmp_path / "clip.m4a", seconds=3, video=None, format="ipod")
     with pytest.raises(CellError, match="more than max_seconds=1"):
         read(path, max_seconds=1)
@@ -78,7 +78,7 @@ def test_long_sound_is_refused_before_memory_fills(tmp_path, write_clip):
         "ffconcat version 1.0\nfile {path}\n",
     ],
 )
-def test_playlists_open_no_other_file(playlist, tmp_path, write_clip):
+def test_playlists_do_not_open_other_files(playlist, tmp_path, write_clip):
     path = write_clip(tmp_path / "secret.mp4")
     list_file = tmp_path / "list.mp4"
     list_file.write_text(playlist.format(path=path))
@@ -88,7 +88,7 @@ def test_playlists_open_no_other_file(playlist, tmp_path, write_clip):
 
 
 @pytest.mark.parametrize("kind", ["m4a", "mkv", "avi"])
-def test_broken_bytes_never_escape(kind, tmp_path, write_clip):
+def test_corrupt_bytes_raise_only_cell_errors(kind, tmp_path, write_clip):
     data = write_clip(tmp_path / f"clip.{kind}", seconds=0.3, **KINDS[kind]).read_bytes()
     rng = np.random.default_rng(0)
     for _ in range(30):
@@ -101,7 +101,7 @@ def test_broken_bytes_never_escape(kind, tmp_path, write_clip):
         assert np.isfinite(samples).all()
 
 
-def test_missing_pyav_names_the_extra(monkeypatch, tmp_path, write_clip):
+def test_missing_pyav_error_names_the_extra(monkeypatch, tmp_path, write_clip):
     path = write_clip(tmp_path / "clip.mp4")
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"LogMel needs .*'av'.*sklearn-mmsent\[audio\]"):

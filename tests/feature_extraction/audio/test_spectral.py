@@ -21,7 +21,7 @@ RATE = 16_000
 
 
 def sweep(seconds=0.5, rate=RATE):
-    """A tone that rises and swells, with a little noise under it."""
+    """A rising, swelling tone with a little noise."""
     time = np.arange(int(seconds * rate)) / rate
     noise = np.random.default_rng(0).standard_normal(len(time))
     return ((0.1 + 0.5 * time) * np.sin(2 * np.pi * (200 + 900 * time) * time) + 0.01 * noise) / 2
@@ -34,7 +34,7 @@ def encode(samples, rate=RATE, format="WAV", subtype=None):
 
 
 def wav(data, *, rate=RATE, channels=1, bits=16, kind=1, declared=None):
-    """A wav file by hand, which may declare more data than it holds."""
+    """A handmade WAV file, which may declare more data than it holds."""
     declared = len(data) if declared is None else declared
     block = channels * bits // 8
     header = struct.pack("<HHIIHH", kind, channels, rate, rate * block, block, bits)
@@ -54,10 +54,10 @@ def mean_levels(cell, **options):
     return LogMel(statistics=["mean"], **options).fit_transform([cell])[0]
 
 
-# -- every kind of cell, and every kind of file ----------------------------------------------
+# -- cell types and file formats -------------------------------------------------------------
 
 
-def test_all_kinds_of_cells_give_the_same_numbers(tmp_path):
+def test_all_cell_types_give_the_same_features(tmp_path):
     samples = np.round(sweep() * 2**15) / 2**15  # what 16 bits can hold
     path = tmp_path / "clip.wav"
     soundfile.write(path, samples, RATE)
@@ -114,7 +114,7 @@ def test_resampling_keeps_pitch_and_level(rate):
         assert found.max() == pytest.approx(expected.max(), abs=0.2)
 
 
-def test_silence_is_a_sound():
+def test_silence_is_finite():
     for pooling in ("stats", None):
         for extractor in (LogMel(pooling=pooling, max_steps=4), MFCC(pooling=pooling, max_steps=4)):
             features = extractor.fit_transform([np.zeros(8000)])
@@ -123,7 +123,7 @@ def test_silence_is_a_sound():
     np.testing.assert_allclose(mean_levels(np.zeros(8000), ref="max"), 0, atol=1e-4)
 
 
-def test_a_stream_of_unknown_length_is_read_to_its_end():
+def test_stream_of_unknown_length():
     data = (sweep() * 2**15).astype("<i2").tobytes()
     streamed = wav(data, declared=0xFFFFFFFF)
     np.testing.assert_array_equal(mean_levels(streamed), mean_levels(wav(data)))
@@ -215,9 +215,9 @@ def test_unusable_files(tmp_path):
         LogMel().fit_transform([tmp_path / "headless.raw"])
 
 
-def test_missing_dependency_names_the_extra(monkeypatch):
+def test_missing_dependency_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    LogMel().fit_transform([sweep()])  # arrays need no reader
+    LogMel().fit_transform([sweep()])  # arrays need no soundfile
     with pytest.raises(ImportError, match=r"MFCC needs .*sklearn-mmsent\[audio\]"):
         MFCC().fit_transform([wav(bytes(64))])
 
@@ -228,7 +228,7 @@ def test_importing_the_module_loads_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# -- the numbers are librosa's ---------------------------------------------------------------
+# -- equality with librosa -------------------------------------------------------------------
 
 SETTINGS = [
     {},
@@ -247,7 +247,7 @@ def clips():
 
 
 def librosa_frames(clip, extractor):
-    """The same by librosa: (frames, bands) in dB."""
+    """Reference of librosa in dB, (frames, bands)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
         warnings.filterwarnings("ignore", "Empty filters", UserWarning)
@@ -290,13 +290,13 @@ def test_mfcc_and_deltas_equal_librosa(settings):
         expected = librosa.feature.mfcc(S=librosa_frames(clip, extractor).T, n_mfcc=13)
         n_frames = expected.shape[1]
         assert_equal_to_range(found[:n_frames, :13], expected.T)
-        if n_frames >= 9:  # librosa refuses fewer
+        if n_frames >= 9:  # the minimum of librosa
             for order in (1, 2):
                 delta = librosa.feature.delta(expected, order=order).T
                 assert_equal_to_range(found[:n_frames, 13 * order : 13 * (order + 1)], delta)
 
 
-def test_deltas_of_few_frames_are_one_fit_over_all_of_them():
+def test_deltas_of_short_clips_fit_all_frames():
     extractor = MFCC(2, deltas=2)
     for n_samples in (1, 160, 500, 1100):  # 1, 2, 4, 7 frames
         found = sequence(extractor, [sweep()[500 : 500 + n_samples]], 7)[0]
@@ -314,7 +314,7 @@ def test_deltas_of_few_frames_are_one_fit_over_all_of_them():
             )
 
 
-def test_statistics_are_those_of_the_frames():
+def test_statistics_over_frames():
     statistics = ("p05", "mean", "std", "p50", "min", "max", "p95")
     extractor = LogMel(statistics=statistics)
     pooled = extractor.fit_transform(clips()).reshape(len(clips()), 64, 7)
@@ -327,36 +327,40 @@ def test_statistics_are_those_of_the_frames():
 
 
 @pytest.mark.parametrize("extractor", [LogMel(n_mels=8), MFCC(6, n_mels=8)])
-def test_parts_are_summarised_each_by_itself(extractor):
-    extractor = clone(extractor).set_params(statistics=["mean", "max", "p25"], parts=3)
+def test_segments_are_summarised_separately(extractor):
+    extractor = clone(extractor).set_params(statistics=["mean", "max", "p25"], n_segments=3)
     found = extractor.fit_transform(clips()).reshape(len(clips()), 3, -1, 3)
-    for clip, parts in zip(clips(), found, strict=True):
+    for clip, segments in zip(clips(), found, strict=True):
         [frames] = sequence(extractor, [clip])
         frames = frames[~np.isnan(frames[:, 0])].astype(float)
         edges = [k * len(frames) // 3 for k in range(4)]
-        for k, part in enumerate(parts):
+        for k, segment in enumerate(segments):
             piece = frames[edges[k] : max(edges[k + 1], edges[k] + 1)]
             expected = [piece.mean(0), piece.max(0), np.percentile(piece, 25, axis=0)]
-            np.testing.assert_allclose(part, np.stack(expected, axis=1), atol=2e-3)
+            np.testing.assert_allclose(segment, np.stack(expected, axis=1), atol=2e-3)
 
 
-def test_one_part_is_the_clip_and_names_tell_the_part():
-    whole, one = (LogMel(n_mels=4, **kind).fit(clips()) for kind in ({}, {"parts": 1}))
+def test_segment_names():
+    whole, one = (LogMel(n_mels=4, **kind).fit(clips()) for kind in ({}, {"n_segments": 1}))
     np.testing.assert_array_equal(whole.transform(clips()), one.transform(clips()))
-    names = LogMel(n_mels=4, statistics=["mean", "std"], parts=11).fit([]).get_feature_names_out()
+    names = (
+        LogMel(n_mels=4, statistics=["mean", "std"], n_segments=11).fit([]).get_feature_names_out()
+    )
     assert names[[0, 1, 2, 8, -1]].tolist() == [
-        "logmel000_part000_mean",
-        "logmel000_part000_std",
-        "logmel001_part000_mean",
-        "logmel000_part001_mean",
-        "logmel003_part010_std",
+        "logmel000_segment000_mean",
+        "logmel000_segment000_std",
+        "logmel001_segment000_mean",
+        "logmel000_segment001_mean",
+        "logmel003_segment010_std",
     ]
 
 
-def test_a_clip_of_fewer_frames_than_parts_repeats_them():
+def test_segments_overlap_in_short_clips():
     clip = sweep(0.02)  # three frames
     [frames] = sequence(LogMel(n_mels=4), [clip], 3)
-    found = LogMel(n_mels=4, statistics=["mean", "std"], parts=6).fit_transform([clip, sweep()])
+    found = LogMel(n_mels=4, statistics=["mean", "std"], n_segments=6).fit_transform(
+        [clip, sweep()]
+    )
     means, deviations = found[0].reshape(6, 4, 2).transpose(2, 0, 1)
     np.testing.assert_allclose(means, frames.repeat(2, axis=0), atol=1e-4)
     np.testing.assert_allclose(deviations, 0, atol=1e-4)
@@ -383,7 +387,7 @@ def test_names_sort_by_step_then_coefficient():
     assert LogMel().fit([]).get_feature_names_out()[5] == "logmel001_std"
 
 
-def test_steps_average_frames_and_padding_is_nan():
+def test_steps_average_frames_with_nan_padding():
     clip = sweep(0.333)
     frames = sequence(LogMel(), [clip], 34)[0]
     steps = LogMel(pooling=None, max_steps=6).fit_transform([clip, None]).reshape(2, 6, 64)
@@ -404,11 +408,11 @@ def test_long_clips_are_cropped_or_squeezed():
     np.testing.assert_allclose(cropped[1], frames[:40].reshape(8, 5, 64).mean(1), atol=1e-4)
     expected = [part.mean(axis=0) for part in np.split(frames, range(13, 101, 13))]
     np.testing.assert_allclose(squeezed[1], expected, atol=1e-4)
-    np.testing.assert_array_equal(cropped[0], squeezed[0])  # a clip that fits stays as it is
+    np.testing.assert_array_equal(cropped[0], squeezed[0])  # no effect on a short clip
     assert np.isnan(cropped[0, 7]).all()
 
 
-# -- the manners of all extractors -----------------------------------------------------------
+# -- common behaviour ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -421,7 +425,7 @@ def test_long_clips_are_cropped_or_squeezed():
         MFCC(deltas=2, pooling=None, max_steps=12, frames_per_step=3),
     ],
 )
-def test_company_order_and_batches_change_nothing(extractor):
+def test_features_independent_of_order_and_batches(extractor):
     rng = np.random.default_rng(0)
     cells = [*clips(), None, sweep(3.0), (sweep(1.0, 44_100), 44_100), clips()[6]]
     features = extractor.fit_transform(cells)
@@ -437,7 +441,7 @@ def test_company_order_and_batches_change_nothing(extractor):
     assert extractor.transform([]).shape == (0, features.shape[1])
 
 
-def test_memory_bound_groups_keep_the_order(monkeypatch):
+def test_groups_of_limited_size_keep_the_order(monkeypatch):
     from sklearn_mmsent.feature_extraction.audio import _spectral
 
     lengths = [900, 5, 300, 300, 2000, 40]
@@ -460,18 +464,18 @@ def test_memory_bound_groups_keep_the_order(monkeypatch):
         (MFCC(80), "cannot take n_mfcc=80 coefficients from n_mels=64 bands"),
     ],
 )
-def test_contradicting_settings(extractor, message):
+def test_inconsistent_parameters(extractor, message):
     with pytest.raises(ValueError, match=message):
         extractor.fit([])
 
 
-def test_device_must_be_there():
+def test_unavailable_device_error():
     import torch
 
     with pytest.raises(ValueError, match="device='gpu' cannot be used"):
         LogMel(device="gpu").fit_transform([sweep()])
     if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device here")
+        pytest.skip("a CUDA device is available")
     with pytest.raises(ValueError, match="device='cuda' cannot be used"):
         LogMel(device="cuda").fit_transform([sweep()])
 

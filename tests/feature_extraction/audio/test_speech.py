@@ -1,4 +1,4 @@
-"""Speech encoders: tiny ones with random weights, saved and loaded by the real code."""
+"""SpeechEmbedder with tiny random models, saved and loaded from disk."""
 
 import pickle
 
@@ -59,15 +59,15 @@ def save(kind, folder):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Give the folder of a kind of model, and the model; made once."""
-    known = {}
+    """Return a function from model kind to (folder, model), cached."""
+    cache = {}
 
     def get(kind):
-        if kind not in known:
+        if kind not in cache:
             folder = tmp_path_factory.mktemp(kind)
             with torch.random.fork_rng():
-                known[kind] = folder, save(kind, folder)
-        return known[kind]
+                cache[kind] = folder, save(kind, folder)
+        return cache[kind]
 
     return get
 
@@ -78,7 +78,7 @@ def make_clips(seconds=(0.5, 0.5, 1.3, 0.8)):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_frames_are_the_models_own(kind, saved):
+def test_frames_equal_the_model(kind, saved):
     folder, model = saved(kind)
     clips = make_clips()
     X = SpeechEmbedder(folder, device="cpu", layer=1).fit_transform(clips)
@@ -90,23 +90,23 @@ def test_frames_are_the_models_own(kind, saved):
         with torch.inference_mode():
             out = encoder(inputs[prepare.model_input_names[0]], output_hidden_states=True)
         frames = out.hidden_states[1][0].double()
-        if kind == "whisper":  # 50 frames a second, the rest of 30 s is padding
+        if kind == "whisper":  # 50 frames per second; the rest of 30 s is padding
             frames = frames[: round(len(clip) / RATE * 50)]
         truth = torch.stack([frames.mean(0), frames.std(0, correction=0)], dim=-1)
         np.testing.assert_allclose(row, truth.flatten(), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_company_does_not_change_a_clip(kind, saved):
+def test_embeddings_independent_of_batch(kind, saved):
     folder, _ = saved(kind)
     clips = make_clips((0.4, 0.7, 0.4, 0.4, 0.05))
-    together = SpeechEmbedder(folder, device="cpu").fit_transform(clips)
-    alone = SpeechEmbedder(folder, device="cpu", batch_size=1).fit_transform(clips[::-1])[::-1]
-    np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert np.isfinite(together).all()
+    batched = SpeechEmbedder(folder, device="cpu").fit_transform(clips)
+    single = SpeechEmbedder(folder, device="cpu", batch_size=1).fit_transform(clips[::-1])[::-1]
+    np.testing.assert_allclose(batched, single, atol=1e-5)
+    assert np.isfinite(batched).all()
 
 
-def test_sequences_follow_the_clip(saved):
+def test_sequence_length_follows_the_clip(saved):
     folder, _ = saved("wav2vec2")
     embedder = SpeechEmbedder(folder, device="cpu", pooling=None, max_steps=10)
     X = embedder.fit_transform(make_clips()).reshape(4, 10, 32)
@@ -116,7 +116,7 @@ def test_sequences_follow_the_clip(saved):
     assert not np.isnan(squeezed[2]).any()
 
 
-def test_long_clips_are_heard_in_windows(saved):
+def test_long_clips_are_encoded_in_windows(saved):
     folder, _ = saved("wavlm")
     clip = make_clips([2.5])[0]
     settings = {"device": "cpu", "statistics": ["mean"], "window_seconds": 1.0}
@@ -124,13 +124,13 @@ def test_long_clips_are_heard_in_windows(saved):
     np.testing.assert_allclose(X[0], X[1:].mean(axis=0), atol=0.01)
 
 
-def test_whisper_hears_thirty_seconds_at_most(saved):
+def test_whisper_window_limit(saved):
     folder, _ = saved("whisper")
     with pytest.raises(ValueError, match=r"'window_seconds' .* must be at most 30"):
         SpeechEmbedder(folder, window_seconds=40.0).fit([])
 
 
-def test_fit_loads_no_weights_and_pickles_carry_none(saved, monkeypatch):
+def test_fit_and_pickle_without_weights(saved, monkeypatch):
     folder, _ = saved("hubert")
     monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     embedder = SpeechEmbedder(folder, device="cpu").fit([])
@@ -142,7 +142,7 @@ def test_fit_loads_no_weights_and_pickles_carry_none(saved, monkeypatch):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(clips), X)
 
 
-def test_unfit_models_are_named(saved, tmp_path):
+def test_invalid_model_errors(saved, tmp_path):
     with pytest.raises(DataFormatError, match=r"SpeechEmbedder: the model folder .* not exist"):
         SpeechEmbedder(tmp_path / "none").fit([])
     with pytest.raises(DataFormatError, match="SpeechEmbedder cannot load the model"):

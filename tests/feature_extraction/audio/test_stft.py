@@ -1,4 +1,4 @@
-"""Magnitude spectrograms, beside librosa's."""
+"""STFT against librosa."""
 
 import warnings
 
@@ -24,7 +24,7 @@ SETTINGS = [
 
 
 def sweep(seconds=0.5, rate=RATE):
-    """A tone that rises and swells, with a little noise under it."""
+    """A rising, swelling tone with a little noise."""
     time = np.arange(int(seconds * rate)) / rate
     noise = np.random.default_rng(0).standard_normal(len(time))
     return ((0.1 + 0.5 * time) * np.sin(2 * np.pi * (200 + 900 * time) * time) + 0.01 * noise) / 2
@@ -38,7 +38,7 @@ def clips():
 
 
 def librosa_frames(clip, extractor, kept=slice(None)):
-    """The same by librosa: (frames, frequencies)."""
+    """Reference of librosa, (frames, frequencies)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
         spectra = librosa.stft(
@@ -66,12 +66,12 @@ def test_frames_equal_librosa(settings):
         expected = librosa_frames(clip, extractor)
         found, rest = found[: len(expected)], found[len(expected) :]
         assert found.shape == expected.shape
-        least = 1.0 if extractor.scale == "db" else 1e-3  # silence has no range
-        assert np.abs(found - expected).max() <= 1e-4 * max(np.ptp(expected), least)
+        minimum = 1.0 if extractor.scale == "db" else 1e-3  # silence has no range
+        assert np.abs(found - expected).max() <= 1e-4 * max(np.ptp(expected), minimum)
         assert np.isnan(rest).all()
 
 
-def test_decibels_are_also_those_of_amplitudes():
+def test_decibels_equal_amplitude_to_db():
     magnitudes = np.abs(librosa.stft(np.float32(sweep()), n_fft=512, hop_length=160))
     expected = librosa.amplitude_to_db(magnitudes, ref=np.max)
     found = sequence(STFT(scale="db", ref="max"), [sweep()], expected.shape[1])[0]
@@ -79,7 +79,7 @@ def test_decibels_are_also_those_of_amplitudes():
 
 
 @pytest.mark.parametrize("scale", ["magnitude", "db"])
-def test_a_band_of_frequencies(scale):
+def test_frequency_range(scale):
     extractor = STFT(scale=scale, fmin=300.0, fmax=1000.0)
     found = sequence(extractor, [sweep()], 51)[0]
     frequencies = librosa.fft_frequencies(sr=RATE, n_fft=512)
@@ -93,7 +93,7 @@ def test_a_band_of_frequencies(scale):
 
 
 @pytest.mark.parametrize(("rate", "n_fft"), [(16_000, 512), (22_050, 2048), (44_100, 882)])
-def test_edges_on_a_frequency_are_inside(rate, n_fft):
+def test_range_includes_its_edges(rate, n_fft):
     spacing = rate / n_fft
     for number in (3, 7, 49, 123):
         extractor = STFT(rate, n_fft=n_fft, fmin=number * spacing, fmax=(number + 2) * spacing)
@@ -102,7 +102,7 @@ def test_edges_on_a_frequency_are_inside(rate, n_fft):
         assert names.tolist() == [f"stft{number + i:0{width}}_max" for i in range(3)]
 
 
-def test_statistics_are_those_of_the_frames():
+def test_statistics_over_frames():
     statistics = ("p05", "mean", "std", "p50", "min", "max", "p95")
     extractor = STFT(scale="db", statistics=statistics)
     pooled = extractor.fit_transform(clips()).reshape(len(clips()), 257, 7)
@@ -130,14 +130,14 @@ def test_names():
     ]
 
 
-def test_silence_is_a_sound():
+def test_silence_is_finite():
     for scale, level in (("magnitude", 0), ("power", 0), ("db", -100)):
         for pooling in ("stats", None):
             extractor = STFT(scale=scale, pooling=pooling, statistics=["mean"], max_steps=6)
             np.testing.assert_allclose(extractor.fit_transform([np.zeros(8000)]), level, atol=1e-4)
 
 
-def test_steps_average_frames_and_padding_is_nan():
+def test_steps_average_frames_with_nan_padding():
     clip = sweep(0.333)
     frames = sequence(STFT(), [clip], 34)[0]
     steps = STFT(pooling=None, max_steps=6).fit_transform([clip, None]).reshape(2, 6, 257)
@@ -156,7 +156,7 @@ def test_steps_average_frames_and_padding_is_nan():
         STFT(scale="db", pooling=None, max_steps=12, long_clips="squeeze", top_db=None),
     ],
 )
-def test_company_order_and_batches_change_nothing(extractor):
+def test_features_independent_of_order_and_batches(extractor):
     rng = np.random.default_rng(0)
     cells = [*clips(), None, sweep(3.0), (sweep(1.0, 44_100), 44_100), clips()[6]]
     features = extractor.fit_transform(cells)
@@ -169,7 +169,7 @@ def test_company_order_and_batches_change_nothing(extractor):
         np.testing.assert_allclose(shuffled, features[order], rtol=1e-6, atol=1e-5)
 
 
-def test_the_users_arrays_are_only_read():
+def test_input_arrays_are_not_modified():
     samples = sweep().astype(np.float32)
     for array in (samples, samples[:, None], np.repeat(samples[:, None], 2, 1)):
         array = array.copy()
@@ -184,16 +184,16 @@ def test_the_users_arrays_are_only_read():
     [
         (STFT(fmin=500.0, fmax=400.0), r"STFT needs fmin < fmax <= sample_rate / 2"),
         (STFT(fmax=9000.0), r"got fmin=0.0, fmax=9000.0, sample_rate=16000"),
-        (STFT(fmin=10.0, fmax=20.0), r"STFT has no frequency from fmin=10.0 .* lie 31.25 Hz apart"),
+        (STFT(fmin=10.0, fmax=20.0), r"STFT has no frequency from fmin=10.0 .* are 31.25 Hz apart"),
         (STFT(statistics=["median"]), "'statistics' parameter of STFT must name"),
     ],
 )
-def test_contradicting_settings(extractor, message):
+def test_inconsistent_parameters(extractor, message):
     with pytest.raises(ValueError, match=message):
         extractor.fit([])
 
 
-def test_unusable_cells_are_named():
+def test_unusable_cell_error():
     cells = pd.Series([sweep(), np.array([0.0, np.nan])], index=["a", "b"], name="clip")
     with pytest.raises(CellError, match=r"^STFT: row 1 \(index 'b'\), column 'clip'.*NaN"):
         STFT().fit_transform(cells)

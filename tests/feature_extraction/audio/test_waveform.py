@@ -1,4 +1,4 @@
-"""Samples as a block: every form of sound, cut or padded to the seconds of the parameters."""
+"""Waveform: every kind of audio cell, truncated or padded to the block."""
 
 import io
 
@@ -26,7 +26,7 @@ def wav(samples, rate=RATE):
     return file.getvalue()
 
 
-def test_samples_are_kept_cut_from_the_start_and_padded():
+def test_samples_are_truncated_or_padded():
     short, long = tone(0.02), tone(0.1)
     X = Waveform(max_seconds=0.05).fit_transform([short, long, None])
     assert X.shape == (3, 800)
@@ -37,7 +37,7 @@ def test_samples_are_kept_cut_from_the_start_and_padded():
     assert np.isnan(X[2]).all()
 
 
-def test_every_form_of_a_sound_gives_the_same_samples(tmp_path):
+def test_all_cell_types_give_the_same_samples(tmp_path):
     samples = tone(0.04)
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
     stereo = np.column_stack([samples, samples])
@@ -55,7 +55,7 @@ def test_every_form_of_a_sound_gives_the_same_samples(tmp_path):
     np.testing.assert_allclose(X[0, :640], samples, atol=1e-6)
 
 
-def test_rates_are_brought_to_one():
+def test_audio_is_resampled():
     cell = (tone(0.1, 8_000), 8_000)
     X = Waveform(max_seconds=0.1).fit_transform([cell])
     expected = read_audio(cell, sample_rate=RATE, max_seconds=1)
@@ -64,7 +64,7 @@ def test_rates_are_brought_to_one():
     assert Waveform(8_000, max_seconds=0.1).fit_transform([cell]).shape == (1, 800)
 
 
-def test_the_block_is_a_sequence_of_one_column():
+def test_block_is_a_sequence_with_one_feature():
     table = pd.DataFrame({"clip": [tone(0.01), tone(0.02), None]})
     extractor = make_extractor(audio=("clip", Waveform(max_seconds=0.0201)))
     X = extractor.fit_transform(table)
@@ -75,17 +75,17 @@ def test_the_block_is_a_sequence_of_one_column():
     assert values.present.tolist() == [True, True, False]
 
 
-def test_columns_depend_on_parameters_alone():
+def test_columns_depend_only_on_parameters():
     names = Waveform().fit([]).get_feature_names_out()
     assert len(names) == 64_000
     assert names[[0, -1]].tolist() == ["sample@00000", "sample@63999"]
     assert Waveform(max_seconds=1e-9).fit_transform([tone(0.01)]).shape == (1, 1)
 
 
-def test_what_is_refused():
+def test_invalid_input():
     with pytest.raises(ValueError, match=r"'max_seconds' parameter of Waveform .* Got 0 instead"):
         Waveform(max_seconds=0).fit([])
-    with pytest.raises(CellError, match=r"Waveform: row 0, .* more than the 600 s that are read"):
+    with pytest.raises(CellError, match=r"Waveform: row 0, .* longer than 600 s"):
         Waveform(1000, max_seconds=0.1).fit_transform([np.zeros(700_000)])
     with pytest.raises(CellError, match="Waveform: row 1"):
         Waveform(1000, max_seconds=0.1).fit_transform([np.zeros(9), "no.wav"])

@@ -1,4 +1,4 @@
-"""Tiny vision models with random weights, and pictures, for all tests of pictures."""
+"""Tiny vision models with random weights, and photos."""
 
 import json
 import warnings
@@ -26,7 +26,7 @@ CROP = {"size": {"shortest_edge": 40}, "crop_size": {"height": 32, "width": 32}}
 
 @pytest.fixture(scope="session")
 def model_configs():
-    """Name -> (class, config, what preprocessor_config.json says)."""
+    """Name -> (class, config, content of preprocessor_config.json)."""
     t = transformers
     vit = t.ViTConfig(**TOWER)
     clip = t.CLIPConfig(vision_config=TOWER, text_config=TEXT_TOWER, projection_dim=12)
@@ -37,39 +37,39 @@ def model_configs():
         embed_dim=8, depths=[1, 1], num_heads=[1, 2], image_size=32, patch_size=4, window_size=4
     )
     registers = t.Dinov2WithRegistersConfig(**TOWER, num_register_tokens=2)
-    vit_notes = {"feature_extractor_type": "ViTFeatureExtractor", "size": 32}  # as old ones say
-    clip_notes = {"image_processor_type": "CLIPImageProcessor", **CROP}
-    convnext_notes = {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.875}
-    convnext_notes["size"] = {"shortest_edge": 32}
-    dino_notes = {"image_processor_type": "BitImageProcessor", **CROP}
-    siglip_notes = {"image_processor_type": "SiglipImageProcessor", **SQUARE}
+    vit_processor = {"feature_extractor_type": "ViTFeatureExtractor", "size": 32}  # old format
+    clip_processor = {"image_processor_type": "CLIPImageProcessor", **CROP}
+    convnext_processor = {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.875}
+    convnext_processor["size"] = {"shortest_edge": 32}
+    dino_processor = {"image_processor_type": "BitImageProcessor", **CROP}
+    siglip_processor = {"image_processor_type": "SiglipImageProcessor", **SQUARE}
     return {
-        "vit": (t.ViTModel, vit, vit_notes),
-        "classifier": (t.ViTForImageClassification, vit, vit_notes),
-        "mae": (t.ViTMAEModel, t.ViTMAEConfig(**TOWER), vit_notes),
-        "clip": (t.CLIPModel, clip, clip_notes),
+        "vit": (t.ViTModel, vit, vit_processor),
+        "classifier": (t.ViTForImageClassification, vit, vit_processor),
+        "mae": (t.ViTMAEModel, t.ViTMAEConfig(**TOWER), vit_processor),
+        "clip": (t.CLIPModel, clip, clip_processor),
         "tower": (
             t.CLIPVisionModelWithProjection,
             t.CLIPVisionConfig(**TOWER, projection_dim=12),
-            clip_notes,
+            clip_processor,
         ),
-        "siglip": (t.SiglipModel, siglip, siglip_notes),
-        "dinov2": (t.Dinov2WithRegistersModel, registers, dino_notes),
-        "swin": (t.SwinModel, swin, vit_notes),
-        "resnet": (t.ResNetModel, resnet, convnext_notes),
-        "convnext": (t.ConvNextModel, convnext, convnext_notes),
+        "siglip": (t.SiglipModel, siglip, siglip_processor),
+        "dinov2": (t.Dinov2WithRegistersModel, registers, dino_processor),
+        "swin": (t.SwinModel, swin, vit_processor),
+        "resnet": (t.ResNetModel, resnet, convnext_processor),
+        "convnext": (t.ConvNextModel, convnext, convnext_processor),
     }
 
 
 @pytest.fixture(scope="session")
 def folders(model_configs, tmp_path_factory):
-    """A folder of each model, saved by the library itself."""
+    """Folder with one subfolder per model, saved by transformers."""
     root = tmp_path_factory.mktemp("models")
     with torch.random.fork_rng(), loading.quiet(), warnings.catch_warnings():
         torch.manual_seed(0)
-        for name, (kind, config, notes) in model_configs.items():
+        for name, (kind, config, processor) in model_configs.items():
             kind(config).save_pretrained(root / name)
-            (root / name / "preprocessor_config.json").write_text(json.dumps(notes))
+            (root / name / "preprocessor_config.json").write_text(json.dumps(processor))
     return root
 
 

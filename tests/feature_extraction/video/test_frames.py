@@ -1,4 +1,4 @@
-"""Frames at chosen times through picture extractors."""
+"""VideoFrames: frame sampling, pooling and invalid videos."""
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import CellTransformer, media
 from sklearn_mmsent.feature_extraction.image import Pixels
 
-GRAY = Pixels(size=(1, 1), color="gray")  # of a clip from write_clip: how bright a frame is
+GRAY = Pixels(size=(1, 1), color="gray")  # brightness of the frames of write_clip
 
 
-class Bright(CellTransformer):
-    """Pass on bright pictures only."""
+class KeepBright(CellTransformer):
+    """Keep only bright images."""
 
     def __init__(self, on_error="raise"):
         self.on_error = on_error
@@ -33,7 +33,7 @@ def levels(cell, **settings):
 @pytest.mark.parametrize(
     ("kind", "codec"), [("mp4", "mpeg4"), ("mkv", "libx264"), ("webm", "libvpx"), ("avi", "mpeg4")]
 )
-def test_frames_are_those_on_the_screen(kind, codec, tmp_path, write_clip):
+def test_sampling_times(kind, codec, tmp_path, write_clip):
     path = write_clip(tmp_path / f"fade.{kind}", video=codec, audio=None)
     truth = np.linspace(0, 1, 10)
     for cell in (path, str(path), path.read_bytes()):
@@ -67,7 +67,7 @@ def test_arrays_and_files_agree(tmp_path, write_clip):
     np.testing.assert_array_equal(levels(frames), levels((frames, 10)))
 
 
-def test_statistics_are_those_of_the_frames(tmp_path, write_clip):
+def test_statistics_over_frames(tmp_path, write_clip):
     path = write_clip(tmp_path / "fade.mp4", audio=None)
     steps = levels(path)[:10].astype(float)
     pooled = levels(path, pooling="stats", statistics=["mean", "std", "min", "max", "p25"])
@@ -75,7 +75,7 @@ def test_statistics_are_those_of_the_frames(tmp_path, write_clip):
     np.testing.assert_allclose(pooled, truth, atol=1e-6)
 
 
-def test_one_column_feeds_two_modalities(tmp_path, write_clip):
+def test_one_column_for_two_modalities(tmp_path, write_clip):
     paths = [write_clip(tmp_path / f"{i}.mp4", pitch=300 * (i + 1)) for i in range(2)]
     extract = make_extractor(
         face=("clip", VideoFrames(ColorTexture(size=(16, 16)), pooling=None, max_steps=3)),
@@ -89,11 +89,11 @@ def test_one_column_feeds_two_modalities(tmp_path, write_clip):
     assert X.iloc[2].isna().all()
 
 
-def test_frames_of_which_nothing_is_left_are_left_out(tmp_path, write_clip):
+def test_missing_frames_are_dropped(tmp_path, write_clip):
     path = write_clip(tmp_path / "fade.mp4", audio=None)
     dark = np.zeros((3, 8, 8, 3), dtype=np.uint8)
     frames = VideoFrames(
-        make_pipeline(Bright(), GRAY),
+        make_pipeline(KeepBright(), GRAY),
         frames_per_second=10,
         pooling=None,
         max_steps=8,
@@ -107,7 +107,7 @@ def test_frames_of_which_nothing_is_left_are_left_out(tmp_path, write_clip):
     assert np.isnan(X[0][len(bright) :]).all()
 
 
-def test_phones_videos_stand_upright(tmp_path, write_clip):
+def test_rotation_metadata_is_applied(tmp_path, write_clip):
     data = bytearray(write_clip(tmp_path / "phone.mp4", audio=None, size=(32, 64)).read_bytes())
     # the display matrix of the track header, 16.16 fixed point: a quarter turn
     start = data.index(b"tkhd") + 4 + 40
@@ -117,13 +117,13 @@ def test_phones_videos_stand_upright(tmp_path, write_clip):
     assert next(iter(extractor._frames(bytes(data)))).shape == (64, 32, 3)
 
 
-def test_sound_without_video_is_named(tmp_path, write_clip):
+def test_audio_without_video_error(tmp_path, write_clip):
     path = write_clip(tmp_path / "clip.m4a", video=None, format="ipod")
     with pytest.raises(CellError, match=r"row 0.*it holds no video \(mov.*: sound without video"):
         levels(path)
 
 
-def test_unusable_cells_are_named(tmp_path, write_clip):
+def test_unusable_cell_errors(tmp_path, write_clip):
     path = write_clip(tmp_path / "clip.mp4", audio=None)
     cases = {
         b"\x89PNG\r\n\x1a\n" + bytes(64): "no sound or video .* PNG picture",
@@ -148,7 +148,7 @@ def test_unusable_cells_are_named(tmp_path, write_clip):
     assert np.isnan(X[1:]).all()
 
 
-def test_truncated_videos_are_named(tmp_path, write_clip):
+def test_truncated_video_error(tmp_path, write_clip):
     data = write_clip(tmp_path / "clip.mkv", audio=None, seconds=3, size=(240, 320)).read_bytes()
     with pytest.raises(CellError, match="truncated"):
         levels(data[: len(data) // 2], max_steps=60)
@@ -157,13 +157,16 @@ def test_truncated_videos_are_named(tmp_path, write_clip):
 @pytest.mark.parametrize(
     ("extractor", "message"),
     [
-        (TfidfEmbedder(), "learns nothing from its training rows"),
+        (TfidfEmbedder(), "learns nothing from the training rows"),
         (make_pipeline(GRAY, GRAY), "a pipeline of cell transformers and an extractor"),
-        (make_pipeline(Bright(), Bright()), "a pipeline of cell transformers and an extractor"),
-        (make_pipeline(Bright(on_error="missing"), GRAY), "disagree .* Bright.*Pixels"),
+        (
+            make_pipeline(KeepBright(), KeepBright()),
+            "a pipeline of cell transformers and an extractor",
+        ),
+        (make_pipeline(KeepBright(on_error="missing"), GRAY), "disagree .* KeepBright.*Pixels"),
     ],
 )
-def test_unfit_extractors_are_refused(extractor, message):
+def test_invalid_extractors(extractor, message):
     with pytest.raises(ValueError, match=message):
         VideoFrames(extractor).fit([])
     with pytest.raises(ValueError, match="'statistics' parameter of VideoFrames"):

@@ -1,1 +1,1 @@
-"""Acoustic functionals of the voice: the 88 features of eGeMAPS."""
+"""Acoustic functionals: the 88 parameters of eGeMAPS."""

@@ -1,22 +1,22 @@
-"""Acoustic functionals of the voice, in the spirit of the eGeMAPS set."""
+"""Acoustic functionals after the eGeMAPS set."""
 
 from numbers import Integral, Real
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sklearn_mmsent.blocks import part_names, statistic_names
+from sklearn_mmsent.blocks import segment_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.audio.egemaps import formants, functionals, timbre, voice
-from sklearn_mmsent.feature_extraction.audio.egemaps.periods import jitter_and_shimmer
+from sklearn_mmsent.feature_extraction.audio.egemaps import formants, functionals, pitch, spectrum
+from sklearn_mmsent.feature_extraction.audio.egemaps.jitter_shimmer import jitter_and_shimmer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.utils._sklearn import Interval
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds
 _REFERENCE_HZ = 27.5
-_SOFTEST = 1e-3  # loudness that counts as silence
+_MIN_LOUDNESS = 1e-3  # limit for the logarithm
 _CHUNK_FRAMES = 2048  # computed at a time
-_GROUP_FRAMES = 1 << 14  # whose spectra are held, if clips are not longer by themselves
+_GROUP_FRAMES = 1 << 14  # frames whose spectra are held in memory
 
 _VOICE = (
     *("jitterLocal", "shimmerLocaldB", "HNRdBACF", "logRelF0-H1-H2", "logRelF0-H1-A3"),
@@ -32,16 +32,16 @@ _TIMES = (
     *("MeanUnvoicedSegmentLength", "StddevUnvoicedSegmentLength"),
 )
 _MELODY = ("F0semitoneFrom27.5Hz_sma3nz", "HNRdBACF", "logLoudness_sma3")
-_SHAPES = timbre.NAMES[1:]  # without loudness
+_SHAPES = spectrum.NAMES[1:]  # without loudness
 _FLUX_AND_CEPSTRUM = _SHAPES[4:]
 
 
 def _variant(name, letters):
-    """Put V or UV where eGeMAPS has it: slopeV0-500, mfcc1V."""
+    """Insert V or UV where eGeMAPS does: slopeV0-500, mfcc1V."""
     return name.replace("slope", f"slope{letters}") if "slope" in name else name + letters
 
 
-def _names(n_parts):
+def _names(n_segments):
     names = [f"F0semitoneFrom27.5Hz_sma3nz_{kind}" for kind in _CONTOUR]
     names += [f"loudness_sma3_{kind}" for kind in _CONTOUR]
     both = ("amean", "stddevNorm")
@@ -50,50 +50,50 @@ def _names(n_parts):
     names += [f"{_variant(name, 'V')}_sma3nz_{kind}" for name in _SHAPES for kind in both]
     names += [f"{_variant(name, 'UV')}_sma3nz_amean" for name in _SHAPES[:5]]
     names += [*_TIMES, "equivalentSoundLevel_dBp"]
-    if n_parts:
-        names += statistic_names(part_names(_MELODY, n_parts), ("amean", "stddev"))
+    if n_segments:
+        names += statistic_names(segment_names(_MELODY, n_segments), ("amean", "stddev"))
         names.append("logDurationSec")
     return names
 
 
 class AcousticFunctionals(BaseExtractor):
-    """Eighty-eight numbers that describe a voice: pitch, loudness, roughness, timbre, rhythm.
+    """Acoustic functionals of the voice: 88 statistics of pitch, loudness, voice quality, timbre.
 
-    The parameters of the extended Geneva minimalistic set (eGeMAPS) [1]_, which voice research
-    agreed on because each of them has a meaning in speech production or perception. Written anew
-    from the paper and freely licensed. `MFCC` and `LogMel` hear more of the sound's detail and
-    less of what the voice does.
+    The parameters of the extended Geneva Minimalistic Acoustic Parameter Set (eGeMAPS) [1]_, the
+    standard set of interpretable features in affective speech research, reimplemented from the
+    paper under a free licence. `MFCC` and `LogMel` describe the spectrum in more detail but not
+    pitch or voice quality.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz that every sound is brought to, and the rate of arrays that come without one.
-        At least 11000, so that formants fit in, and at most 192000.
+        Sampling rate in Hz, from 11000 (to cover the formants) to 192000. Audio is resampled to
+        it; arrays without a rate are assumed to have it.
 
     f0_min : float, default=55.0
-        Lowest pitch in Hz; at least 40, of which a window holds little more than two periods.
+        Lowest pitch in Hz, at least 40 so that a window spans two periods.
 
     f0_max : float, default=1000.0
-        Highest pitch in Hz, at least twice `f0_min` and at most an eighth of `sample_rate`.
+        Highest pitch in Hz, at least ``2 * f0_min`` and at most ``sample_rate / 8``.
 
-    parts : int, default=0
-        Parts of equal length that a clip is cut into to tell the melody, the rhythm and the
-        stresses of what is said: mean and deviation of pitch, harmonics-to-noise ratio and
-        loudness in each of them, and the clip's length, are added. Sounds should have no silence
-        around them, which `AudioCleaner` cuts off. 0 adds nothing.
+    n_segments : int, default=0
+        Number of segments of equal length in which to also compute mean and standard deviation
+        of pitch, harmonics-to-noise ratio and loudness, to capture intonation and stress over
+        time; the duration of the clip is added too. Trim silence first, for example with
+        `AudioCleaner`. 0 adds nothing.
 
     max_seconds : float, default=600.0
-        Longest sound that is read, in seconds; a longer one is an error and not cut silently.
+        Maximum duration in seconds; a longer clip is an error and never silently truncated.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that cannot be used: raise a `CellError`, or count it as missing and warn
-        once with the number.
+        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
+        warn once with the count.
 
     batch_size : int, default=32
-        Sounds that are held in memory at a time, and whose pitch is tracked side by side.
+        Number of clips loaded at a time; their pitch is tracked in one batch.
 
     n_jobs : int or None, default=None
-        Processes that work on batches at the same time; None means one.
+        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -101,48 +101,47 @@ class AcousticFunctionals(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Number of columns, 88, and with `parts` six for each part and one more.
+        Number of output columns: 88, plus ``6 * n_segments + 1`` if `n_segments` is not 0.
 
     See Also
     --------
-    MFCC : Timbre in more detail, also as a sequence; nothing about pitch.
-    LogMel : Bands for encoders that learn by themselves what matters.
+    MFCC : Timbre in more detail, also as a sequence; no pitch.
+    LogMel : Mel bands, for encoders that learn their own features.
 
     Notes
     -----
-    What a cell may be, and how it is read, stands in the notes of `LogMel`.
+    See the Notes of `LogMel` for supported audio cells.
 
-    Every 10 ms a window of 60 ms (bell-shaped, standard deviation 0.4 of its half length) gives
-    pitch, harmonics-to-noise ratio and harmonics, and one of 20 ms (Hamming) that begins with it
-    gives loudness, spectrum and formants. A clip shorter than 60 ms counts as followed by
-    silence. Names end in `_sma3` (means over three frames) or `_sma3nz` (over those of three
-    frames in which the voice has a pitch), and in the functional:
+    Every 10 ms, pitch, harmonics-to-noise ratio and harmonics are computed from a window of 60 ms
+    (Gaussian, standard deviation 0.4 of its half length); loudness, spectrum and formants from one
+    of 20 ms (Hamming) with the same start. Clips shorter than 60 ms are padded with silence. The
+    suffix `_sma3` denotes a moving average over three frames, `_sma3nz` one over voiced frames
+    only. It is followed by the functional.
 
     - F0semitoneFrom27.5Hz: pitch by subharmonic summation [2]_ and dynamic programming.
-      loudness: sum of 26 bands weighted and compressed as by the ear. Of both: mean,
-      coefficient of variation (stddevNorm), percentiles and their range, mean and deviation of
-      slopes between the points where they turn by more than a tenth of their range (per second).
-    - jitterLocal, shimmerLocaldB: differences of neighbouring periods in length (relative) and
-      height (dB). HNRdBACF: harmonics-to-noise ratio in dB, from the autocorrelation.
-    - logRelF0-H1-H2, logRelF0-H1-A3: the first harmonic over the second, and over the highest
-      around the third formant, in dB. As in openSMILE, harmonics count from 0, the pitch itself.
-    - F1, F2, F3: frequency and bandwidth in Hz of the formants, by linear prediction, and the
-      harmonic at them relative to the pitch's, in dB, -201 dB in frames without pitch.
-    - alphaRatio (1-5 kHz over 50-1000 Hz) and hammarbergIndex (peak up to 2 kHz over that of
-      2-5 kHz) in dB, slopes of the spectrum in dB per Hz, spectralFlux, mfcc1 to mfcc4: in
-      frames with pitch (V), without (UV), or all.
-    - loudness peaks and voiced segments per second, lengths of voiced and unvoiced segments in
+      loudness: sum of 26 perceptually weighted and compressed bands. For both: mean, coefficient
+      of variation (stddevNorm), percentiles and their range, mean and standard deviation of the
+      slopes (per second) between turning points of more than a tenth of the range.
+    - jitterLocal, shimmerLocaldB: differences of consecutive periods in length (relative) and
+      amplitude (dB). HNRdBACF: harmonics-to-noise ratio in dB, from the autocorrelation.
+    - logRelF0-H1-H2, logRelF0-H1-A3: level of the first harmonic relative to the second, and to
+      the highest near the third formant, in dB. As in openSMILE, harmonic 0 is the fundamental.
+    - F1, F2, F3: frequency and bandwidth of the formants in Hz, by linear prediction, and the
+      level of the harmonic at them relative to the fundamental, in dB; -201 dB in unvoiced frames.
+    - alphaRatio (1-5 kHz over 50-1000 Hz) and hammarbergIndex (peak below 2 kHz over peak in
+      2-5 kHz) in dB, spectral slopes in dB per Hz, spectralFlux, mfcc1 to mfcc4: in voiced frames
+      (V), unvoiced frames (UV), or all frames.
+    - Loudness peaks and voiced segments per second, durations of voiced and unvoiced segments in
       seconds, equivalent sound level in dB relative to full scale.
-    - With `parts`, mean and deviation in each of pitch (over frames without one a straight line
-      runs from neighbour to neighbour), HNRdBACF (0 there) and the logarithm of loudness; and
-      logDurationSec, the logarithm of the clip's seconds.
+    - With `n_segments`, mean and standard deviation of pitch (interpolated over unvoiced frames),
+      HNRdBACF (0 in unvoiced frames) and log loudness in each segment; logDurationSec, the
+      logarithm of the duration in seconds.
 
-    What is undefined is NaN, an ordinary missing value that estimators here fill with the mean:
-    what rests on frames with pitch where there are none, such as in silence, and what rests on
-    frames without pitch where all have one. How close the numbers come to those of openSMILE is
-    measured in ``benchmarks/extraction.py``. Loudness has another unit; slopes of the spectrum are
-    those of the fitted line and do not change with the recording's level. All but
-    loudness, its slopes, the flux and the sound level are independent of that level.
+    Undefined features are NaN, an ordinary missing value: those of voiced frames in clips without
+    any, such as silence, and those of unvoiced frames in fully voiced clips. Agreement with
+    openSMILE is measured in ``benchmarks/extraction.py``. Loudness has a different unit; spectral
+    slopes are those of the regression line. All features but loudness, its slopes, spectral flux
+    and sound level are independent of the recording level.
 
     References
     ----------
@@ -168,7 +167,7 @@ class AcousticFunctionals(BaseExtractor):
         "sample_rate": [Interval(Integral, 11_000, 192_000, closed="both")],
         "f0_min": [Interval(Real, 40, None, closed="left")],
         "f0_max": [Interval(Real, 0, None, closed="neither")],
-        "parts": [Interval(Integral, 0, None, closed="left")],
+        "n_segments": [Interval(Integral, 0, None, closed="left")],
         "max_seconds": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -178,7 +177,7 @@ class AcousticFunctionals(BaseExtractor):
         *,
         f0_min=55.0,
         f0_max=1000.0,
-        parts=0,
+        n_segments=0,
         max_seconds=600.0,
         on_error="raise",
         batch_size=32,
@@ -187,7 +186,7 @@ class AcousticFunctionals(BaseExtractor):
         self.sample_rate = sample_rate
         self.f0_min = f0_min
         self.f0_max = f0_max
-        self.parts = parts
+        self.n_segments = n_segments
         self.max_seconds = max_seconds
         self.on_error = on_error
         self.batch_size = batch_size
@@ -205,34 +204,34 @@ class AcousticFunctionals(BaseExtractor):
         return np.concatenate([self._describe(loaded[group]) for group in self._groups(loaded)])
 
     def _groups(self, loaded):
-        """Cut a batch where the spectra of its clips would fill the memory."""
+        """Split a batch so that the spectra of its clips fit into memory."""
         frames = np.cumsum([len(samples) for samples in loaded]) // self._n_samples(_HOP)
         edges = np.flatnonzero(np.diff(frames // _GROUP_FRAMES)) + 1
         starts, stops = [0, *edges.tolist()], [*edges.tolist(), len(loaded)]
         return [slice(*edge) for edge in zip(starts, stops, strict=True)]
 
     def _describe(self, loaded):
-        """Turn clips into rows of features."""
-        heard = [self._listen(samples) for samples in loaded]
-        pitches, scores, correlations, energies, magnitudes = zip(*heard, strict=True)
-        paths = voice.track(pitches, scores, energies)
+        """Convert clips to rows of features."""
+        tracked = [self._pitch_candidates(samples) for samples in loaded]
+        pitches, scores, correlations, energies, magnitudes = zip(*tracked, strict=True)
+        paths = pitch.track(pitches, scores, energies)
         f0 = [_along(*clip) for clip in zip(paths, pitches, strict=True)]  # 0 where unvoiced
         correlations = [_along(*clip) for clip in zip(paths, correlations, strict=True)]
-        unsteadiness = jitter_and_shimmer(
+        perturbation = jitter_and_shimmer(
             loaded,
             f0,
             sample_rate=self.sample_rate,
             n_samples=self._n_samples(_LONG),
             hop_length=self._n_samples(_HOP),
         )
-        clips = zip(loaded, f0, correlations, magnitudes, unsteadiness, strict=True)
+        clips = zip(loaded, f0, correlations, magnitudes, perturbation, strict=True)
         return np.array([self._summarize(*clip) for clip in clips])
 
-    def _listen(self, samples):
-        """Find the pitch candidates of all frames of a clip."""
+    def _pitch_candidates(self, samples):
+        """Return the pitch candidates of all frames of a clip, as `pitch.candidates` does."""
         frames = self._frames(samples, _LONG)
-        heard = [
-            voice.candidates(
+        found = [
+            pitch.candidates(
                 frames[chunk],
                 sample_rate=self.sample_rate,
                 f0_min=self.f0_min,
@@ -240,10 +239,10 @@ class AcousticFunctionals(BaseExtractor):
             )
             for chunk in _chunks(len(frames))
         ]
-        return [np.concatenate(parts) for parts in zip(*heard, strict=True)]
+        return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
 
     def _frames(self, samples, seconds):
-        """Cut a clip into a view of windows (T, n_samples); as many of each length."""
+        """Return a view of a clip as windows (T, n_samples), with the same T for any duration."""
         longest, hop = self._n_samples(_LONG), self._n_samples(_HOP)
         if len(samples) < longest:
             samples = np.pad(samples, (0, longest - len(samples)))
@@ -253,17 +252,17 @@ class AcousticFunctionals(BaseExtractor):
     def _n_samples(self, seconds):
         return round(seconds * self.sample_rate)
 
-    def _summarize(self, samples, f0, correlation, magnitude, unsteadiness):
-        """Turn a clip and what is known of its periods, frame by frame, into its features."""
+    def _summarize(self, samples, f0, correlation, magnitude, perturbation):
+        """Convert a clip and its pitch contour to features."""
         voiced = f0 > 0
         semitones = np.where(voiced, 12 * np.log2(np.where(voiced, f0, 1) / _REFERENCE_HZ), 0)
         semitones = functionals.smooth_nonzero(semitones)
         shape = self._shape(samples)
         loudness, shape = shape[:, 0], shape[:, 1:]
-        hnr = np.where(voiced, voice.harmonics_to_noise(correlation), 0)
+        hnr = np.where(voiced, pitch.harmonics_to_noise(correlation), 0)
         described = [
             *shape.T[4:],
-            *self._voice(samples, f0, magnitude, unsteadiness, hnr),
+            *self._voice(samples, f0, magnitude, perturbation, hnr),
             *shape[voiced].T,
         ]
         return [
@@ -274,29 +273,29 @@ class AcousticFunctionals(BaseExtractor):
             functionals.peaks_per_second(loudness, _HOP),
             *functionals.segments(voiced, _HOP),
             functionals.sound_level(samples),
-            *self._melody(samples, semitones, hnr, loudness),
+            *self._segment_means(samples, semitones, hnr, loudness),
         ]
 
-    def _melody(self, samples, semitones, hnr, loudness):
-        """Follow the voice through the parts of a clip."""
-        if not self.parts:
+    def _segment_means(self, samples, semitones, hnr, loudness):
+        """Return pitch, harmonics-to-noise ratio and loudness per segment, and log duration."""
+        if not self.n_segments:
             return []
-        loudness = np.log(np.maximum(loudness, _SOFTEST))
-        curves = np.column_stack([functionals.bridge(semitones), hnr, loudness])
-        length = np.log(len(samples) / self.sample_rate)
-        return [*functionals.of_parts(curves, self.parts), length]
+        loudness = np.log(np.maximum(loudness, _MIN_LOUDNESS))
+        contours = np.column_stack([functionals.interpolate_zeros(semitones), hnr, loudness])
+        duration = np.log(len(samples) / self.sample_rate)
+        return [*functionals.segment_moments(contours, self.n_segments), duration]
 
     def _shape(self, samples):
-        """Give loudness and the shape of the spectrum, smoothed, (T, 10)."""
+        """Return smoothed loudness and spectral shape, (T, 10)."""
         frames = self._frames(samples, _SHORT)
         parts = [
-            timbre.describe(frames, chunk, sample_rate=self.sample_rate)
+            spectrum.describe(frames, chunk, sample_rate=self.sample_rate)
             for chunk in _chunks(len(frames))
         ]
         return functionals.smooth(np.concatenate(parts))
 
-    def _voice(self, samples, f0, magnitude, unsteadiness, hnr):
-        """Give the values of each descriptor in `_VOICE` in the frames where it is defined."""
+    def _voice(self, samples, f0, magnitude, perturbation, hnr):
+        """Return the values of each descriptor in `_VOICE` over the frames that define it."""
         tract = np.zeros((len(f0), 11))
         tract[:, 4::3] = formants.FLOOR_DB
         frames = self._frames(samples, _SHORT)
@@ -304,18 +303,18 @@ class AcousticFunctionals(BaseExtractor):
         for chunk in _chunks(len(voiced)):
             rows = voiced[chunk]
             tract[rows] = self._tract(frames[rows], magnitude[rows], f0[rows])
-        described = np.column_stack([unsteadiness, hnr, tract])
+        described = np.column_stack([perturbation, hnr, tract])
         smoothed = functionals.smooth_nonzero(described)
         smoothed[:, 7::3] = functionals.smooth(described[:, 7::3])
         return [values[values != 0] if len(voiced) else values[:0] for values in smoothed.T]
 
     def _tract(self, frames, magnitude, f0):
-        """Describe harmonics and formants of voiced frames, (frames, 11)."""
+        """Return harmonics and formants of voiced frames, (frames, 11)."""
         rate = self.sample_rate
         frequency, bandwidth = formants.formants(frames, sample_rate=rate)
         relations, amplitude = formants.harmonics(magnitude, f0, frequency, sample_rate=rate)
-        of_formants = np.stack([frequency, bandwidth, amplitude], axis=2)  # (frames, 3, 3)
-        return np.column_stack([relations, of_formants.reshape(len(f0), 9)])
+        by_formant = np.stack([frequency, bandwidth, amplitude], axis=2)  # (frames, 3, 3)
+        return np.column_stack([relations, by_formant.reshape(len(f0), 9)])
 
     def _feature_names(self):
         if not 2 * self.f0_min <= self.f0_max <= self.sample_rate / 8:
@@ -323,11 +322,11 @@ class AcousticFunctionals(BaseExtractor):
                 "AcousticFunctionals needs 2 * f0_min <= f0_max <= sample_rate / 8 (Hz); got "
                 f"f0_min={self.f0_min}, f0_max={self.f0_max}, sample_rate={self.sample_rate}."
             )
-        return _names(self.parts)
+        return _names(self.n_segments)
 
 
 def _along(path, values):
-    """Take the values (T, Q) of the chosen candidates; 0 where the path is unvoiced."""
+    """Return the values (T, Q) of the chosen candidates; 0 in unvoiced frames."""
     inside = np.minimum(path, values.shape[1] - 1)
     chosen = np.take_along_axis(values, inside[:, None], axis=1)[:, 0]
     return np.where(path < values.shape[1], chosen, 0)

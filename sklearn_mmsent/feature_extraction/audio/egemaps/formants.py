@@ -1,8 +1,8 @@
-"""The resonances of the vocal tract, and how strong the harmonics are at them.
+"""Formants and the level of the harmonics at them.
 
 Shapes: T frames of a clip, P order of the prediction, H harmonics, 3 formants.
 
-A frame is predicted linearly from its past [1]_; the roots of the predictor are resonances.
+Formants are the roots of a linear predictor [1]_ of each frame.
 
 .. [1] B. Atal and S. Hanauer, "Speech analysis and synthesis by linear prediction of the speech
    wave", JASA 50(2), 1971.
@@ -12,27 +12,27 @@ import numpy as np
 from scipy.fft import irfft, rfft
 
 _ORDER = 9
-_HIGHEST_HZ = 5000.0  # a vocal tract has four or five formants below
+_HIGHEST_HZ = 5000.0  # the vocal tract has four or five formants below
 _PRE_EMPHASIS = 0.97
-_EDGE_HZ = 50.0  # roots nearer to the ends are the tilt of the spectrum and no resonance
-_NEAR = 0.2  # harmonics belong to a formant within this share of its frequency
-FLOOR_DB = -201.0  # as eGeMAPS has it, where there is nothing to compare
+_EDGE_HZ = 50.0  # roots nearer to the ends describe spectral tilt, not a resonance
+_NEAR = 0.2  # harmonics within this fraction of a formant frequency belong to the formant
+FLOOR_DB = -201.0  # undefined levels, as in eGeMAPS
 
 
 def formants(frames, *, sample_rate):
-    """Frequencies and bandwidths of the three lowest formants.
+    """Estimate frequencies and bandwidths of the three lowest formants.
 
     Parameters
     ----------
     frames : ndarray of shape (T, n_samples), float32
-        Windows of one clip, as they were cut.
+        Windows of one clip, without a window function.
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
 
     Returns
     -------
     frequency, bandwidth : ndarray of shape (T, 3)
-        In Hz; 0 for a formant that was not found.
+        In Hz; 0 for formants that were not found.
     """
     n_samples = frames.shape[1]
     n_fft = 1 << (n_samples + _ORDER).bit_length()
@@ -43,7 +43,7 @@ def formants(frames, *, sample_rate):
     highest = min(_HIGHEST_HZ, sample_rate / 2)
     n_bins = int(highest * n_fft / sample_rate) + 1
     power = (spectrum.real**2 + spectrum.imag**2)[:, :n_bins].astype(float)
-    # leaving the upper frequencies out is as good as sampling at a lower rate
+    # dropping the upper frequencies is equivalent to resampling to a lower rate
     rate = 2 * (n_bins - 1) * sample_rate / n_fft
     roots = _roots(_predictor(irfft(power)[:, : _ORDER + 1]))
     frequency = np.angle(roots) * rate / (2 * np.pi)
@@ -58,7 +58,7 @@ def formants(frames, *, sample_rate):
 
 
 def _predictor(correlation):
-    """Levinson's recursion: (T, P + 1) autocorrelations to (T, P + 1) coefficients."""
+    """Solve by Levinson recursion: (T, P + 1) autocorrelations to (T, P + 1) coefficients."""
     n_frames, size = correlation.shape
     coefficients = np.zeros((n_frames, size))
     coefficients[:, 0] = 1
@@ -82,7 +82,7 @@ def _roots(coefficients):
 
 
 def harmonics(magnitude, f0, frequency, *, sample_rate):
-    """How the harmonics compare with each other.
+    """Compare the levels of harmonics.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ def harmonics(magnitude, f0, frequency, *, sample_rate):
     frequency : ndarray of shape (T, 3)
         Formants in Hz.
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
 
     Returns
     -------
     relations : ndarray of shape (T, 2)
-        The first harmonic above the pitch over the second, and over the highest around the
+        First harmonic above the fundamental relative to the second, and to the highest near the
         third formant, in dB.
     amplitude : ndarray of shape (T, 3)
-        Highest harmonic around each formant over the one at the pitch, in dB.
+        Highest harmonic near each formant relative to the fundamental, in dB.
     """
     last_bin = magnitude.shape[1] - 1
     per_bin = sample_rate / 2 / last_bin
@@ -118,7 +118,7 @@ def harmonics(magnitude, f0, frequency, *, sample_rate):
     amplitude = np.empty(frequency.shape)
     for i, formant in enumerate(frequency.T):
         distance = np.abs(multiples - formant[:, None])
-        # at least the nearest harmonic, however high the voice
+        # at least the nearest harmonic, even for a high voice
         reach = np.maximum(_NEAR * formant, distance.min(axis=1))
         amplitude[:, i] = np.where(distance <= reach[:, None], level, FLOOR_DB).max(axis=1)
     relations = level[:, 1:2] - np.column_stack([level[:, 2], amplitude[:, 2]])

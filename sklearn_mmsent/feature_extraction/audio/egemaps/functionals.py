@@ -1,36 +1,36 @@
-"""What a whole clip's descriptors amount to: the summaries of eGeMAPS.
+"""Functionals of eGeMAPS: statistics of descriptors over a whole clip.
 
 Shapes: T frames of a clip.
 """
 
 import numpy as np
 
-_SIGNIFICANT = 0.1  # turning points that differ by less than this share of the range are none
+_SIGNIFICANT = 0.1  # minimum difference of turning points, as a fraction of the range
 
 
 def smooth(values):
-    """Mean over three neighbouring frames of (T, ...); the ends repeat."""
+    """Average over three consecutive frames of (T, ...), repeating the ends."""
     padded = np.concatenate([values[:1], values, values[-1:]])
     return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
 
 
 def smooth_nonzero(values):
-    """Mean over those of three neighbouring frames of (T, ...) that are not 0; 0 stays 0."""
-    there = values != 0
+    """Average over the nonzero ones of three consecutive frames of (T, ...); 0 stays 0."""
+    nonzero = values != 0
     zero = np.zeros_like(values[:1], dtype=float)
     padded = np.concatenate([zero, values, zero])
-    counts = np.concatenate([zero, there, zero])
+    counts = np.concatenate([zero, nonzero, zero])
     sums = padded[:-2] + padded[1:-1] + padded[2:]
-    return np.where(there, sums / np.maximum(counts[:-2] + counts[1:-1] + counts[2:], 1), 0)
+    return np.where(nonzero, sums / np.maximum(counts[:-2] + counts[1:-1] + counts[2:], 1), 0)
 
 
 def mean(values):
-    """Arithmetic mean, NaN of no values."""
+    """Return the arithmetic mean; NaN for no values."""
     return values.mean() if len(values) else np.nan
 
 
 def mean_and_variation(values):
-    """Mean, and standard deviation over the mean; NaN of no values."""
+    """Return mean and coefficient of variation; NaN for no values."""
     if not len(values):
         return [np.nan, np.nan]
     average = values.mean()
@@ -38,19 +38,19 @@ def mean_and_variation(values):
 
 
 def contour(values, seconds_per_frame):
-    """Mean, variation, percentiles 20, 50 and 80, their range, and slopes up and down.
+    """Return mean, variation, percentiles 20, 50, 80, their range, and rising and falling slopes.
 
     Parameters
     ----------
     values : ndarray of shape (T,)
         A descriptor over time.
     seconds_per_frame : float
-        From one value to the next.
+        Time between values.
 
     Returns
     -------
     list of 10 floats
-        NaN of no values; slopes are per second, 0 where nothing rises or falls.
+        NaN for no values; slopes per second, 0 if there are none.
     """
     if not len(values):
         return [np.nan] * 10
@@ -64,37 +64,37 @@ def contour(values, seconds_per_frame):
     return [*mean_and_variation(values), low, middle, high, high - low, *steepness]
 
 
-def bridge(values):
-    """Draw a line over the frames of (T,) that are 0, from neighbour to neighbour that is not."""
-    there = np.flatnonzero(values)
-    if not len(there):
+def interpolate_zeros(values):
+    """Interpolate linearly over zeros in (T,); NaN if all are zero."""
+    nonzero = np.flatnonzero(values)
+    if not len(nonzero):
         return np.full(len(values), np.nan)
-    return np.interp(np.arange(len(values)), there, values[there])
+    return np.interp(np.arange(len(values)), nonzero, values[nonzero])
 
 
-def of_parts(curves, n_parts):
-    """Means and standard deviations of curves (T, C) in each of some parts of equal length.
+def segment_moments(contours, n_segments):
+    """Compute means and standard deviations in segments of equal length.
 
     Parameters
     ----------
-    curves : ndarray of shape (T, C)
-        Descriptors over time; of fewer frames than parts, some count in several.
-    n_parts : int
-        Parts in time.
+    contours : ndarray of shape (T, C)
+        Descriptors over time. With fewer frames than segments, segments overlap.
+    n_segments : int
+        Number of segments.
 
     Returns
     -------
-    ndarray of shape (n_parts * C * 2,)
-        Part by part, of each curve the mean and then the deviation.
+    ndarray of shape (n_segments * C * 2,)
+        Ordered by segment, contour, and then mean and standard deviation.
     """
-    starts = np.arange(n_parts) * len(curves) // n_parts
-    stops = np.maximum(np.arange(1, n_parts + 1) * len(curves) // n_parts, starts + 1)
-    pieces = [curves[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    return np.array([[piece.mean(0), piece.std(0)] for piece in pieces]).swapaxes(1, 2).ravel()
+    starts = np.arange(n_segments) * len(contours) // n_segments
+    stops = np.maximum(np.arange(1, n_segments + 1) * len(contours) // n_segments, starts + 1)
+    segments = [contours[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    return np.array([[part.mean(0), part.std(0)] for part in segments]).swapaxes(1, 2).ravel()
 
 
 def turning_points(values):
-    """Where a contour turns by more than a tenth of its range, and its ends.
+    """Find the ends of a contour and the points where it turns by more than a tenth of its range.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def turning_points(values):
     Returns
     -------
     ndarray of int
-        Rising positions; between neighbours the contour only rises or only falls, but for
-        what is too small to count.
+        Increasing positions; between two of them the contour is monotonic up to insignificant
+        turns.
     """
     threshold = _SIGNIFICANT * np.ptp(values)
     last = len(values) - 1
-    inner = np.flatnonzero(np.diff(np.sign(np.diff(values)))) + 1  # all others lie on the way
+    inner = np.flatnonzero(np.diff(np.sign(np.diff(values)))) + 1  # local extremes
     turns, direction, highest, lowest = [0], 0, 0, 0
     for i in [*inner.tolist(), last]:
         highest = i if values[i] > values[highest] else highest
@@ -125,27 +125,26 @@ def turning_points(values):
 
 
 def peaks_per_second(values, seconds_per_frame):
-    """How often a contour has a significant peak."""
+    """Return the number of significant peaks per second."""
     heights = values[turning_points(values)]
     peaks = (heights[1:-1] > heights[:-2]) & (heights[1:-1] > heights[2:])
     return peaks.sum() / (len(values) * seconds_per_frame)
 
 
 def segments(voiced, seconds_per_frame):
-    """Rate of voiced segments, mean and deviation of voiced and of unvoiced segments' lengths.
+    """Return the rate of voiced segments, and mean and std of voiced and unvoiced durations.
 
     Parameters
     ----------
     voiced : ndarray of shape (T,), bool
-        Which frames have a pitch. Interruptions, and then voiced segments, of a single frame
-        do not count.
+        Whether each frame has a pitch. Single unvoiced and then single voiced frames are ignored.
     seconds_per_frame : float
-        From one frame to the next.
+        Time between frames.
 
     Returns
     -------
     list of 5 floats
-        Segments per second, and lengths in seconds; 0 where there is no segment.
+        Segments per second, and durations in seconds; 0 if there is no segment.
     """
     voiced = _without_single_frames(voiced, False)
     voiced = _without_single_frames(voiced, True)
@@ -158,14 +157,14 @@ def segments(voiced, seconds_per_frame):
 
 
 def _runs(chosen):
-    """Starts and lengths of the stretches of True."""
+    """Return starts and lengths of the runs of True."""
     edges = np.diff(np.concatenate([[0], chosen.astype(int), [0]]))
     starts = np.flatnonzero(edges == 1)
     return starts, np.flatnonzero(edges == -1) - starts
 
 
 def _without_single_frames(voiced, kind):
-    """Turn single frames of a kind into the other; those at the ends stay if they are unvoiced."""
+    """Flip single frames of a kind; unvoiced ones at the ends are kept."""
     starts, lengths = _runs(voiced == kind)
     single = starts[lengths == 1]
     if not kind:
@@ -176,6 +175,6 @@ def _without_single_frames(voiced, kind):
 
 
 def sound_level(samples):
-    """Decibels of the mean power relative to full scale, at least -120."""
+    """Return the mean power in dB relative to full scale, at least -120."""
     power = np.mean(np.square(samples, dtype=float))
     return 10 * np.log10(max(power, 1e-12))

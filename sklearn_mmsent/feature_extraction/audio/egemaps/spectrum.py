@@ -1,4 +1,4 @@
-"""Loudness and the shape of the spectrum, frame by frame.
+"""Loudness and spectral shape of each frame.
 
 Shapes: T frames of a clip, K frequencies of a spectrum, M bands.
 """
@@ -10,7 +10,7 @@ from scipy.fft import dct, rfft
 
 _N_BANDS, _LOWEST_HZ, _HIGHEST_HZ = 26, 20.0, 8000.0
 _LIFTER = 22
-_FLOOR = 1e-12  # power under which nothing is told apart from silence, -120 dB
+_FLOOR = 1e-12  # power, -120 dB
 
 NAMES = (
     *("loudness", "alphaRatio", "hammarbergIndex", "slope0-500", "slope500-1500"),
@@ -20,7 +20,7 @@ NAMES = (
 
 @lru_cache(maxsize=8)
 def _bands(n_fft, sample_rate):
-    """Triangular bands (K, M) on the mel scale, and their weights in the loudness (M,)."""
+    """Return triangular mel bands (K, M) and their weights in the loudness (M,)."""
 
     def mel(hz):
         return 1127 * np.log1p(hz / 700)
@@ -35,7 +35,7 @@ def _bands(n_fft, sample_rate):
 
 
 def _equal_loudness(hz):
-    """How much the ear hears of a frequency, as Hermansky approximates it; 1 at its best."""
+    """Return Hermansky's equal-loudness curve, normalised to a maximum of 1."""
 
     def curve(hz):
         square = (2 * np.pi * hz) ** 2
@@ -46,16 +46,16 @@ def _equal_loudness(hz):
 
 
 def describe(frames, chunk, *, sample_rate):
-    """Describe the spectrum of some frames.
+    """Compute loudness and spectral shape of a range of frames.
 
     Parameters
     ----------
     frames : ndarray of shape (n_frames, n_samples), float32
-        Windows of one clip, as they were cut.
+        Windows of one clip, without a window function.
     chunk : slice
-        Which T of them; the one before tells the flux of the first.
+        Range of T frames to describe; the flux of the first needs the frame before.
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def describe(frames, chunk, *, sample_rate):
     in_bands = (power @ bands).astype(float)  # (T, M)
 
     def span(low, high):
-        """Frequencies from `low` up to, but without, `high` Hz."""
+        """Return the slice of frequencies in [low, high) Hz."""
         return slice(*(int(np.ceil(hz * n_fft / sample_rate)) for hz in (low, high)))
 
     low, high = power[:, span(0, 1000)].sum(axis=1), power[:, span(1000, 5000)].sum(axis=1)

@@ -1,10 +1,10 @@
-"""Jitter and shimmer: how much neighbouring periods of the voice differ in length and height.
+"""Jitter and shimmer: differences of consecutive pitch periods in length and amplitude.
 
-Shapes: T frames of a clip, R pieces of voiced sound, W samples of a window, L lags.
+Shapes: T frames of a clip, R pieces of voiced speech, W samples of a window, L lags.
 
-Periods are found one after another: each is the shift at which the wave best matches itself
-[1]_. Voiced stretches of all clips are cut into pieces that advance side by side, those of
-similar pitch together. A piece's company does not change its numbers.
+Each period is found from the previous one, as the shift at which the waveform best matches itself
+[1]_. Voiced stretches of all clips are split into pieces that are processed in parallel, grouped
+by pitch. Results do not depend on the composition of the batch.
 
 .. [1] Y. Medan, E. Yair, D. Chazan, "Super resolution pitch determination of speech signals",
    IEEE Transactions on Signal Processing 39(1), 1991.
@@ -16,61 +16,62 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 _PIECE_FRAMES = 8
-_SEARCH = 0.15  # shifts tried around the period of the pitch, as a share of it
-_MIN_MATCH = 0.3  # correlation below which two stretches are no neighbouring periods
+_SEARCH = 0.15  # range of shifts around the pitch period, as a fraction of it
+_MIN_MATCH = 0.3  # minimum correlation of two consecutive periods
 _TINY = 1e-12
 
 
 def jitter_and_shimmer(clips, pitches, *, sample_rate, n_samples, hop_length):
-    """Local jitter and local shimmer of the voiced frames of many clips.
+    """Compute local jitter and local shimmer of the voiced frames of many clips.
 
     Parameters
     ----------
     clips : list of ndarray of shape (n,)
-        Samples of each.
+        Samples of each clip.
     pitches : list of ndarray of shape (T,)
-        Pitch of each in Hz, 0 where unvoiced.
+        Pitch of each clip in Hz, 0 where unvoiced.
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
     n_samples, hop_length : int
-        Window of a frame, and samples from one frame to the next.
+        Window and hop in samples.
 
     Returns
     -------
     list of ndarray of shape (T, 2)
-        Of each clip: mean difference of neighbouring periods' lengths over the mean length, and
-        mean ratio of their heights in dB. Both are 0 where a frame is unvoiced or has no two
-        neighbouring periods.
+        For each clip: mean absolute difference of consecutive period lengths over the mean length,
+        and mean ratio of their amplitudes in dB. Both are 0 in unvoiced frames and in frames
+        without two consecutive periods.
     """
     n_hops = n_samples // hop_length
-    line = _Line.of(clips, pitches, n_hops, n_samples, hop_length)
-    sums = np.zeros((4, len(line.f0) + n_hops))
-    for place, length, height in _follow_all(line, sample_rate):
+    signal = _Signal.concatenate(clips, pitches, n_hops, n_samples, hop_length)
+    sums = np.zeros((4, len(signal.f0) + n_hops))
+    for place, length, height in _follow_all(signal, sample_rate):
         sums += _pairs(place // hop_length, length, height, sums.shape[1])
     lengths, changes, counts, decibels = sliding_window_view(sums, n_hops, axis=1).sum(axis=2)
-    voiced = line.f0 > 0
+    voiced = signal.f0 > 0
     jitter = np.where(
         voiced & (lengths[:-1] > 0), changes[:-1] / np.maximum(lengths[:-1], _TINY), 0
     )
     shimmer = np.where(voiced & (counts[:-1] > 0), decibels[:-1] / np.maximum(counts[:-1], 1), 0)
     both = np.column_stack([jitter, shimmer])
     return [
-        both[first : first + len(f0)] for first, f0 in zip(line.first_frames, pitches, strict=True)
+        both[first : first + len(f0)]
+        for first, f0 in zip(signal.first_frames, pitches, strict=True)
     ]
 
 
 @dataclass(frozen=True)
-class _Line:
-    """All clips one after another, between silences that no window spans."""
+class _Signal:
+    """All clips in sequence, separated by silences longer than a window."""
 
-    samples: np.ndarray  # float32, the loudest of each clip is 1
-    f0: np.ndarray  # of all frames; a frame begins at its number times the hop
+    samples: np.ndarray  # float32, each clip scaled to a peak of 1
+    f0: np.ndarray  # of all frames; frame i starts at i * hop_length
     first_frames: list
     hop_length: int
-    centre: int  # from the begin of a frame to the middle of its hop
+    centre: int  # offset from the start of a frame to the middle of its hop
 
     @classmethod
-    def of(cls, clips, pitches, n_hops, n_samples, hop_length):
+    def concatenate(cls, clips, pitches, n_hops, n_samples, hop_length):
         gap = 2 * n_hops  # frames
         samples, f0, first_frames = [], [], []
         n_frames = 0
@@ -88,7 +89,7 @@ class _Line:
 
 
 def _pairs(frame, length, height, n_frames):
-    """Sum lengths, their changes, the count and the decibels of neighbouring periods by frame."""
+    """Sum lengths, differences, counts and decibels of consecutive periods by frame."""
     before, after = slice(None, -1), slice(1, None)
     with np.errstate(divide="ignore", invalid="ignore"):
         decibels = 20 * np.abs(np.log10(height[after] / height[before]))
@@ -99,45 +100,46 @@ def _pairs(frame, length, height, n_frames):
     return [np.bincount(frame[before][paired], v, minlength=n_frames)[:n_frames] for v in values]
 
 
-def _follow_all(line, sample_rate):
-    """Walk through all pieces; yield (steps, R) places, lengths and heights of periods."""
-    first, last = _pieces(line.f0)
+def _follow_all(signal, sample_rate):
+    """Follow all pieces; yield positions, lengths and heights of periods, each (steps, R)."""
+    first, last = _pieces(signal.f0)
     if not len(first):
         return
-    lowest = np.minimum.reduceat(line.f0, np.column_stack([first, last + 1]).ravel())[::2]
-    size = np.ceil(2 * np.log2(sample_rate / lowest)).astype(int)  # of periods, half octaves
+    lowest = np.minimum.reduceat(signal.f0, np.column_stack([first, last + 1]).ravel())[::2]
+    size = np.ceil(2 * np.log2(sample_rate / lowest)).astype(int)  # of periods, in half octaves
     for each in np.unique(size):
         rows = size == each
-        yield _follow(line, first[rows], last[rows], sample_rate, int(np.ceil(2 ** (each / 2))))
+        yield _follow(signal, first[rows], last[rows], sample_rate, int(np.ceil(2 ** (each / 2))))
 
 
-def _follow(line, first, last, sample_rate, longest):
-    """Walk through pieces whose periods have at most `longest` samples, side by side.
+def _follow(signal, first, last, sample_rate, longest):
+    """Follow pieces with periods of at most `longest` samples, in parallel.
 
-    NaN stands for a step that found no period.
+    Steps without a match are NaN.
     """
-    place = first * line.hop_length + line.centre
-    place = _start(line.samples, place, sample_rate / line.f0[first], longest)
-    stop = (last + 1) * line.hop_length + line.centre
+    place = first * signal.hop_length + signal.centre
+    place = _start(signal.samples, place, sample_rate / signal.f0[first], longest)
+    stop = (last + 1) * signal.hop_length + signal.centre
     active = np.arange(len(first))
     steps = []
     while len(active):
-        here = place[active]
-        frame = (here - line.centre) // line.hop_length
+        current = place[active]
+        frame = (current - signal.centre) // signal.hop_length
         frame = np.clip(frame, first[active], last[active])
-        shift, length, height = _match(line.samples, here, sample_rate / line.f0[frame], longest)
+        period = sample_rate / signal.f0[frame]
+        shift, length, height = _match(signal.samples, current, period, longest)
         step = np.zeros((3, len(first)))
         step[1] = np.nan
-        step[:, active] = here, length, height
+        step[:, active] = current, length, height
         steps.append(step)
-        place[active] = here + shift
+        place[active] = current + shift
         active = active[place[active] < stop[active]]
     place, length, height = np.stack(steps, axis=1)
     return place.astype(int), length, height
 
 
 def _pieces(f0):
-    """First and last frames of the pieces into which voiced stretches are cut."""
+    """Split voiced stretches into pieces; return their first and last frames."""
     edges = np.diff(np.concatenate([[0], (f0 > 0).astype(int), [0]]))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     cuts = [np.arange(start, end, _PIECE_FRAMES) for start, end in zip(starts, ends, strict=True)]
@@ -147,16 +149,17 @@ def _pieces(f0):
 
 
 def _start(samples, place, period, longest):
-    """Move each place to the highest sample of the period that it begins."""
+    """Move each position to the highest sample of the period that starts there."""
     steps = np.arange(longest)
     window = np.where(steps < period[:, None], samples[place[:, None] + steps], -np.inf)
     return place + window.argmax(axis=1)
 
 
 def _match(samples, place, period, longest):
-    """Find the shift at which the period around each place repeats.
+    """Find the shift at which the period around each position repeats.
 
-    Gives the whole shift, its length between samples (NaN: no match) and the period's height.
+    Returns the integer shift, its interpolated length (NaN without a match) and the amplitude of
+    the period.
     """
     half = np.ceil(period / 2).astype(int)
     widest, reach = longest // 2 + 1, int(longest * _SEARCH) + 2
@@ -172,8 +175,8 @@ def _match(samples, place, period, longest):
     rows = np.arange(len(place))
     middle = (widest + np.arange(len(lags))) + rows[:, None] * energy.shape[1]  # (R, L), flat
     squares = energy.ravel()[middle + half[:, None] + 1] - energy.ravel()[middle - half[:, None]]
-    own = np.square(window).sum(axis=1, keepdims=True)
-    match = products / np.sqrt(np.maximum(squares * own, _TINY))
+    norm = np.square(window).sum(axis=1, keepdims=True)
+    match = products / np.sqrt(np.maximum(squares * norm, _TINY))
     allowed = np.abs(lags) <= np.maximum(1, (period * _SEARCH)[:, None])
     best = np.where(allowed, match, -np.inf)[:, 1:-1].argmax(axis=1) + 1
     left, middle, right = (match[rows, best + step] for step in (-1, 0, 1))

@@ -1,12 +1,12 @@
-"""The voice's fundamental frequency and its harmonics-to-noise ratio, frame by frame.
+"""Fundamental frequency and harmonics-to-noise ratio of each frame.
 
-Shapes: T frames of a clip, B clips, K frequencies of a spectrum, C candidate pitches of the
-whole range, Q candidates that a frame keeps.
+Shapes: T frames of a clip, B clips, K frequencies of a spectrum, C candidate pitches in the
+whole range, Q candidates per frame.
 
-A frame's candidates are the peaks of its subharmonic sum [1]_: each pitch collects the
-magnitudes at its multiples, the higher the less. How periodic the frame is at a candidate tells
-its autocorrelation [2]_. Dynamic programming then chooses the path through the candidates, or
-through silence, that is strong and jumps little.
+The candidates of a frame are the peaks of its subharmonic sum [1]_, which adds the magnitudes at
+the multiples of each pitch with decreasing weights. The autocorrelation [2]_ measures how periodic
+the frame is at a candidate. Dynamic programming then chooses the path through candidates and
+unvoiced frames with the highest score and the smallest jumps.
 
 .. [1] D. Hermes, "Measurement of pitch by subharmonic summation", JASA 83(1), 1988.
 .. [2] P. Boersma, "Accurate short-term analysis of the fundamental frequency and the
@@ -23,26 +23,26 @@ _N_HARMONICS, _DECAY = 15, 0.85  # of the subharmonic sum
 _N_CANDIDATES = 5
 _TINY = 1e-30
 
-# what a path is worth, in units of the autocorrelation; tuned on acted speech and song
-_HARMONIC_WEIGHT = 1.8  # the subharmonic sum of a candidate, relative to the frame's best
-_PEAK_WEIGHT, _PEAK_NEUTRAL = 0.24, 2.8  # how far the frame's best sum stands out of their mean
-_VOICING = 0.44  # what a frame without pitch is worth
-_QUIET_DB, _QUIET_WORTH = -8.5, 0.021  # below the clip's loudest frame; worth of each dB further
-_JUMP_PRICE = 0.3  # of an octave
-_SWITCH_PRICE = 0.14  # from voiced to unvoiced, or back
+# scores in units of the autocorrelation, tuned on acted speech and song
+_HARMONIC_WEIGHT = 1.8  # subharmonic sum of a candidate, relative to the best of the frame
+_PEAK_WEIGHT, _PEAK_NEUTRAL = 0.24, 2.8  # prominence of the best sum over the mean of all
+_VOICING = 0.44  # score of an unvoiced frame
+_QUIET_DB, _QUIET_BONUS = -8.5, 0.021  # relative to the loudest frame; per dB below that
+_JUMP_COST = 0.3  # per octave
+_SWITCH_COST = 0.14  # between voiced and unvoiced
 
 _MAX_CORRELATION = 0.999  # 30 dB
 
 
 def pitch_grid(f0_min, f0_max):
-    """Candidate pitches in Hz, evenly spaced in octaves."""
+    """Return candidate pitches in Hz, spaced evenly in octaves."""
     count = int(np.ceil(np.log2(f0_max / f0_min) * _PER_OCTAVE)) + 1
     return f0_min * 2.0 ** (np.arange(count) / _PER_OCTAVE)
 
 
 @lru_cache(maxsize=8)
 def _subharmonics(n_fft, sample_rate, f0_min, f0_max):
-    """Weights (K, C) that sum the harmonics of each candidate, between bins by a line."""
+    """Return weights (K, C) that sum the linearly interpolated harmonics of each candidate."""
     grid, n_bins = pitch_grid(f0_min, f0_max), n_fft // 2 + 1
     weights = np.zeros((n_bins, len(grid)), dtype=np.float32)
     for harmonic in range(1, _N_HARMONICS + 1):
@@ -57,21 +57,21 @@ def _subharmonics(n_fft, sample_rate, f0_min, f0_max):
 
 @lru_cache(maxsize=8)
 def gaussian_window(n_samples):
-    """A bell whose standard deviation is 0.4 of its half length."""
+    """Return a Gaussian window with a standard deviation of 0.4 times its half length."""
     half = (n_samples - 1) / 2
     return np.exp(-0.5 * ((np.arange(n_samples) - half) / (0.4 * half)) ** 2).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
 def _window_decay(n_samples, n_fft):
-    """Autocorrelation of the window: what it takes from lag to lag."""
+    """Return the normalised autocorrelation of the window by lag."""
     spectrum = rfft(gaussian_window(n_samples), 2 * n_fft)
     decay = irfft(spectrum.real**2 + spectrum.imag**2)[: n_fft // 2]
     return decay / decay[0]
 
 
 def _power(frames):
-    """Power spectra (T, K) of the windowed frames, the next power of two long."""
+    """Return power spectra (T, K) of the windowed frames, zero-padded to a power of two."""
     n_samples = frames.shape[1]
     padded = np.zeros((len(frames), _fft_length(n_samples)), dtype=np.float32)
     windowed = padded[:, :n_samples]
@@ -84,19 +84,19 @@ def _power(frames):
 
 
 def _fft_length(n_samples):
-    """The next power of two."""
+    """Return the next power of two."""
     return 1 << (n_samples - 1).bit_length()
 
 
 def candidates(frames, *, sample_rate, f0_min, f0_max):
-    """Find the pitches that each frame may have.
+    """Find pitch candidates of each frame.
 
     Parameters
     ----------
     frames : ndarray of shape (T, n_samples), float32
-        Windows of one clip, as they were cut.
+        Windows of one clip, without a window function.
     sample_rate : int
-        In Hz.
+        Sampling rate in Hz.
     f0_min, f0_max : float
         Range of pitches in Hz.
 
@@ -105,11 +105,11 @@ def candidates(frames, *, sample_rate, f0_min, f0_max):
     pitch : ndarray of shape (T, Q)
         In Hz.
     score : ndarray of shape (T, Q)
-        How well each explains its frame; -inf where there is no such candidate.
+        Score of each candidate; -inf where there are fewer than Q.
     correlation : ndarray of shape (T, Q)
         Autocorrelation of the windowed frame at the pitch's period, 1 at lag 0.
     energy : ndarray of shape (T,)
-        Of the windowed frames.
+        Energy of the windowed frames.
     magnitude : ndarray of shape (T, K), float32
         Spectra of the windowed frames.
     """
@@ -127,14 +127,14 @@ def candidates(frames, *, sample_rate, f0_min, f0_max):
     correlation = np.max(near, axis=0) / np.maximum(energy, _TINY)[:, None]
     strength = correlation / _window_decay(n_samples, n_fft)[lag]
     best = np.maximum(height[:, :1], _TINY)
-    standing_out = best / np.maximum(sums.mean(axis=1, keepdims=True), _TINY) - _PEAK_NEUTRAL
-    score = strength + _HARMONIC_WEIGHT * (height / best - 1) + _PEAK_WEIGHT * standing_out
+    prominence = best / np.maximum(sums.mean(axis=1, keepdims=True), _TINY) - _PEAK_NEUTRAL
+    score = strength + _HARMONIC_WEIGHT * (height / best - 1) + _PEAK_WEIGHT * prominence
     score[(height <= 0) | (energy[:, None] <= _TINY)] = -np.inf
     return pitch, score, correlation, energy, magnitude
 
 
 def _peaks(sums, f0_min):
-    """Give the pitch (T, Q) and height (T, Q) of the highest peaks, the highest first."""
+    """Return pitch and height of the highest peaks, each (T, Q), in descending order."""
     inner = sums[:, 1:-1]
     is_peak = (inner > sums[:, :-2]) & (inner >= sums[:, 2:])
     heights = np.where(is_peak, inner, 0)
@@ -150,40 +150,39 @@ def _peaks(sums, f0_min):
 
 
 def track(pitches, scores, energies):
-    """Choose the best path through the candidates of each of many clips.
+    """Choose the best path through the candidates of each clip.
 
     Parameters
     ----------
     pitches, scores : list of ndarray of shape (T, Q)
-        Of each clip, see `candidates`.
+        Candidates of each clip, see `candidates`.
     energies : list of ndarray of shape (T,)
-        Of each clip.
+        Energy of the frames of each clip.
 
     Returns
     -------
     list of ndarray of shape (T,), int
-        Of each clip, the candidate of each frame; Q where it is unvoiced.
+        For each clip, index of the candidate of each frame; Q in unvoiced frames.
     """
     lengths = np.array([len(pitch) for pitch in pitches])
     n_clips, n_steps, n_voiced = len(pitches), lengths.max(), pitches[0].shape[1]
     octaves = np.zeros((n_steps, n_clips, n_voiced))
-    worth = np.full((n_steps, n_clips, n_voiced + 1), -np.inf)
-    worth[..., -1] = 0
+    total = np.full((n_steps, n_clips, n_voiced + 1), -np.inf)
+    total[..., -1] = 0
     for i, (pitch, score, energy) in enumerate(zip(pitches, scores, energies, strict=True)):
         octaves[: len(pitch), i] = np.log2(pitch)
-        worth[: len(pitch), i, :-1] = score
-        worth[: len(pitch), i, -1] = _worth_of_unvoiced(energy)
+        total[: len(pitch), i, :-1] = score
+        total[: len(pitch), i, -1] = _unvoiced_score(energy)
 
-    came_from = np.zeros(worth.shape, dtype=np.int8)
-    price = np.zeros((n_clips, n_voiced + 1, n_voiced + 1))  # from the last frame's to this one's
-    price[:, :-1, -1] = price[:, -1, :-1] = _SWITCH_PRICE
-    total = worth  # summed up in place
+    came_from = np.zeros(total.shape, dtype=np.int8)
+    cost = np.zeros((n_clips, n_voiced + 1, n_voiced + 1))  # from the previous frame's state
+    cost[:, :-1, -1] = cost[:, -1, :-1] = _SWITCH_COST
     for step in range(1, n_steps):
         jump = octaves[step - 1][:, :, None] - octaves[step][:, None, :]
-        price[:, :-1, :-1] = _JUMP_PRICE * np.abs(jump)
-        ways = total[step - 1][:, :, None] - price
-        came_from[step] = ways.argmax(axis=1)
-        total[step] += ways.max(axis=1)
+        cost[:, :-1, :-1] = _JUMP_COST * np.abs(jump)
+        paths = total[step - 1][:, :, None] - cost
+        came_from[step] = paths.argmax(axis=1)
+        total[step] += paths.max(axis=1)
 
     clips = np.arange(n_clips)
     path = np.empty((n_steps, n_clips), dtype=int)
@@ -195,13 +194,13 @@ def track(pitches, scores, energies):
     return [path[:length, i] for i, length in enumerate(lengths)]
 
 
-def _worth_of_unvoiced(energy):
+def _unvoiced_score(energy):
     loudest = max(energy.max(), _TINY)
     decibels = 10 * np.log10(np.maximum(energy / loudest, 1e-12))
-    return _VOICING + _QUIET_WORTH * np.maximum(_QUIET_DB - decibels, 0)
+    return _VOICING + _QUIET_BONUS * np.maximum(_QUIET_DB - decibels, 0)
 
 
 def harmonics_to_noise(correlation):
-    """Decibels of the periodic part over the rest, from the autocorrelation at the period."""
+    """Return the harmonics-to-noise ratio in dB from the autocorrelation at the period."""
     periodic = np.clip(correlation, 1 - _MAX_CORRELATION, _MAX_CORRELATION)
     return 10 * np.log10(periodic / (1 - periodic))

@@ -1,4 +1,4 @@
-"""AcousticFunctionals hears what was put into synthetic voices."""
+"""AcousticFunctionals recovers the parameters of synthetic voices."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from sklearn_mmsent.feature_extraction.audio.egemaps import functionals
 from sklearn_mmsent.feature_extraction.audio.egemaps.acoustic import AcousticFunctionals
 
 RATE = 16_000
-# narrow resonances ring from one period into the next, which hides how these differ
+# narrow resonances ring into the next period, which masks differences between periods
 DULL = tuple((frequency, 400) for frequency in (700, 1220, 2600, 3500, 4500))
 FORMANTS = ((700, 80), (1220, 90), (2600, 120), (3500, 150), (4500, 200))
 
@@ -19,10 +18,10 @@ FORMANTS = ((700, 80), (1220, 90), (2600, 120), (3500, 150), (4500, 200))
 def voice(
     f0=120.0, *, seconds=1.0, jitter=0.0, shimmer_db=0.0, noise_db=-50.0, formants=FORMANTS, seed=0
 ):
-    """Pulses at known times and heights through known resonances, with noise under them.
+    """Pulses of known times and heights, filtered by known resonances, plus noise.
 
-    `jitter` is the expected difference of neighbouring periods over their mean, `shimmer_db` that
-    of neighbouring heights; `f0` may be a function of time.
+    `jitter` is the expected relative difference of consecutive periods, `shimmer_db` that of their
+    heights; `f0` may be a function of time.
     """
     rng = np.random.default_rng(seed)
     n = int(seconds * RATE)
@@ -54,7 +53,7 @@ def semitone(hz):
     return 12 * np.log2(hz / 27.5)
 
 
-# -- the numbers are those that were put in --------------------------------------------------------
+# -- features equal the synthesis parameters ------------------------------------------------------
 
 
 @pytest.mark.parametrize("f0", [70.0, 120.0, 233.0, 410.0, 800.0])
@@ -66,7 +65,7 @@ def test_pitch(f0):
 
 
 @pytest.mark.parametrize(("octaves", "rising", "falling"), [(1, 12, 0), (-1, 0, 12)])
-def test_pitch_that_glides(octaves, rising, falling):
+def test_gliding_pitch(octaves, rising, falling):
     found = features(voice(lambda time: 200 * 2 ** (octaves * (time - 0.5)))).iloc[0]
     pre = "F0semitoneFrom27.5Hz_sma3nz_"
     assert found[pre + "amean"] == pytest.approx(semitone(200), abs=0.3)
@@ -75,41 +74,35 @@ def test_pitch_that_glides(octaves, rising, falling):
     assert found[pre + "meanFallingSlope"] == pytest.approx(falling, abs=1)
 
 
-def test_parts_follow_the_melody():
+def test_segments_follow_gliding_pitch():
     glide = voice(lambda time: 200 * 2 ** (time - 0.5))
-    found = features(glide, parts=4)
+    found = features(glide, n_segments=4)
     plain = features(glide)
     assert list(found)[: plain.shape[1]] == list(plain)
     np.testing.assert_array_equal(found[plain.columns], plain)
     assert found.shape[1] == plain.shape[1] + 4 * 6 + 1
-    pitch = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k:03}_amean" for k in range(4)]].iloc[0]
+    pitch = found[[f"F0semitoneFrom27.5Hz_sma3nz_segment{k:03}_amean" for k in range(4)]].iloc[0]
     np.testing.assert_allclose(np.diff(pitch), 3, atol=0.5)  # an octave a second
-    spread = found[[f"F0semitoneFrom27.5Hz_sma3nz_part{k:03}_stddev" for k in range(4)]].iloc[0]
+    spread = found[[f"F0semitoneFrom27.5Hz_sma3nz_segment{k:03}_stddev" for k in range(4)]].iloc[0]
     np.testing.assert_allclose(spread, 3 / np.sqrt(12), atol=0.3)
     assert found["logDurationSec"].iloc[0] == pytest.approx(0, abs=1e-6)
 
 
-def test_parts_hear_where_a_voice_is_loud_and_clear():
+def test_segments_differ_in_loudness_and_harmonicity():
     loud, quiet = voice(150.0), 0.1 * voice(150.0, noise_db=-5)
-    found = features(np.concatenate([loud, quiet]), parts=2).iloc[0]
+    found = features(np.concatenate([loud, quiet]), n_segments=2).iloc[0]
     for name in ("logLoudness_sma3", "HNRdBACF"):
-        assert found[f"{name}_part000_amean"] > found[f"{name}_part001_amean"] + 0.5
+        assert found[f"{name}_segment000_amean"] > found[f"{name}_segment001_amean"] + 0.5
     assert found["logDurationSec"] == pytest.approx(np.log(2), abs=1e-6)
 
 
-def test_parts_of_a_silent_clip_and_of_one_that_is_shorter_than_they_are_many():
+def test_segments_of_silence_and_of_clips_with_fewer_frames():
     silence, short = np.zeros(RATE), voice(150.0)[: RATE // 10]
-    found = features(silence, short, parts=30)
-    pitch = found.filter(like="F0semitoneFrom27.5Hz_sma3nz_part")
+    found = features(silence, short, n_segments=30)
+    pitch = found.filter(like="F0semitoneFrom27.5Hz_sma3nz_segment")
     assert pitch.iloc[0].isna().all()
-    assert np.isfinite(found.filter(like="_part").iloc[1]).all()
+    assert np.isfinite(found.filter(like="_segment").iloc[1]).all()
     assert np.isfinite(found.filter(like="logLoudness").iloc[0]).all()
-
-
-def test_frames_without_pitch_are_bridged():
-    curve = np.array([0, 2.0, 0, 0, 5.0, 0])
-    np.testing.assert_allclose(functionals.bridge(curve), [2, 2, 3, 4, 5, 5])
-    assert np.isnan(functionals.bridge(np.zeros(3))).all()
 
 
 @pytest.mark.parametrize("jitter", [0.01, 0.02, 0.04])
@@ -125,7 +118,7 @@ def test_shimmer(shimmer_db):
     assert found["shimmerLocaldB_sma3nz_amean"] == pytest.approx(shimmer_db, rel=0.1)
 
 
-def test_a_steady_voice_has_neither_jitter_nor_shimmer():
+def test_steady_voice_has_no_jitter_and_shimmer():
     found = features(voice(150.0)).iloc[0]
     assert found["jitterLocal_sma3nz_amean"] < 0.003
     assert found["shimmerLocaldB_sma3nz_amean"] < 0.15
@@ -135,7 +128,7 @@ def test_harmonics_to_noise():
     found = features(*(voice(150.0, noise_db=level) for level in (-15, -10, -5)))
     measured = found["HNRdBACF_sma3nz_amean"].to_numpy()
     assert (np.diff(measured) < -1.5).all()
-    # the bell-shaped window makes even a perfect wave lose a little from period to period
+    # the window reduces the correlation of even a perfectly periodic wave
     assert 6 < measured[1] < 10
 
 
@@ -154,7 +147,7 @@ def test_formants(formants):
         assert 0.2 * bandwidth < found[f"F{i}bandwidth_sma3nz_amean"] < 4 * bandwidth
 
 
-def test_the_harmonic_at_a_formant_is_strong_and_tilt_lowers_the_upper_ones():
+def test_harmonic_levels_and_spectral_tilt():
     flat, tilted = voice(150.0), lfilter([1], [1, -0.97], voice(150.0))
     found = features(flat, tilted)
     assert found["F1amplitudeLogRelF0_sma3nz_amean"][0] > 5
@@ -185,14 +178,14 @@ def test_rhythm_of_syllables():
     assert found["loudnessPeaksPerSec"] == pytest.approx(2, abs=0.5)
     assert found["MeanVoicedSegmentLengthSec"] == pytest.approx(0.3, abs=0.06)
     assert found["StddevVoicedSegmentLengthSec"] < 0.02
-    # the sums of both fill the clip
+    # voiced and unvoiced segments fill the clip
     assert found["MeanUnvoicedSegmentLength"] == pytest.approx(0.2, abs=0.06)
 
 
-# -- what changes nothing --------------------------------------------------------------------------
+# -- invariances -----------------------------------------------------------------------------------
 
 
-def test_gain_moves_loudness_and_level_alone():
+def test_gain_changes_only_loudness_and_level():
     clip = voice(lambda time: 150 + 40 * np.sin(9 * time), jitter=0.02, noise_db=-25)
     found = features(clip, clip / 8).T
     level = found.index.str.startswith(("loudness_", "equivalent", "spectralFlux"))
@@ -204,14 +197,14 @@ def test_gain_moves_loudness_and_level_alone():
     assert found.loc["loudness_sma3_amean", 1] < found.loc["loudness_sma3_amean", 0]
 
 
-def test_batches_and_lengths_change_nothing():
+def test_batch_composition_does_not_change_features():
     clips = [voice(90 + 30 * i, seconds=0.2 + 0.35 * i, noise_db=-20, seed=i) for i in range(7)]
-    together = features(*clips)
-    alone = features(*clips, batch_size=1)
-    np.testing.assert_array_equal(together, alone)
+    batched = features(*clips)
+    single = features(*clips, batch_size=1)
+    np.testing.assert_array_equal(batched, single)
 
 
-def test_long_clips_are_described_in_pieces(monkeypatch):
+def test_chunks_of_long_clips_do_not_change_features(monkeypatch):
     from sklearn_mmsent.feature_extraction.audio.egemaps import acoustic
 
     clip = voice(170.0, seconds=1.5, noise_db=-20)
@@ -220,7 +213,7 @@ def test_long_clips_are_described_in_pieces(monkeypatch):
     np.testing.assert_allclose(features(clip), whole, rtol=1e-3, atol=1e-3)
 
 
-def test_rate_of_the_recording_matters_little():
+def test_recording_rate_hardly_changes_features():
     clip = voice(140.0)
     found = features(clip, (np.repeat(clip, 2), 2 * RATE)).T
     for name in ("F0semitoneFrom27.5Hz_sma3nz_amean", "F1frequency_sma3nz_amean"):
@@ -228,7 +221,7 @@ def test_rate_of_the_recording_matters_little():
 
 
 @pytest.mark.parametrize("sample_rate", [11_025, 22_050, 44_100])
-def test_other_rates(sample_rate):
+def test_sample_rates(sample_rate):
     found = features((voice(140.0), RATE), sample_rate=sample_rate).iloc[0]
     assert found["F0semitoneFrom27.5Hz_sma3nz_amean"] == pytest.approx(semitone(140), abs=0.2)
     assert found["F1frequency_sma3nz_amean"] == pytest.approx(700, rel=0.15)
@@ -237,7 +230,7 @@ def test_other_rates(sample_rate):
 # -- edges -----------------------------------------------------------------------------------------
 
 
-def test_silence_has_no_pitch_and_no_voice():
+def test_silence_is_unvoiced():
     found = features(np.zeros(RATE)).iloc[0]
     nan = found.index[found.isna()]
     assert all("nz_" in name for name in nan)
@@ -254,7 +247,7 @@ def test_very_short_clips(n_samples):
     assert not np.isinf(found).any()
 
 
-def test_odd_signals():
+def test_degenerate_signals():
     rng = np.random.default_rng(0)
     clips = [
         np.ones(RATE),
@@ -272,7 +265,7 @@ def test_odd_signals():
     assert pitch[6] == pytest.approx(semitone(120), abs=0.3)
 
 
-def test_names_are_those_of_the_published_set():
+def test_names_equal_egemaps():
     names = AcousticFunctionals().fit([]).get_feature_names_out().tolist()
     assert len(names) == len(set(names)) == 88
     assert not any("@" in name or "__" in name for name in names)
@@ -284,40 +277,9 @@ def test_names_are_those_of_the_published_set():
 
 
 @pytest.mark.parametrize("options", [{"f0_max": 100.0}, {"f0_max": 3000.0}])
-def test_ranges_of_pitch_that_make_no_sense(options):
+def test_invalid_pitch_range(options):
     with pytest.raises(ValueError, match="needs 2 \\* f0_min <= f0_max <= sample_rate / 8"):
         AcousticFunctionals(**options).fit([])
-
-
-# -- functionals -----------------------------------------------------------------------------------
-
-
-def test_turning_points():
-    values = np.array([0, 1, 2, 1.9, 3, 10, 9.5, 9.9, 2, 4, 0.0])
-    assert functionals.turning_points(values).tolist() == [0, 5, 8, 9, 10]
-    assert functionals.turning_points(np.ones(4)).tolist() == [0, 3]
-    assert functionals.turning_points(np.ones(1)).tolist() == [0]
-    assert functionals.turning_points(np.arange(5.0)).tolist() == [0, 4]
-
-
-def test_plateaus_do_not_hide_a_turn():
-    values = np.array([0, 5, 5, 5, 1, 1, 6.0])
-    turns = functionals.turning_points(values)
-    assert np.sign(np.diff(values[turns])).tolist() == [1, -1, 1]
-
-
-def test_single_frames_make_no_segment():
-    voiced = np.array([0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0], dtype=bool)
-    rate, mean, _, unvoiced, _ = functionals.segments(voiced, 0.01)
-    assert rate == pytest.approx(2 / 0.15)
-    assert mean == pytest.approx(0.04)  # of 5 and of 3 frames
-    assert unvoiced == pytest.approx((1 + 5 + 1) / 3 / 100)
-
-
-def test_smoothing_keeps_what_is_unvoiced():
-    values = np.array([0, 3, 5, 0, 0, 2, 0.0])
-    assert functionals.smooth_nonzero(values).tolist() == [0, 4, 4, 0, 0, 2, 0]
-    np.testing.assert_allclose(functionals.smooth(np.array([3.0, 0, 3])), [2, 2, 2])
 
 
 @pytest.mark.slow
