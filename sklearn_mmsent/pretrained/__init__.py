@@ -1,1 +1,1 @@
-"""Pretrained models of every modality: found, loaded once per process, read without code."""
+"""Loading of pretrained models: shared within a process, without executing foreign code."""

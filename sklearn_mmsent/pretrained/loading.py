@@ -1,4 +1,4 @@
-"""Pretrained models of any modality: found, loaded once per process, and kept quiet."""
+"""Loading of pretrained models of any modality, shared within a process."""
 
 import hashlib
 import json
@@ -13,16 +13,16 @@ from pathlib import Path
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.utils._optional import import_optional
 
-_MAX_MODELS = 3  # of a kind; each may hold hundreds of megabytes
+_MAX_MODELS = 3  # of a kind, since each may take hundreds of megabytes
 
 _loaded = OrderedDict()  # (kind, source, fingerprint, *settings) -> model
 _loading = threading.Lock()
 
 
 def find_folder(model, owner, extra):
-    """Return the folder of a local model, or of a hub model already downloaded, or None.
+    """Return the folder of a local or already downloaded hub model, or None.
 
-    Asks no network. Raises DataFormatError for what can only be a path and is no folder.
+    Does not access the network.
 
     Parameters
     ----------
@@ -31,41 +31,46 @@ def find_folder(model, owner, extra):
     owner : str
         Name used in error messages.
     extra : str
-        The extra of this package that brings the hub's library.
+        Extra of this package that installs the hub library.
 
     Returns
     -------
     Path or None
+
+    Raises
+    ------
+    DataFormatError
+        If the model can only be a path and is not a folder.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
     name = str(model)
     if folder.exists() or isinstance(model, Path) or name.startswith((".", "~", os.sep)):
-        what = "is a file" if folder.exists() else "does not exist"
+        problem = "is a file" if folder.exists() else "does not exist"
         raise DataFormatError(
-            f"{owner}: the model folder {name!r} {what}. Give the folder that holds the model's "
+            f"{owner}: the model folder {name!r} {problem}. Pass the folder that contains "
             "'modules.json' or 'config.json', or the name of a model on the Hugging Face hub."
         )
     hub = import_optional("huggingface_hub", extra=extra, needed_by=owner)
-    home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers would look
+    home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # the cache of sentence-transformers
     for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
         try:
             found = hub.try_to_load_from_cache(repository, "config.json", cache_dir=home)
-        except ValueError:  # no possible name of a repository
+        except ValueError:  # not a valid repository name
             continue
         if isinstance(found, str):
             folder = Path(found).parent
             if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
-                return folder  # and not what a broken download left
+                return folder  # otherwise an incomplete download
     return None
 
 
 def fingerprint(model, owner, extra):
-    """Return what tells a changed model folder from the old one, cheaply.
+    """Return a key that changes with the files of a model.
 
-    Names, sizes and modification times of all files, and for a downloaded hub model the
-    commit. No weights are read. Parameters as in `find_folder`.
+    It covers names, sizes and modification times of all files, or the commit of a downloaded hub
+    model. Weights are not read. Parameters as in `find_folder`.
     """
     folder = find_folder(model, owner, extra)
     if folder is None:
@@ -81,25 +86,25 @@ def fingerprint(model, owner, extra):
 
 
 def load(kind, model, *settings, owner, extra):
-    """Return a model from this process's memory, or load it.
+    """Return a model from the cache of this process, or load it.
 
-    The least recently used of more than three models of a kind is forgotten.
+    At most three models of a kind are cached; the least recently used is dropped.
 
     Parameters
     ----------
     kind : callable
-        Called as ``kind(source, *settings)``; gives the loaded model.
+        Called as ``kind(source, *settings)``; returns the loaded model.
     model : str or Path
         Local folder or name on the Hugging Face hub.
     *settings : hashable
-        What else the model depends on, such as its device.
+        Further arguments that the model depends on, such as its device.
     owner, extra : str
         As in `find_folder`.
 
     Returns
     -------
     object
-        What `kind` gave.
+        Return value of `kind`.
     """
     source = str(find_folder(model, owner, extra) or model)
     key = (kind, source, fingerprint(model, owner, extra), *settings)
@@ -107,15 +112,25 @@ def load(kind, model, *settings, owner, extra):
         if key not in _loaded:
             _loaded[key] = kind(source, *settings)
         _loaded.move_to_end(key)
-        same_kind = [known for known in _loaded if known[0] is kind]
-        for known in same_kind[:-_MAX_MODELS]:
-            del _loaded[known]
+        same_kind = [cached for cached in _loaded if cached[0] is kind]
+        for cached in same_kind[:-_MAX_MODELS]:
+            del _loaded[cached]
         return _loaded[key]
+
+
+def select_layer(layers, layer, owner):
+    """Return one of the hidden layers; raise a ValueError if `layer` is out of range."""
+    if not -len(layers) <= layer < len(layers):
+        raise ValueError(
+            f"The 'layer' parameter of {owner} must lie between {-len(layers)} and "
+            f"{len(layers) - 1} for this model. Got {layer} instead."
+        )
+    return layers[layer]
 
 
 @contextmanager
 def quiet():
-    """Hold back the libraries' bars, notes and deprecations while a model loads."""
+    """Suppress progress bars, messages and deprecation warnings while a model loads."""
     from transformers.utils.logging import set_tqdm_hook
 
     def no_bar(factory, args, kwargs):
@@ -123,7 +138,7 @@ def quiet():
 
     loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
     levels = [logger.level for logger in loggers]
-    hook = set_tqdm_hook(no_bar)  # of the weights only: a download keeps its bar
+    hook = set_tqdm_hook(no_bar)  # only for weights: downloads keep their progress bar
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Sentence-embedding models of the sentence-transformers library."""
+"""Sentence embedding models of the sentence-transformers library."""
 
 import json
 import os
@@ -11,42 +11,37 @@ from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._optional import import_optional
 
-_OWNER = "TextEmbedder"
+
+def width(model, device, max_length, owner):
+    """Return the length of a sentence embedding, read from the config if possible."""
+    return _width_from_folder(model, owner) or load(model, device, max_length, owner).width
 
 
-def width(model, device, max_length):
-    """Return the length of a sentence's vector, from the model's own notes if they are plain."""
-    return _noted(model) or load(model, device, max_length).width
+def token_width(model, device, max_length, owner):
+    """Return the length of a token embedding, read from the config if possible."""
+    return _width_from_folder(model, owner) or load(model, device, max_length, owner).token_width
 
 
-def token_width(model, device, max_length):
-    """Return the length of a token's vector, likewise."""
-    return _noted(model) or load(model, device, max_length).token_width
-
-
-def _noted(model):
-    folder = loading.find_folder(model, _OWNER, "text")
-    return None if folder is None else _noted_width(folder)
-
-
-def _noted_width(folder):
+def _width_from_folder(model, owner):
     """Read the width of a Transformer + Pooling [+ Normalize] model; None for any other."""
+    folder = loading.find_folder(model, owner, "text")
+    if folder is None:
+        return None
     try:
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         kinds = [module["type"].rpartition(".")[2] for module in modules]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
             return None
-        pooling = folder / modules[1]["path"] / "config.json"
-        notes = json.loads(pooling.read_text(encoding="utf-8"))
-        modes = [name for name, on in notes.items() if name.startswith("pooling_mode_") and on]
-        return int(notes["word_embedding_dimension"]) if len(modes) == 1 else None
+        config = json.loads((folder / modules[1]["path"] / "config.json").read_text("utf-8"))
+        modes = [name for name, on in config.items() if name.startswith("pooling_mode_") and on]
+        return int(config["word_embedding_dimension"]) if len(modes) == 1 else None
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # loading the model tells, or says what is broken
+        return None  # the width, or an error, follows from loading the model
 
 
-def load(model, device, max_length):
-    """Return the model from this process's memory, or load it."""
-    return loading.load(TextModel, model, device, max_length, owner=_OWNER, extra="text")
+def load(model, device, max_length, owner):
+    """Return the model from the cache of this process, or load it."""
+    return loading.load(TextModel, model, device, max_length, owner, owner=owner, extra="text")
 
 
 class TextModel:
@@ -61,11 +56,15 @@ class TextModel:
         A torch device or "auto".
 
     max_length : int or None
-        Tokens that are read of a text; None for the model's own limit.
+        Maximum number of tokens per text; None uses the limit of the model.
+
+    owner : str
+        Name used in error messages.
     """
 
-    def __init__(self, source, device, max_length):
-        library = import_optional("sentence_transformers", extra="text", needed_by=_OWNER)
+    def __init__(self, source, device, max_length, owner):
+        library = import_optional("sentence_transformers", extra="text", needed_by=owner)
+        self._owner = owner
         try:
             with loading.quiet():
                 self._model = library.SentenceTransformer(
@@ -75,28 +74,27 @@ class TextModel:
                 )
         except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
             raise DataFormatError(
-                f"{_OWNER} cannot load the model {source!r} on device {device!r}: "
-                f"{type(error).__name__}: {error}. Check the name or folder, the device, and for "
+                f"{owner} cannot load the model {source!r} on device {device!r}: "
+                f"{type(error).__name__}: {error}. Check the name or folder, the device and, for "
                 "a model that is not on this machine yet, the network."
             ) from error
         if max_length is not None:
             self._check_length(max_length)
             self._model.max_seq_length = max_length
         self.width = self._model.get_embedding_dimension()
-        # a fast tokenizer is no two threads' to use
-        self._using = threading.Lock()
+        self._lock = threading.Lock()  # fast tokenizers are not thread-safe
 
     def _check_length(self, max_length):
         backbone = getattr(self._model[0], "auto_model", None)
         limit = getattr(getattr(backbone, "config", None), "max_position_embeddings", None)
-        # RoBERTa and its kin count positions from behind the padding token's
+        # RoBERTa models count positions from the index of the padding token
         padding = getattr(getattr(backbone, "embeddings", None), "padding_idx", None)
         if limit is not None and padding is not None:
             limit -= padding + 1
         if limit is not None and max_length > limit:
             raise ValueError(
-                f"The 'max_length' parameter of {_OWNER} must be at most {limit} tokens, which is "
-                f"all that this model can read. Got {max_length} instead."
+                f"The 'max_length' parameter of {self._owner} must be at most {limit} tokens, the "
+                f"limit of this model. Got {max_length} instead."
             )
 
     def encode(self, texts, normalize, layer=None):
@@ -107,18 +105,18 @@ class TextModel:
         texts : list of str
 
         normalize : bool
-            Whether to scale each row to length one.
+            Whether to scale each row to unit norm.
 
         layer : int or None, default=None
-            Layer whose tokens are pooled; None for the model's own output.
+            Layer whose tokens are pooled; None means the output of the model.
 
         Returns
         -------
         ndarray of shape (n_texts, width), float32
         """
         rows = np.empty((len(texts), self.width), dtype=np.float32)
-        with self._using, self._reading(layer):
-            for group in self._equally_long(texts):
+        with self._lock, self._hidden_layer(layer):
+            for group in self._groups_of_equal_length(texts):
                 rows[group] = self._model.encode(
                     [texts[i] for i in group],
                     batch_size=len(group),
@@ -144,23 +142,23 @@ class TextModel:
         """
         self._encoder()
         rows = [None] * len(texts)
-        with self._using, self._reading(layer):
-            for group in self._equally_long(texts):
+        with self._lock, self._hidden_layer(layer):
+            for group in self._groups_of_equal_length(texts):
                 tokens = self._model.encode(
                     [texts[i] for i in group],
                     batch_size=len(group),
                     show_progress_bar=False,
                     output_value="token_embeddings",
                 )
-                for i, own in zip(group, tokens, strict=True):
-                    rows[i] = own.float().cpu().numpy()
+                for i, embeddings in zip(group, tokens, strict=True):
+                    rows[i] = embeddings.float().cpu().numpy()
         return rows
 
-    def _equally_long(self, texts):
-        """Cut a batch into groups of as many tokens each, which need no padding.
+    def _groups_of_equal_length(self, texts):
+        """Group texts by number of tokens, so that none is padded.
 
-        Padding to a longer neighbour changes a text's last digits, and small networks make much
-        of those: without it a text's numbers are its own, whatever is cached already.
+        Padding changes the last digits of an embedding, which small networks amplify. Without it,
+        embeddings do not depend on the other texts of a batch.
         """
         if not hasattr(self._model[0], "auto_model"):
             return [list(range(len(texts)))]
@@ -174,7 +172,7 @@ class TextModel:
 
     @property
     def token_width(self):
-        """Length of one token's vector."""
+        """Length of a token embedding."""
         self._encoder()
         return self._model[0].get_embedding_dimension()
 
@@ -182,15 +180,15 @@ class TextModel:
         encoder = getattr(self._model[0], "auto_model", None)
         if encoder is None:
             raise ValueError(
-                f"This model has no layers of tokens (it begins with a "
+                f"This model has no token layers (it starts with a "
                 f"{type(self._model[0]).__name__}): leave the parameters 'pooling' and 'layer' of "
-                f"{_OWNER} at their defaults, or take another model."
+                f"{self._owner} at their defaults, or use another model."
             )
         return encoder
 
     @contextmanager
-    def _reading(self, layer):
-        """Put a layer's tokens in the place of the last one's while the model runs."""
+    def _hidden_layer(self, layer):
+        """Replace the output tokens by those of a hidden layer while the model runs."""
         if layer is None:
             yield
             return
@@ -198,12 +196,7 @@ class TextModel:
 
         def replace(module, inputs, features):
             layers = features["all_layer_embeddings"]
-            if not -len(layers) <= layer < len(layers):
-                raise ValueError(
-                    f"The 'layer' parameter of {_OWNER} must lie between {-len(layers)} and "
-                    f"{len(layers) - 1} for this model. Got {layer} instead."
-                )
-            features["token_embeddings"] = layers[layer]
+            features["token_embeddings"] = loading.select_layer(layers, layer, self._owner)
             return features
 
         before = config.output_hidden_states

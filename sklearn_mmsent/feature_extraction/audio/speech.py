@@ -12,7 +12,8 @@ from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
-_SOURCE = {"owner": "SpeechEmbedder", "extra": "audio"}
+_OWNER = "SpeechEmbedder"
+_SOURCE = {"owner": _OWNER, "extra": "audio"}
 
 
 class SpeechEmbedder(BaseExtractor):
@@ -172,7 +173,7 @@ class SpeechEmbedder(BaseExtractor):
     def _load(self, cell):
         return read_audio(
             cell,
-            sample_rate=self._notes().sample_rate,
+            sample_rate=self._config().sample_rate,
             max_seconds=self.max_seconds,
             owner=type(self).__name__,
         )
@@ -180,7 +181,7 @@ class SpeechEmbedder(BaseExtractor):
     def _encode(self, loaded):
         from sklearn_mmsent.pretrained.speech import SpeechModel
 
-        model = loading.load(SpeechModel, self.model, self.device, **_SOURCE)
+        model = loading.load(SpeechModel, self.model, self.device, _OWNER, **_SOURCE)
         clips = model.encode(loaded, window_seconds=self.window_seconds, layer=self.layer)
         return np.stack([self._pool(frames).cpu().numpy().ravel() for frames in clips])
 
@@ -203,22 +204,22 @@ class SpeechEmbedder(BaseExtractor):
 
     def _feature_names(self):
         check_statistics(self.statistics, type(self).__name__)
-        notes = self._notes()
-        if notes.chunk_seconds is not None and self.window_seconds > notes.chunk_seconds:
+        config = self._config()
+        if config.chunk_seconds is not None and self.window_seconds > config.chunk_seconds:
             raise ValueError(
                 f"The 'window_seconds' parameter of SpeechEmbedder must be at most "
-                f"{notes.chunk_seconds}, the longest input of this model. Got "
+                f"{config.chunk_seconds}, the longest input of this model. Got "
                 f"{self.window_seconds:g} instead."
             )
-        names = numbered_names("emb", notes.width)
+        names = numbered_names("emb", config.width)
         if self.pooling == "stats":
             return statistic_names(names, self.statistics)
         return indexed_names(names, self.max_steps)
 
-    def _notes(self):
-        from sklearn_mmsent.pretrained.speech import SpeechNotes
+    def _config(self):
+        from sklearn_mmsent.pretrained.speech import SpeechConfig
 
-        return loading.load(SpeechNotes, self.model, **_SOURCE)
+        return loading.load(SpeechConfig, self.model, _OWNER, **_SOURCE)
 
     def _fingerprint(self):
         return loading.fingerprint(self.model, **_SOURCE)

@@ -161,7 +161,7 @@ class ImageEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        model = vision.load(self.model, self.device)
+        model = vision.load(self.model, self.device, type(self).__name__)
         image = read_image(
             cell,
             max_pixels=self.max_pixels,
@@ -171,7 +171,7 @@ class ImageEmbedder(BaseExtractor):
         return model.prepare(image)  # smaller than the photo
 
     def _encode(self, loaded):
-        model = vision.load(self.model, self.device)
+        model = vision.load(self.model, self.device, type(self).__name__)
         encoded = model.encode(loaded, self.pooling, self.layer)
         if self.pooling is not None:
             return self._scaled(np.stack(encoded))
@@ -187,15 +187,17 @@ class ImageEmbedder(BaseExtractor):
         return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
     def _feature_names(self):
-        names = numbered_names(
-            "emb", vision.width(self.model, self.device, self.pooling, self.layer)
-        )
+        names = numbered_names("emb", self._width())
         if self.pooling is not None:
             return names
         return indexed_names(names, self.max_steps)
 
+    def _width(self):
+        owner = type(self).__name__
+        return vision.width(self.model, self.device, self.pooling, self.layer, owner)
+
     def _fingerprint(self):
-        return loading.fingerprint(self.model, "ImageEmbedder", "image")
+        return loading.fingerprint(self.model, type(self).__name__, "image")
 
 
 def _coarsen(grid, max_steps):

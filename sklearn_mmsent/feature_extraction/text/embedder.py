@@ -149,7 +149,7 @@ class TextEmbedder(BaseExtractor):
         )
 
     def _encode(self, loaded):
-        model = text.load(self.model, self.device, self.max_length)
+        model = text.load(*self._source())
         if self.pooling is not None:
             return model.encode(loaded, self.normalize, self.layer)
         steps = np.full((len(loaded), self.max_steps, model.token_width), np.nan, np.float32)
@@ -161,14 +161,16 @@ class TextEmbedder(BaseExtractor):
         return steps.reshape(len(loaded), -1)
 
     def _feature_names(self):
-        where = self.model, self.device, self.max_length
         if self.pooling is not None:
-            return numbered_names("emb", text.width(*where))
-        names = numbered_names("emb", text.token_width(*where))
+            return numbered_names("emb", text.width(*self._source()))
+        names = numbered_names("emb", text.token_width(*self._source()))
         return indexed_names(names, self.max_steps)
+
+    def _source(self):
+        return self.model, self.device, self.max_length, type(self).__name__
 
     def _cell_content(self, cell):
         return ("text", cell) if isinstance(cell, str) else None  # never a path
 
     def _fingerprint(self):
-        return loading.fingerprint(self.model, "TextEmbedder", "text")
+        return loading.fingerprint(self.model, type(self).__name__, "text")

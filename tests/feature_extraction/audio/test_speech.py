@@ -135,7 +135,7 @@ def test_fit_and_pickle_without_weights(saved, monkeypatch):
     monkeypatch.setattr(loading, "_loaded", type(loading._loaded)())
     embedder = SpeechEmbedder(folder, device="cpu").fit([])
     kinds = [key[0] for key in loading._loaded]
-    assert kinds == [speech.SpeechNotes]
+    assert kinds == [speech.SpeechConfig]
     clips = make_clips([0.3])
     X = embedder.transform(clips)
     assert len(pickle.dumps(embedder)) < 2000

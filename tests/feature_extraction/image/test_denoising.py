@@ -1,4 +1,4 @@
-"""Pictures without their noise."""
+"""Image noise reduction."""
 
 import pickle
 
@@ -16,9 +16,9 @@ METHODS = ["median", "nl_means", "tv"]
 @pytest.fixture(scope="module")
 def clean():
     y, x = np.mgrid[0:64, 0:80]
-    picture = np.stack([2 * x, 3 * y, 255 - x - y], axis=-1).astype(np.uint8)
-    picture[20:44, 30:60] = [200, 30, 90]
-    return picture
+    image = np.stack([2 * x, 3 * y, 255 - x - y], axis=-1).astype(np.uint8)
+    image[20:44, 30:60] = [200, 30, 90]
+    return image
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +29,29 @@ def grain(clean):
 
 @pytest.fixture(scope="module")
 def salt_and_pepper(clean):
-    picture, chance = clean.copy(), np.random.default_rng(0).random(clean.shape[:2])
-    picture[chance < 0.03] = 0
-    picture[chance > 0.97] = 255
-    return picture
+    image, chance = clean.copy(), np.random.default_rng(0).random(clean.shape[:2])
+    image[chance < 0.03] = 0
+    image[chance > 0.97] = 255
+    return image
 
 
 def denoise(cell, method="median", **parameters):
     return ImageDenoiser(method, **parameters).fit_transform([cell])[0]
 
 
-def error(picture, clean):
-    return np.mean((picture.astype(float) - clean) ** 2)
+def error(image, clean):
+    return np.mean((image.astype(float) - clean) ** 2)
 
 
 @pytest.mark.parametrize(("method", "left"), [("median", 0.3), ("nl_means", 0.1), ("tv", 0.1)])
-def test_grain_goes(clean, grain, method, left):
+def test_grain_is_reduced(clean, grain, method, left):
     result = denoise(grain, method)
     assert result.dtype == np.uint8
     assert result.shape == clean.shape
     assert error(result, clean) < left * error(grain, clean)
 
 
-def test_salt_and_pepper_goes_by_the_median_alone(clean, salt_and_pepper):
+def test_only_median_removes_salt_and_pepper(clean, salt_and_pepper):
     noise = error(salt_and_pepper, clean)
     assert error(denoise(salt_and_pepper), clean) < 0.02 * noise
     assert error(denoise(salt_and_pepper, "tv"), clean) > 0.8 * noise
@@ -59,14 +59,14 @@ def test_salt_and_pepper_goes_by_the_median_alone(clean, salt_and_pepper):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_edges_stay(clean, grain, method):
+def test_edges_are_preserved(clean, grain, method):
     result = denoise(grain, method).astype(float)
     step = result[22:42, 30:33, 0].mean() - result[22:42, 27:30, 0].mean()
     assert step > 0.8 * (200 - 57)
 
 
 @pytest.mark.parametrize("method", ["nl_means", "tv"])
-def test_what_has_no_noise_is_left_alone(clean, method):
+def test_noise_free_image_is_unchanged(clean, method):
     np.testing.assert_array_equal(denoise(clean, method), clean)
 
 
@@ -76,7 +76,7 @@ def test_strength(grain, method):
     assert rough[1] < rough[0]
 
 
-def test_the_radius_of_the_median_is_rounded_up(grain):
+def test_median_radius_is_rounded_up(grain):
     np.testing.assert_array_equal(denoise(grain, strength=0.2), denoise(grain, strength=1))
     np.testing.assert_array_equal(denoise(grain, strength=1.1), denoise(grain, strength=2))
     assert (denoise(grain, strength=1) != denoise(grain, strength=2)).any()
@@ -92,12 +92,12 @@ def test_max_size(clean):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 2), (5, 5), (8, 9, 4)])
-def test_odd_pictures(method, shape):
+def test_degenerate_images(method, shape):
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert denoise(noise, method).shape == (*shape[:2], 3)
 
 
-def test_columns_keep_their_form_and_missing_stays(grain):
+def test_container_type_and_missing_cells(grain):
     cells = pd.Series([grain, None, float("nan")], index=list("abc"), name="photo")
     result = ImageDenoiser().fit_transform(cells)
     assert result.name == "photo"
@@ -106,7 +106,7 @@ def test_columns_keep_their_form_and_missing_stays(grain):
     np.testing.assert_array_equal(copy.transform(cells)["a"], result["a"])
 
 
-def test_bad_cells(grain):
+def test_unusable_cell_errors(grain):
     cells = [grain, b"nothing"]
     with pytest.raises(CellError, match=r"^ImageDenoiser: row 1, cell 7 bytes: Pillow finds no"):
         ImageDenoiser().fit_transform(cells)
@@ -117,9 +117,9 @@ def test_bad_cells(grain):
         denoise(grain, max_pixels=9)
 
 
-def test_before_an_extractor(clean, grain):
-    def sharpness(picture, *steps):
-        table = make_pipeline(*steps, ColorTexture()).fit_transform([picture])
+def test_pipeline_with_extractor(clean, grain):
+    def sharpness(image, *steps):
+        table = make_pipeline(*steps, ColorTexture()).fit_transform([image])
         return table["sharpness"].item()
 
     assert sharpness(grain, ImageDenoiser()) < sharpness(grain) / 2

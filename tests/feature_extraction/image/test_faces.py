@@ -1,4 +1,4 @@
-"""Pictures cut to their largest face."""
+"""Cropping images to the largest face."""
 
 import numpy as np
 import pandas as pd
@@ -29,13 +29,13 @@ def crop(cell, **parameters):
     return FaceCropper(**parameters).fit_transform([cell])[0]
 
 
-def difference(face, picture, row, column):
-    """Mean difference from a square of a picture."""
-    part = picture[row : row + len(face), column : column + len(face)]
+def difference(face, image, row, column):
+    """Mean absolute difference from a square of an image."""
+    part = image[row : row + len(face), column : column + len(face)]
     return np.abs(face.astype(float) - part).mean()
 
 
-def test_the_crop_is_the_face(portrait):
+def test_crop_is_the_face(portrait):
     face = crop(portrait, margin=0)
     assert face.dtype == np.uint8
     assert face.shape[0] == face.shape[1] == pytest.approx(SIDE, abs=15)
@@ -50,12 +50,12 @@ def test_margin_and_size(portrait):
     edge = (len(wide) - len(plain)) // 2
     inner = wide[edge : edge + len(plain), edge : edge + len(plain)]
     assert min(difference(plain, np.roll(inner, s, (0, 1)), 0, 0) for s in ((0, 0), (-1, -1))) < 15
-    assert crop(portrait, margin=50).shape == (256, 256, 3)  # the whole picture, shrunk
+    assert crop(portrait, margin=50).shape == (256, 256, 3)  # the whole image, downscaled
     assert crop(portrait, margin=50, max_size=2000).shape == (512, 512, 3)
     assert crop(portrait, max_size=30).shape == (30, 30, 3)
 
 
-def test_a_face_at_the_edge_gives_a_square_inside(portrait):
+def test_crop_at_the_edge_is_square(portrait):
     cut = portrait[TOP - 5 : TOP + 150, LEFT - 5 : LEFT + 150]
     face = crop(cut, margin=0.4)
     assert face.shape[0] == face.shape[1] == pytest.approx(155, abs=20)
@@ -72,17 +72,17 @@ def test_a_face_at_the_edge_gives_a_square_inside(portrait):
         ((0.4, 0.4, 0.2), 0, (0, 0, 1, 1)),
     ],
 )
-def test_boxes_are_square_and_inside(face, margin, box):
+def test_boxes_are_square_and_inside_the_image(face, margin, box):
     assert _square(face, margin, (100, 80)) == box
 
 
-def test_the_largest_face_is_taken_wherever_it_stands(portrait):
+def test_largest_face_at_any_position(portrait):
     large = portrait[: TOP + 160, LEFT - 60 : LEFT + 164]
     small = np.asarray(large[::2, ::2])
     both = np.zeros((230, 360, 3), np.uint8)
     both[: len(large), : large.shape[1]] = large
     both[50 : 50 + len(small), 230 : 230 + small.shape[1]] = small
-    faces = [crop(picture, margin=0) for picture in (both, both[:, ::-1].copy())]
+    faces = [crop(image, margin=0) for image in (both, both[:, ::-1].copy())]
     assert len(crop(small, margin=0)) < 70
     assert all(len(face) == pytest.approx(SIDE, abs=20) for face in faces)
 
@@ -94,7 +94,7 @@ def test_min_size(portrait):
 
 def test_no_face(portrait, empty):
     cells = pd.Series([portrait, empty, None], index=list("abc"), name="photo")
-    missing = FaceCropper().fit_transform(cells)  # a warning would be an error here
+    missing = FaceCropper().fit_transform(cells)  # warnings are errors
     assert missing.index.tolist() == list("abc")
     assert missing["a"].shape[2] == 3
     assert missing["b"] is None
@@ -103,7 +103,9 @@ def test_no_face(portrait, empty):
     np.testing.assert_array_equal(whole["b"], empty)
     assert whole["c"] is None
     assert crop(np.repeat(empty, 3, axis=0), no_face="whole").shape == (256, 114, 3)
-    with pytest.raises(CellError, match=r"^FaceCropper: row 1 \(index 'b'\), .*no face is found"):
+    with pytest.raises(
+        CellError, match=r"^FaceCropper: row 1 \(index 'b'\), .*no face was detected"
+    ):
         FaceCropper(no_face="raise").fit_transform(cells)
     with pytest.warns(UserWarning, match=r"^FaceCropper: 1 of 3 cells could not be used"):
         lenient = FaceCropper(no_face="raise", on_error="missing").fit_transform(cells)
@@ -111,19 +113,21 @@ def test_no_face(portrait, empty):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (23, 23), (24, 24), (25, 600)])
-def test_odd_pictures_have_no_face(shape):
+def test_degenerate_images_have_no_face(shape):
     assert crop(np.full(shape, 0.5)) is None
     assert crop(np.full(shape, 0.5), no_face="whole").shape[2] == 3
 
 
-def test_bad_cells(portrait):
-    with pytest.raises(CellError, match=r"^FaceCropper: row 1, cell 7 bytes: Pillow finds no pic"):
+def test_unusable_cell_errors(portrait):
+    with pytest.raises(
+        CellError, match=r"^FaceCropper: row 1, cell 7 bytes: Pillow finds no image"
+    ):
         FaceCropper().fit_transform([portrait, b"nothing"])
     with pytest.raises(CellError, match="max_pixels=9"):
         crop(portrait, max_pixels=9)
 
 
-def test_twice_the_same_and_input_untouched(portrait):
+def test_deterministic_and_input_unchanged(portrait):
     copy = portrait.copy()
     transformer = FaceCropper().fit([portrait])
     first, again = transformer.transform([portrait]), clone(transformer).fit_transform([portrait])
@@ -131,7 +135,7 @@ def test_twice_the_same_and_input_untouched(portrait):
     np.testing.assert_array_equal(portrait, copy)
 
 
-def test_before_an_extractor(portrait, empty):
+def test_pipeline_with_extractor(portrait, empty):
     face = make_pipeline(FaceCropper(), Pixels((8, 8)))
     extractor = make_extractor(face=("photo", face), image=("photo", Pixels((4, 4))))
     cells = np.empty(3, dtype=object)

@@ -88,7 +88,7 @@ class PretrainedImageEncoder(PretrainedEncoder):
             )
         self.pixel_range = float(pixel_range)
         loaded = _load(model)
-        size, scale, shift = loaded.preparation()
+        size, scale, shift = loaded.preprocessing()
         self.size = tuple(size) if image_size is None else self._check_size(image_size)
         self.n_prefix = loaded.n_prefix
         if pooling == "cls" and not self.n_prefix:

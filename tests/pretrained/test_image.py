@@ -1,4 +1,4 @@
-"""Pretrained vision encoders: loaded once, safely, and refused where they do not fit."""
+"""Loading of pretrained vision encoders: shared, safe and with checks."""
 
 import json
 import pickle
@@ -35,16 +35,16 @@ def embed(folder, cells, **options):
         *[(name, "mean") for name in ("vit", "clip", "siglip")],
     ],
 )
-def test_fit_loads_no_model_and_reads_the_width(folders, name, pooling, monkeypatch):
-    width = embed(folders / name, [np.zeros((9, 9), np.uint8)], pooling=pooling).shape[1]
+def test_fit_reads_width_without_model(vision_folders, name, pooling, monkeypatch):
+    width = embed(vision_folders / name, [np.zeros((9, 9), np.uint8)], pooling=pooling).shape[1]
     monkeypatch.setattr(image, "ImageModel", None)
-    embedder = ImageEmbedder(str(folders / name), pooling=pooling).fit(["no picture at all"])
+    embedder = ImageEmbedder(str(vision_folders / name), pooling=pooling).fit(["no picture at all"])
     names = embedder.get_feature_names_out()
     assert (names[0], len(names)) == ("emb000", width)
     assert np.isnan(embedder.transform([None, ""])).all()
 
 
-def test_a_model_is_loaded_once_for_clones_and_copies(folders, photos, monkeypatch):
+def test_clones_and_copies_share_one_model(vision_folders, photos, monkeypatch):
     loads = []
 
     class Counting(image.ImageModel):
@@ -53,7 +53,7 @@ def test_a_model_is_loaded_once_for_clones_and_copies(folders, photos, monkeypat
             super().__init__(*args)
 
     monkeypatch.setattr(image, "ImageModel", Counting)
-    embedder = ImageEmbedder(folders / "siglip", device="cpu", batch_size=2)
+    embedder = ImageEmbedder(vision_folders / "siglip", device="cpu", batch_size=2)
     features = embedder.fit_transform(photos)
     clone(embedder).set_params(pooling="mean", layer=1).fit_transform(photos)
     dump = pickle.dumps(embedder)
@@ -62,39 +62,43 @@ def test_a_model_is_loaded_once_for_clones_and_copies(folders, photos, monkeypat
     assert len(loads) == 1
 
 
-def test_loading_is_local_quiet_and_leaves_global_state_alone(folders, photos, monkeypatch, capfd):
-    def refuse(*args, **kwargs):
-        raise AssertionError("a local model asked the network")
+def test_loading_without_network_output_and_side_effects(
+    vision_folders, photos, monkeypatch, capfd
+):
+    def deny(*args, **kwargs):
+        raise AssertionError("a local model accessed the network")
 
     def state():
         return (
             random.getstate(),
-            np.random.get_state()[1].tolist(),  # noqa: NPY002 - the global one is what is meant
+            np.random.get_state()[1].tolist(),  # noqa: NPY002 - the global state is tested
             torch.get_rng_state().tolist(),
             torch.is_grad_enabled(),
             torch.backends.cudnn.allow_tf32,
         )
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect", deny)
     before = state()
     for name in ("classifier", "clip"):
-        embed(folders / name, photos)
+        embed(vision_folders / name, photos)
     assert state() == before
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_untrained_pooling_layer_of_a_classifier_is_not_used(folders, photos):
-    features = embed(folders / "classifier", photos, normalize=False)
-    outputs = transformers.ViTModel.from_pretrained(folders / "classifier").eval()
-    processor = transformers.AutoImageProcessor.from_pretrained(folders / "vit", backend="pil")
+def test_untrained_pooling_layer_is_not_used(vision_folders, photos):
+    features = embed(vision_folders / "classifier", photos, normalize=False)
+    outputs = transformers.ViTModel.from_pretrained(vision_folders / "classifier").eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(
+        vision_folders / "vit", backend="pil"
+    )
     with torch.no_grad():
         states = outputs(**processor(images=photos, return_tensors="pt")).last_hidden_state
     np.testing.assert_allclose(features, states[:, 0].numpy(), atol=1e-5)
 
 
-def test_half_precision_checkpoints_compute_in_single(folders, photos, tmp_path):
+def test_half_precision_checkpoints_compute_in_float32(vision_folders, photos, tmp_path):
     copy = tmp_path / "half"
-    shutil.copytree(folders / "vit", copy)
+    shutil.copytree(vision_folders / "vit", copy)
     transformers.ViTModel.from_pretrained(copy).half().save_pretrained(copy)
     expected = transformers.ViTModel.from_pretrained(copy, dtype=torch.float32).eval()
     processor = transformers.AutoImageProcessor.from_pretrained(copy, backend="pil")
@@ -103,38 +107,38 @@ def test_half_precision_checkpoints_compute_in_single(folders, photos, tmp_path)
     np.testing.assert_allclose(embed(copy, photos, normalize=False), own.numpy(), atol=1e-6)
 
 
-def test_the_half_that_reads_texts_is_not_kept(folders):
-    model = image.load(folders / "clip", "cpu")
+def test_text_model_is_dropped(vision_folders):
+    model = image.load(vision_folders / "clip", "cpu", "ImageEmbedder")
     assert not [name for name, _ in model._model.named_parameters() if name.startswith("text_mod")]
 
 
-def changed(folders, tmp_path, name="vit", **notes):
-    """A copy of a model's folder with another config."""
+def changed(vision_folders, tmp_path, name="vit", **changes):
+    """Return a copy of a model folder with a changed config."""
     copy = tmp_path / "copy"
-    shutil.copytree(folders / name, copy)
+    shutil.copytree(vision_folders / name, copy)
     config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps({**config, **notes}))
+    (copy / "config.json").write_text(json.dumps({**config, **changes}))
     return copy
 
 
-def test_weights_must_belong_to_the_config(folders, photos, tmp_path):
-    folder = changed(folders, tmp_path, num_hidden_layers=5)
-    with pytest.raises(DataFormatError, match=r"do not belong to its config.json: \d+ parameters"):
+def test_weights_that_do_not_match_the_config(vision_folders, photos, tmp_path):
+    folder = changed(vision_folders, tmp_path, num_hidden_layers=5)
+    with pytest.raises(DataFormatError, match=r"do not match its config.json: \d+ parameters"):
         embed(folder, photos)
 
 
-def test_pickled_weights_are_not_read(folders, photos, tmp_path):
-    folder = changed(folders, tmp_path)
+def test_pickled_weights_error(vision_folders, photos, tmp_path):
+    folder = changed(vision_folders, tmp_path)
     model = transformers.ViTModel.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(DataFormatError, match="pickled weights are not read, since they can run"):
+    with pytest.raises(DataFormatError, match="pickled weights are not read, since they can"):
         embed(folder, photos)
 
 
-def test_code_that_comes_with_a_model_is_not_run(folders, photos, tmp_path):
+def test_remote_code_is_not_executed(vision_folders, photos, tmp_path):
     folder = changed(
-        folders,
+        vision_folders,
         tmp_path,
         model_type="own",
         auto_map={"AutoConfig": "code.C", "AutoModel": "code.M"},
@@ -144,46 +148,46 @@ def test_code_that_comes_with_a_model_is_not_run(folders, photos, tmp_path):
         embed(folder, photos)
 
 
-def test_models_of_texts_are_refused(tmp_path, photos):
+def test_text_model_error(tmp_path, photos):
     config = transformers.BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1)
     config.num_attention_heads, config.intermediate_size = 2, 8
     transformers.BertModel(config).save_pretrained(tmp_path)
     with pytest.raises(
-        DataFormatError, match=r"of type 'bert' \(BertModel, which reads input_ids\), expected an"
+        DataFormatError, match=r"of type 'bert' \(BertModel, which reads input_ids\); expected an"
     ):
         ImageEmbedder(tmp_path, device="cpu").fit(photos)
 
 
-def test_models_that_hide_parts_at_random_are_refused(folders, photos):
-    with pytest.raises(DataFormatError, match=r"\(ViTMAEModel\) gives no vector of a picture, or"):
-        embed(folders / "mae", photos)
+def test_random_masking_error(vision_folders, photos):
+    with pytest.raises(DataFormatError, match=r"\(ViTMAEModel\) gives no image embedding or"):
+        embed(vision_folders / "mae", photos)
 
 
 @pytest.mark.parametrize(
-    "lacking", ["config.json", "preprocessor_config.json", "model.safetensors"]
+    "missing", ["config.json", "preprocessor_config.json", "model.safetensors"]
 )
-def test_a_folder_that_lacks_a_file(folders, photos, tmp_path, lacking):
-    folder = changed(folders, tmp_path)
-    (folder / lacking).unlink()
+def test_missing_file_error(vision_folders, photos, tmp_path, missing):
+    folder = changed(vision_folders, tmp_path)
+    (folder / missing).unlink()
     with pytest.raises(DataFormatError, match=r"cannot load the model .*it needs conf"):
         embed(folder, photos)
 
 
-def test_a_folder_that_is_not_there_is_no_hub_name(tmp_path):
+def test_missing_folder_error(tmp_path):
     with pytest.raises(DataFormatError, match=r"ImageEmbedder: the model folder .* does not exist"):
         ImageEmbedder(tmp_path / "nothing").fit([])
 
 
-def test_a_device_that_is_not_there(folders, photos):
+def test_unavailable_device_error(vision_folders, photos):
     with pytest.raises(ValueError, match="device='nowhere' cannot be used"):
-        ImageEmbedder(folders / "vit", device="nowhere").fit_transform(photos)
+        ImageEmbedder(vision_folders / "vit", device="nowhere").fit_transform(photos)
 
 
 @pytest.mark.parametrize("package", ["transformers", "PIL.Image"])
-def test_a_missing_package_names_what_to_install(folders, photos, monkeypatch, package):
+def test_missing_package_error_names_the_extra(vision_folders, photos, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r"ImageEmbedder needs .*mmsent\[image\]"):
-        embed(folders / "vit", photos)
+        embed(vision_folders / "vit", photos)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +199,12 @@ def test_a_missing_package_names_what_to_install(folders, photos, monkeypatch, p
         ("resnet", {"pooling": "cls"}, "Set pooling='auto' or 'mean'"),
     ],
 )
-def test_what_a_model_cannot_do(folders, photos, name, options, message):
+def test_unsupported_options(vision_folders, photos, name, options, message):
     with pytest.raises(ValueError, match=message):
-        embed(folders / name, photos, **options)
-    with pytest.raises(ValueError, match=message):  # and nothing stays behind in the shared model
-        embed(folders / name, photos, **options)
-    assert np.isfinite(embed(folders / name, photos)).all()
+        embed(vision_folders / name, photos, **options)
+    with pytest.raises(ValueError, match=message):  # the shared model is unchanged
+        embed(vision_folders / name, photos, **options)
+    assert np.isfinite(embed(vision_folders / name, photos)).all()
 
 
 # -- timm ----------------------------------------------------------------------------------------
@@ -210,13 +214,13 @@ def test_what_a_model_cannot_do(folders, photos, name, options, message):
 def timm():
     try:
         return pytest.importorskip("timm")
-    except RuntimeError as error:  # a torchvision that does not belong to this torch
+    except RuntimeError as error:  # torchvision built for another torch
         pytest.skip(f"timm cannot be imported: {error}")
 
 
 @pytest.fixture(scope="module")
 def timm_folders(timm, tmp_path_factory):
-    """Folders as timm writes them for the hub."""
+    """Folders in the hub format of timm."""
     from timm.models import save_for_hf
 
     root = tmp_path_factory.mktemp("timm")
@@ -230,7 +234,7 @@ def timm_folders(timm, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet"])
-def test_timm_models_equal_the_librarys(timm, timm_folders, photos, name):
+def test_embeddings_equal_timm(timm, timm_folders, photos, name):
     from PIL import Image
 
     model = timm.create_model(f"local-dir:{timm_folders / name}", pretrained=True, num_classes=0)
@@ -252,7 +256,7 @@ def test_timm_models_equal_the_librarys(timm, timm_folders, photos, name):
     assert np.isfinite(layer).all()
 
 
-def test_timm_that_is_not_there_names_the_extra(tmp_path, monkeypatch):
+def test_missing_timm_error_names_the_extra(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text('{"architecture": "test_vit", "num_classes": 0}')
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match=r"a model of timm needs .*mmsent\[timm\]"):
@@ -260,7 +264,7 @@ def test_timm_that_is_not_there_names_the_extra(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ["hf-hub:nobody/nothing", "no_such_net"])
-def test_timm_architectures_must_be_timms_own(timm, tmp_path, architecture):
+def test_unknown_timm_architecture(timm, tmp_path, architecture):
     (tmp_path / "config.json").write_text(json.dumps({"architecture": architecture}))
     with pytest.raises(DataFormatError, match=rf"knows no architecture '{architecture}'"):
         ImageEmbedder(tmp_path).fit([])
