@@ -1,19 +1,15 @@
-"""Compare prototypes with logistic regression on few rows of each class.
+"""Compare FewShotClassifier with logistic regression on few rows per class.
 
-From the training part of each data set 4, 8 and 16 rows of every class are drawn, 20 times; all
-models learn from the same rows and features and are scored on the test part (--part val: on the
-validation part, by which settings were chosen). Without --quick the scores go to
-OUTPUT/few_shot.csv, and few_shot.md and few_shot.png are written from it; data sets that were not
-asked for keep their rows.
+Models are fitted on the same 4, 8 and 16 rows per class, drawn 20 times from the training part, and
+scored on the test part (with `--part val` on the validation part, on which settings were chosen).
+Writes docs/benchmarks/few_shot.md and few_shot.png from few_shot.csv, which has one row per fit;
+other data sets keep their rows.
 
     python benchmarks/few_shot.py --data FOLDER --quick
     python benchmarks/few_shot.py --data FOLDER --cache FOLDER
 """
 
-import argparse
 import tempfile
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,8 +20,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from common.data import data_folder, load_dataset
+from common.command_line import make_parser, parse
+from common.data import load_dataset
 from common.features import extract, find_text_model
+from common.report import markdown_table, update_csv, versions, write_page
 from sklearn_mmsent import (
     MFCC,
     AcousticFunctionals,
@@ -46,7 +44,7 @@ UNLABELLED = "few-shot, unlabelled rows"
 
 
 def build(name, n_rows):
-    """Make a model by name; `n_rows` of each class are there to choose settings by."""
+    """Return a model by name, for `n_rows` training rows per class."""
     if name == BASELINE:
         last = LogisticRegression(max_iter=500)
         return make_pipeline(FillBlocks(), StandardScaler(), last)
@@ -73,47 +71,47 @@ MODELS = (BASELINE, "logistic regression, tuned C", *FEW_SHOT)
 ABOUT = """\
 # Few labels
 
-What `FewShotClassifier` makes of 4, 8 and 16 rows of each class, beside logistic regression on the
-same rows and features. Written by `benchmarks/few_shot.py`, which `--help` explains, from
-`few_shot.csv`, which has one row per fit. The data are not part of this project.
+`FewShotClassifier` and logistic regression on 4, 8 and 16 rows per class, with the same features.
+Written by `benchmarks/few_shot.py` from `few_shot.csv`, which has one row per fit. The data are not
+part of this project.
 
 Macro-F1 on the test part in points, mean ± standard deviation over {n_draws} draws of rows from the
 training part; the last line is the mean over all data sets and numbers of rows.
 
 {table}
 
-Beside {baseline}: {gains}. The target was 3 points.
+Difference from {baseline}: {gains}. The target was 3 points.
 
 ![Macro-F1 by rows per class](few_shot.png)
 
 {models}
-- Features: {features}. MOSI's intensities are cut at 0, and rows of 0 left out. None of them were
-  tuned on these data.
+- Features, none of them tuned on these data: {features}. MOSI's intensities are split at 0, without
+  rows of intensity 0.
 
 {choice}
 
 `python benchmarks/few_shot.py` with {versions}, on {cores} CPU cores.
 """
 MEANINGS = {
-    BASELINE: """scikit-learn's default C = 1, behind `FillBlocks` and `StandardScaler`.""",
-    "logistic regression, tuned C": """one of six from 1e-4 to 10, by the log loss of three folds
-  of the drawn rows.""",
+    BASELINE: """scikit-learn's default C = 1, after `FillBlocks` and `StandardScaler`.""",
+    "logistic regression, tuned C": """one of six values from 1e-4 to 10, by the log loss in three
+  folds of the drawn rows.""",
     "few-shot": "`FewShotClassifier` with default settings.",
     "few-shot, contrastive": """with `projection="contrastive"`.""",
-    UNLABELLED: """with `scaling="normal"`, and the rest of the training part, without
-  its labels, as `X_unlabelled`: it knows more than the others do.""",
+    UNLABELLED: """with `scaling="normal"`, and the rest of the training part without
+  labels as `X_unlabelled`, information that the other models do not have.""",
 }
 CHOICE = """\
-How settings were chosen, on eight draws of the training part scored on the validation part. Points
-beside logistic regression, each the mean of what was tried of its kind, on one to three data sets:
-Euclidean distance to prototypes -5; one shrunk covariance -1 to +0.5 (weak shrinkage is best for
-sounds, strong for texts, so several are averaged); shrinkage chosen by folds of the drawn rows
-+0.5; each modality by itself, weighted by what it is worth in folds, -1; contrastive projection
--1; the covariance of unlabelled rows alone (whitening) -4; label propagation over neighbours -7;
-shares of the classes estimated from unlabelled rows -3; logistic regression on all rows, those
-without a label by what prototypes make of them, -0.6; prototypes that unlabelled rows move, seen on
-150 principal components in two rounds, +2.1, on 300 in three, as they are now, +2.6. Scores of the
-former on the test part, +2.1, had been seen."""
+Settings were chosen on eight draws of the training part, scored on the validation part. Differences
+from logistic regression in points, each the mean over variants of a method on one to three data
+sets: Euclidean distance to prototypes -5; one shrunk covariance -1 to +0.5 (weak shrinkage is best
+for sounds, strong for texts, so several are averaged); shrinkage chosen in folds of the drawn rows
++0.5; one model per modality, weighted by its score in folds, -1; contrastive projection -1;
+covariance of unlabelled rows only (whitening) -4; label propagation over neighbours -7; class
+frequencies estimated from unlabelled rows -3; logistic regression on all rows, with pseudo-labels
+from prototypes, -0.6; prototypes updated by unlabelled rows, on 150 principal components in two
+rounds +2.1, on 300 in three, the current default, +2.6. The test score of the former, +2.1, was
+known."""
 FEATURES = (
     "`TextEmbedder` ({text}) of texts, `ColorTexture` of images, `MFCC`, `LogMel` and "
     "`AcousticFunctionals` of sounds, the 73 acoustic numbers of MOSI"
@@ -129,20 +127,22 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
-    folder = data_folder(options.data)
     text_name, text_model = find_text_model(options.text_model)
     n_draws = 2 if options.quick else options.draws
     with tempfile.TemporaryDirectory() as scratch:
         cache = options.cache or scratch
         for name in options.only:
-            data = _polarity(load_dataset(name, folder))
+            data = _polarity(load_dataset(name, options.data))
             table = features(data, cache, text_model)
             scores = compare(name, data, table, n_draws, options)
             print(f"\n{_summary(scores).to_string()}\n", flush=True)
             if not options.quick and options.part == "test":
-                add(options.output, scores)
+                path = options.output / "few_shot.csv"
+                update_csv(path, scores, keys=["data"], order={"data": list(DATA)})
     if not options.quick and options.part == "test":
-        write_page(options.output, text_name)
+        scores = pd.read_csv(path)
+        draw(options.output / "few_shot.png", scores)
+        write_page(options.output / "few_shot.md", format_page(scores, text_name))
 
 
 def features(data, cache, text_model):
@@ -192,54 +192,41 @@ def compare(name, data, table, n_draws, options):
 
 
 def draw_rows(y, pool, shots, seed):
-    """Draw as many rows of each class from the rows of a pool."""
+    """Draw the same number of rows of each class from a pool of rows."""
     random = np.random.RandomState(seed)
     return np.concatenate(
         [random.choice(pool[y[pool] == c], shots, replace=False) for c in np.unique(y)]
     )
 
 
-def add(folder, scores):
-    """Put the scores of one data set in the place of its old ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "few_shot.csv"
-    kept = pd.read_csv(path) if path.exists() else scores.iloc[:0]
-    parts = [scores if name in set(scores["data"]) else kept[kept["data"] == name] for name in DATA]
-    pd.concat(parts).to_csv(path, index=False, float_format="%.5g")
-
-
-def write_page(folder, text_name):
-    """Write few_shot.md and few_shot.png from few_shot.csv."""
-    scores = pd.read_csv(folder / "few_shot.csv")
+def format_page(scores, text_name):
+    """Return the page of all fits."""
     means = _summary(scores)
     spread = 100 * scores.pivot_table("f1_macro", ["data", "shots"], "model", aggfunc="std")
-    lines = [f"| data | rows per class | {' | '.join(means)} |", "|---" * (len(means.columns) + 2)]
-    lines[1] += "|"
+    lines = []
     for key, row in means.iterrows():
         cells = [f"{row[m]:.1f} ± {spread.loc[key, m]:.1f}" for m in means]
-        lines.append(f"| {DATA[key[0]]} | {key[1]} | {' | '.join(cells)} |")
+        lines.append([DATA[key[0]], key[1], *cells])
     overall = means.mean()
-    lines.append(f"| mean | | {' | '.join(f'{overall[m]:.1f}' for m in means)} |")
+    lines.append(["mean", "", *(f"{overall[m]:.1f}" for m in means)])
     gains = [
         f"{name} {overall[name] - overall[BASELINE]:+.1f}" for name in means if name != BASELINE
     ]
-    draw(folder / "few_shot.png", scores)
-    page = ABOUT.format(
+    return ABOUT.format(
         n_draws=scores["draw"].nunique(),
-        table="\n".join(lines),
+        table=markdown_table(["data", "rows per class", *means], lines),
         baseline=BASELINE,
         gains=", ".join(gains),
         models="\n".join(f"- **{name}**: {MEANINGS[name]}" for name in means),
         features=FEATURES.format(text=text_name),
         choice=CHOICE,
-        versions=f"scikit-learn {version('scikit-learn')}, torch {version('torch')}",
+        versions=versions("scikit-learn", "torch"),
         cores=cpu_count(),
     )
-    (folder / "few_shot.md").write_text(page, encoding="utf-8")
 
 
 def draw(path, scores):
-    """Draw the curves of all models, a panel a data set."""
+    """Draw the curves of all models, one panel per data set."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -282,14 +269,14 @@ def draw(path, scores):
 
 
 def _summary(scores):
-    """Give mean macro-F1 in points, a row for each data set and number of rows."""
+    """Return mean macro-F1 in points, one row per data set and number of rows."""
     means = 100 * scores.pivot_table("f1_macro", ["data", "shots"], "model")
     order = [(d, s) for d in DATA for s in SHOTS if (d, s) in means.index]
     return means.loc[order, [name for name in MODELS if name in means]]
 
 
 def _polarity(data):
-    """Turn intensities into classes; rows of intensity 0 are left out."""
+    """Convert intensities to two classes, without rows of intensity 0."""
     if data.task == "intensity":
         kept = np.flatnonzero(data.y != 0)
         data.X = data.X.iloc[kept].reset_index(drop=True)
@@ -299,19 +286,19 @@ def _polarity(data):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=list(DATA),
+        part=True,
+        cache=True,
+        quick="two draws",
+        writes="few_shot.md, few_shot.png and few_shot.csv",
     )
-    parser.add_argument("--data", type=Path, help="folder of the data (or MMSENT_DATA)")
-    parser.add_argument("--only", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--part", choices=["test", "val"], default="test")
     parser.add_argument("--text-model", help="a folder, or tfidf (default: all-MiniLM-L6-v2)")
-    parser.add_argument("--cache", type=Path, help="folder of the feature store")
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
-    parser.add_argument("--quick", action="store_true", help="two draws, nothing is written")
-    return parser.parse_args(arguments)
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,15 @@
-"""Give FusionSearchCV, OptunaSearchCV and RandomizedSearchCV the same time, and see what they find.
+"""Compare FusionSearchCV with OptunaSearchCV and RandomizedSearchCV at equal time.
 
 All search the small space of FusionClassifier with two processes of one thread each, on the
-training part, by the macro-F1 of the same folds. RandomizedSearchCV tries a number of candidates;
-the time that it takes is what the others get. Writes OUTPUT/hpo.md and OUTPUT/hpo.csv, one row for
-each search of each seed.
+training part, by macro-F1 on the same folds. The time in which RandomizedSearchCV tries a fixed
+number of candidates is the budget of the others. Features are extracted beforehand; test parts are
+not read. Writes docs/benchmarks/hpo.md and hpo.csv, which has one row per search and seed.
 
     python benchmarks/hpo.py --data FOLDER
     python benchmarks/hpo.py --quick
-
-Features come from a store that is filled first (--cache keeps it), and test parts are not read.
 """
 
-import argparse
 import os
-import platform
 import tempfile
 import time
 import warnings
@@ -32,8 +28,10 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import RandomizedSearchCV, StratifiedGroupKFold
 from sklearn.utils import Bunch
 
-from common.data import data_folder, load_dataset
+from common.command_line import make_parser, parse
+from common.data import load_dataset
 from common.features import extract, find_text_model
+from common.report import machine_and_load, markdown_table, versions, write_page
 from sklearn_mmsent import (
     MFCC,
     Cached,
@@ -50,32 +48,32 @@ DATA = ("mvsa_single", "ravdess_speech")
 GENERATED = "generated"
 SCORING = "f1_macro"
 JOBS = 2
-AIM = 1 / 3  # of the time of random search
+TARGET = 1 / 3  # of the time of random search
 RANDOM, OPTUNA, FUSION = "RandomizedSearchCV", "OptunaSearchCV", "FusionSearchCV"
 
 ABOUT = """\
-# Searches with equal time
+# Searches at equal time
 
-What three searches find in the same time, written by `benchmarks/hpo.py`, which `--help` explains,
-from `hpo.csv`. All look for the macro-F1 of the same {folds} folds (grouped and stratified) of the
-training part, in the small space of `FusionClassifier` ({parameters}), with two processes of one
-thread; features are extracted before.
+Results of three searches in the same time. Written by `benchmarks/hpo.py`. All maximise macro-F1 on
+the same {folds} folds (grouped and stratified) of the training part, in the small space of
+`FusionClassifier` ({parameters}), with two processes of one thread; features are extracted
+beforehand.
 
 - **RandomizedSearchCV** (`n_jobs=2`) tries {candidates} candidates. Its time is the budget.
-- **OptunaSearchCV** (TPE) is run in two processes that share a study.
-- **FusionSearchCV** (`n_jobs=2`) has its defaults: TPE, batches of 16 trials, and races.
+- **OptunaSearchCV** (TPE) runs in two processes that share a study.
+- **FusionSearchCV** (`n_jobs=2`) has default settings: TPE, batches of 16 trials, and racing.
 
-The networks of a candidate are the same in all three, but for what dropout draws where they are
-trained together. **f1** is the best mean over the folds; **validation f1** that of the best
-candidate, fitted on the training part, on the validation part, which no search has seen. **time
-to random's best**: how long until a candidate was known that is as good as the best of random
-search, as a share of its time, of the same seed, median (least to most) over the seeds; the aim is
-{aim:.2f} or less. A search that did not get there counts as more than 1. Mean ± standard deviation
-over {seeds} seeds of what is tried.
+All three train the same networks for a candidate, except that dropout masks differ in batched
+training. **f1** is the best mean over the folds; **validation f1** the score of the best candidate,
+refitted on the training part, on the validation part, which no search uses. **time to random's
+best**: time until a candidate as good as the best of random search was found, relative to the time
+of random search with the same seed; median (lowest to highest) over the seeds, target {target:.2f}
+or less. A search that finds none counts as more than 1. Mean ± standard deviation over {seeds}
+seeds of the searches.
 
-Another seed of the same network changes the mean of the folds by some .03 here, so that a search
-that tries more also finds luckier candidates: **f1** grows with what is tried, **validation f1**
-need not.
+Another seed of the same network changes the mean over the folds by about .03, so a search that
+tries more candidates also finds luckier ones: **f1** grows with their number, **validation f1** not
+necessarily.
 
 {machine}
 """
@@ -90,7 +88,7 @@ def main(arguments=None):
         Command line; None takes the process's own.
     """
     options = _parse(arguments)
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
+    os.environ["OMP_NUM_THREADS"] = "1"  # for worker processes
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     rows = []
@@ -105,8 +103,7 @@ def main(arguments=None):
     page = _page(table, options)
     print(f"\n{page}")
     if not options.quick:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "hpo.md").write_text(page.rstrip() + "\n", encoding="utf-8")
+        write_page(options.output / "hpo.md", page)
         table.to_csv(options.output / "hpo.csv", index=False, float_format="%.5g")
 
 
@@ -115,9 +112,9 @@ def _load(name, options, scratch):
     if name == GENERATED:
         rows = make_interactions(n_samples=360, random_state=0)
         numbers = np.arange(360)
-        part = np.where(numbers // 2 % 4 == 0, "val", "train")  # both rows of a group
+        part = np.where(numbers // 2 % 4 == 0, "val", "train")  # groups are pairs of rows
         return Bunch(X=rows.X, y=rows.y, groups=numbers // 2, split=part)
-    data = load_dataset(name, data_folder(options.data))
+    data = load_dataset(name, options.data)
     kept = np.flatnonzero(np.isin(data.split, ["train", "val"]))
     if options.quick:
         kept = kept[:: max(1, len(kept) // 300)]
@@ -134,22 +131,22 @@ def _load(name, options, scratch):
 
 
 def _compare(name, data, seed, options):
-    """Run all searches with one seed; return a row of each."""
+    """Run all searches with one seed; return one row per search."""
     train, val = (np.flatnonzero(data.split == part) for part in ("train", "val"))
     X, y, groups = data.X.iloc[train].reset_index(drop=True), data.y[train], data.groups[train]
     folds = list(StratifiedGroupKFold(options.folds).split(X, y, groups))
     clf = FusionClassifier(max_epochs=options.epochs, random_state=0)
-    found = {RANDOM: _random(clf, X, y, folds, seed, options.candidates)}
-    budget = found[RANDOM]["seconds"][-1]
-    found[OPTUNA] = _optuna(clf, X, y, folds, seed, budget)
-    found[FUSION] = _fusion(clf, X, y, folds, seed, budget)
-    to_beat = max(found[RANDOM]["scores"])
+    results = {RANDOM: _random(clf, X, y, folds, seed, options.candidates)}
+    budget = results[RANDOM]["seconds"][-1]
+    results[OPTUNA] = _optuna(clf, X, y, folds, seed, budget)
+    results[FUSION] = _fusion(clf, X, y, folds, seed, budget)
+    to_beat = max(results[RANDOM]["scores"])
     rows = []
-    for search, got in found.items():
-        inside = [i for i, second in enumerate(got["seconds"]) if second <= budget]
-        scores = [got["scores"][i] for i in inside]
-        reached = [got["seconds"][i] for i in inside if got["scores"][i] >= to_beat]
-        best = got["params"][inside[int(np.argmax(scores))]] if scores else {}
+    for search, result in results.items():
+        in_time = [i for i, second in enumerate(result["seconds"]) if second <= budget]
+        scores = [result["scores"][i] for i in in_time]
+        reached = [result["seconds"][i] for i in in_time if result["scores"][i] >= to_beat]
+        best = result["params"][in_time[int(np.argmax(scores))]] if scores else {}
         fitted = clone(clf).set_params(**best).fit(X, y)
         predicted = fitted.predict(data.X.iloc[val])
         rows.append(
@@ -161,7 +158,7 @@ def _compare(name, data, seed, options):
                 "f1": max(scores, default=np.nan),
                 "validation_f1": f1_score(data.y[val], predicted, average="macro"),
                 "scored": len(scores),
-                "tried": got["tried"],
+                "tried": result["tried"],
                 "reached_seconds": min(reached, default=np.inf),
                 "share": min(reached, default=np.inf) / budget,
             }
@@ -171,12 +168,12 @@ def _compare(name, data, seed, options):
 
 def _random(clf, X, y, folds, seed, n_candidates):
     with tempfile.TemporaryDirectory() as folder:
-        clock = Stamped(SCORING, Path(folder) / "stamps")
+        scorer = TimedScorer(SCORING, Path(folder) / "times")
         search = RandomizedSearchCV(
             clf,
             clf.search_space("small").for_random(),
             n_iter=n_candidates,
-            scoring=clock,
+            scoring=scorer,
             cv=folds,
             refit=False,
             n_jobs=JOBS,
@@ -185,9 +182,9 @@ def _random(clf, X, y, folds, seed, n_candidates):
         started = time.time()
         search.fit(X, y)
         ended = time.time()
-        stamps = sorted(float(line) for line in clock.path.read_text().split())
-    # folds are fitted in the order of the candidates: the last of a candidate's ends it
-    seconds = [stamps[(i + 1) * len(folds) - 1] - started for i in range(n_candidates)]
+        times = sorted(float(line) for line in scorer.path.read_text().split())
+    # candidates are fitted in order, so a candidate ends with the last of its folds
+    seconds = [times[(i + 1) * len(folds) - 1] - started for i in range(n_candidates)]
     seconds[-1] = ended - started
     results = search.cv_results_
     return {
@@ -198,22 +195,22 @@ def _random(clf, X, y, folds, seed, n_candidates):
     }
 
 
-class Stamped:
-    """A scorer that writes down when it was called.
+class TimedScorer:
+    """Scorer that appends the time of each call to a file.
 
     Parameters
     ----------
     scoring : str
         Name of the scorer.
     path : Path
-        Of the file.
+        File of the times.
     """
 
     def __init__(self, scoring, path):
         self.scoring, self.path = scoring, path
 
     def __call__(self, estimator, X, y):
-        """Score, then write down the time."""
+        """Score the estimator and record the time."""
         score = sklearn.metrics.get_scorer(self.scoring)(estimator, X, y)
         with self.path.open("a") as file:
             file.write(f"{time.time()!r}\n")
@@ -227,15 +224,15 @@ def _optuna(clf, X, y, folds, seed, budget):
         started = time.time()
         study = optuna.create_study(storage=_journal(path), study_name="peer", direction="maximize")
         jobs = [
-            delayed(_optuna_apart)(clf, space, X, y, folds, 1000 * worker + seed, path, budget)
+            delayed(_optuna_worker)(clf, space, X, y, folds, 1000 * worker + seed, path, budget)
             for worker in range(JOBS)
         ]
         Parallel(JOBS)(jobs)
-        return _of_study(study, space, started)
+        return _read_study(study, space, started)
 
 
-def _optuna_apart(clf, space, X, y, folds, seed, path, budget):
-    # the class is experimental, and imports what is deprecated
+def _optuna_worker(clf, space, X, y, folds, seed, path, budget):
+    # the class is experimental, and imports deprecated names
     for category in (optuna.exceptions.ExperimentalWarning, FutureWarning):
         warnings.simplefilter("ignore", category)
     from optuna_integration import OptunaSearchCV
@@ -274,11 +271,11 @@ def _fusion(clf, X, y, folds, seed, budget):
     )
     started = time.time()
     search.fit(X, y)
-    return _of_study(search.study_, search.space_, started)
+    return _read_study(search.study_, search.space_, started)
 
 
-def _of_study(study, space, started):
-    """Return what a study has scored on all folds, in the order in which it was known."""
+def _read_study(study, space, started):
+    """Return the complete trials of a study in the order of completion."""
     trials = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     trials.sort(key=lambda trial: trial.datetime_complete)
     return {
@@ -290,33 +287,32 @@ def _of_study(study, space, started):
 
 
 def _page(table, options):
-    lines = [
-        "| data | search | f1 | validation f1 | scored on all folds (tried) | "
-        "time to random's best |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = []
     for (name, search), rows in table.groupby(["data", "search"], sort=False):
         share = rows["share"]
-        told = [
-            name,
-            search,
+        cells = [
             _mean(rows["f1"]),
             _mean(rows["validation_f1"]),
             f"{rows['scored'].mean():.0f} ({rows['tried'].mean():.0f})",
             f"{_share(share.median())} ({_share(share.min())} to {_share(share.max())})",
         ]
-        lines.append(f"| {' | '.join(told)} |")
+        lines.append([name, search, *cells])
     budgets = table.groupby("data", sort=False)["budget_seconds"].mean()
-    told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in budgets.items())
+    budgets = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in budgets.items())
     about = ABOUT.format(
         folds=options.folds,
         parameters=", ".join(f"`{name}`" for name in FusionClassifier.search_space("small")),
         candidates=options.candidates,
         seeds=options.seeds,
-        aim=AIM,
-        machine=f"{_machine()} Mean budget: {told}.",
+        target=TARGET,
+        machine=(
+            f"Measured on {machine_and_load()}, {versions('torch', 'scikit-learn', 'optuna')}; no "
+            f"GPU. Mean budget: {budgets}."
+        ),
     )
-    return "\n".join([about, *lines])
+    heads = ["data", "search", "f1", "validation f1", "scored on all folds (tried)"]
+    table = markdown_table([*heads, "time to random's best"], lines)
+    return f"{about}\n{table}"
 
 
 def _mean(values):
@@ -327,42 +323,24 @@ def _share(value):
     return f"{value:.2f}" if value <= 1 else "> 1"
 
 
-def _machine():
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0].partition(":")[2].strip() if names else model
-    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return (
-        f"Measured on {os.cpu_count()} cores of {model}{load}, torch {torch.__version__}, "
-        f"scikit-learn {sklearn.__version__}, optuna {optuna.__version__}; no GPU."
-    )
-
-
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=[*DATA, GENERATED],
+        seeds=5,
+        cache=True,
+        quick="generated rows, 4 candidates, 2 folds, 4 epochs, one seed",
+        writes="hpo.md and hpo.csv",
     )
-    parser.add_argument("--quick", action="store_true", help="small, and nothing is written")
-    parser.add_argument("--data", help="folder of the real data (default: MMSENT_DATA)")
-    parser.add_argument("--cache", type=Path, help="file or folder that keeps extracted features")
-    parser.add_argument("--only", nargs="+", choices=[*DATA, GENERATED])
-    parser.add_argument("--seeds", type=int, default=5, help="of what is tried (default: 5)")
-    parser.add_argument("--candidates", type=int, default=64, help="of random search (default: 64)")
-    parser.add_argument("--folds", type=int, default=5, help="(default: 5)")
-    parser.add_argument("--epochs", type=int, default=200, help="at most (default: 200)")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if options.quick:
-        options.only = options.only or [GENERATED]
-        options.seeds, options.candidates, options.folds, options.epochs = 1, 4, 2, 4
-    options.only = options.only or list(DATA)
+    parser.add_argument("--candidates", type=int, default=64, help="candidates of random search")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=200, help="maximum per fit")
+    quick = parser.parse_args(arguments).quick
+    parser.set_defaults(only=[GENERATED] if quick else list(DATA))
+    options = parse(parser, arguments, without_data=[GENERATED])
+    if quick:
+        options.candidates, options.folds, options.epochs = 4, 2, 4
     return options
 
 

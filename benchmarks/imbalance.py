@@ -1,21 +1,18 @@
-"""What helps one network against classes of unequal size: samplers, weights, augmentation, offsets.
+"""Compare samplers, weights, losses, augmentation and offsets for imbalanced classes.
 
-Every way is fitted on the training part and scored on the validation part, from which the
-recommendation and the best of all are chosen; then each is fitted on both parts and scored once per
-seed on the test part. The scores go to OUTPUT/imbalance.csv, the tables to OUTPUT/imbalance.md.
+Each method is combined with one network. All are fitted on the training part and scored on the
+validation part, from which the recommended and the best method are chosen; then they are fitted on
+both parts and scored on the test part once per seed. Writes docs/benchmarks/imbalance.md from
+imbalance.csv, which has one row per fit; other data sets and methods keep their rows.
 
     python benchmarks/imbalance.py --data FOLDER --quick
     python benchmarks/imbalance.py --data FOLDER --seeds 5 --jobs 2
-    python benchmarks/imbalance.py --data FOLDER --only ravdess:speech --ways mixup
+    python benchmarks/imbalance.py --data FOLDER --only ravdess:speech --methods mixup
 """
 
-import argparse
-import platform
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,8 +25,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from common.data import data_folder, load_dataset
+from common.command_line import make_parser, parse
+from common.data import load_dataset
 from common.features import extract, find_text_model
+from common.report import machine_name, markdown_table, update_csv, versions, write_page
 from sklearn_mmsent import (
     MFCC,
     Cached,
@@ -59,43 +58,43 @@ REAL = {
 RATIOS = (1, 10, 100)
 GENERATED = {f"generated 1:{ratio}": ratio for ratio in RATIOS}
 BALANCED = ("ravdess:speech", "generated 1:1")
-NONE, MOST_LOST = "nothing", 0.01
+NONE, MAX_LOSS = "untreated", 0.01
 QUICK_ROWS, QUICK_EPOCHS = 600, 2
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """A network behind an augmenter of raw cells; its validation rows are not augmented."""
+    """A network after an augmenter of raw cells; its validation rows are not augmented."""
 
     augmenter: object
     network: object
 
     def fit(self, data, fitted, seed):
-        """Fit on rows of a set and on changed copies; return the network."""
+        """Fit on rows of a data set and their augmented copies; return the network."""
         rows = np.flatnonzero(fitted)
         folds = StratifiedGroupKFold(10, shuffle=True, random_state=seed)
         kept, held = next(folds.split(rows, data.y[rows], data.groups[rows]))
         kept, held = rows[kept], rows[held]
         augmenter = clone(self.augmenter).set_params(random_state=seed)
         raw, y = augmenter.fit_resample(data.raw.iloc[kept], data.y[kept])
-        made = extract(raw.iloc[len(kept) :], data.extractors)
-        X = pd.concat([data.X.iloc[kept], made], ignore_index=True)
+        copies = extract(raw.iloc[len(kept) :], data.extractors)
+        X = pd.concat([data.X.iloc[kept], copies], ignore_index=True)
         network = clone(self.network).set_params(random_state=seed)
         return network.fit(X, y, X_val=data.X.iloc[held], y_val=data.y[held])
 
 
 def build_models(epochs=200):
-    """Build one network, with each way against unequal classes.
+    """Return the network with each method.
 
     Parameters
     ----------
     epochs : int, default=200
-        Of the network, at most.
+        Maximum number of epochs.
 
     Returns
     -------
     dict of str to classifier
-        By the name on the page.
+        Classifiers by the name of the method on the page.
     """
 
     def network(**params):
@@ -148,35 +147,34 @@ def main(arguments=None):
     """
     options = _parse(arguments)
     models = build_models(QUICK_EPOCHS if options.quick else 200)
-    models = {name: models[name] for name in models if name in (options.ways or models)}
+    models = {name: models[name] for name in models if name in (options.methods or models)}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.only:
             data = load(name, options, options.cache or scratch)
-            own = {name: way for name, way in models.items() if _reads(way, data)}
-            if not own:
+            applicable = {key: model for key, model in models.items() if _applies(model, data)}
+            if not applicable:
                 continue
-            scores = compare(own, data, options).assign(data=name)
+            scores = compare(applicable, data, options).assign(data=name)
             print(f"\n## {name}\n\n{write_table(scores)}\n", flush=True)
             if not options.quick:
-                everything = _add(options.output / "imbalance.csv", scores)
+                scores = _write_csv(options.output / "imbalance.csv", scores)
     if not options.quick:
-        page = write_page(everything, options)
-        (options.output / "imbalance.md").write_text(page, encoding="utf-8")
-        print(f"imbalance.md is written, after {(time.perf_counter() - start) / 60:.0f} minutes.")
+        write_page(options.output / "imbalance.md", format_page(scores, options))
+        print(f"Wrote imbalance.md after {(time.perf_counter() - start) / 60:.0f} minutes.")
 
 
 def load(name, options, cache):
-    """Load a set as blocks, labels, groups and parts.
+    """Load a data set as blocks, labels, groups and parts.
 
     Parameters
     ----------
     name : str
-        Of REAL or GENERATED.
+        One of REAL or GENERATED.
     options : Namespace
         Command line.
     cache : str or Path
-        Keeps features.
+        Folder of cached features.
 
     Returns
     -------
@@ -204,21 +202,21 @@ def load(name, options, cache):
 
 
 def generate(ratio, n_rows=6000, seed=0):
-    """Make rows of three classes in three modalities, a fifth of each of which is missing.
+    """Generate rows of three classes in three modalities, a fifth of each missing.
 
     Parameters
     ----------
     ratio : int
-        How many rows the largest class has for one of the smallest; the third is between.
+        Size of the largest class relative to the smallest; the third is between.
     n_rows : int, default=6000
-        Rows, of which half are for training, a sixth for validation.
+        Number of rows, half for training and a sixth for validation.
     seed : int, default=0
-        Decides them.
+        Random seed.
 
     Returns
     -------
     Bunch
-        As `load` gives it.
+        With ``X``, ``y``, ``groups`` and ``split``.
     """
     rng = np.random.default_rng([seed, ratio])
     share = np.array([ratio, ratio**0.5, 1.0])
@@ -239,14 +237,14 @@ def generate(ratio, n_rows=6000, seed=0):
 
 
 def compare(models, data, options):
-    """Fit and score every way with every seed, on validation and on test rows.
+    """Fit and score every method with every seed, on validation and on test rows.
 
     Parameters
     ----------
     models : dict of str to classifier
-        The ways.
+        Classifiers by method.
     data : Bunch
-        Of `load`.
+        Data set from `load`.
     options : Namespace
         Command line.
 
@@ -268,18 +266,18 @@ def compare(models, data, options):
 
 
 def fit_and_score(model, data, fitted, scored, seed):
-    """Fit a clone with a seed on some rows and score it on others.
+    """Fit a clone on some rows and score it on others.
 
     Parameters
     ----------
     model : classifier
-        What is fitted.
+        Classifier.
     data : Bunch
-        Of `load`.
+        Data set from `load`.
     fitted, scored : ndarray of bool of shape (n_samples,)
-        Which rows.
+        Masks of the training and test rows.
     seed : int
-        For all that draws.
+        Value of every ``random_state``.
 
     Returns
     -------
@@ -291,14 +289,14 @@ def fit_and_score(model, data, fitted, scored, seed):
         model = model.fit(data, fitted, seed)
     else:
         model = clone(model)
-        drawn = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
-        model.set_params(**dict.fromkeys(drawn, seed))
+        seeds = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
+        model.set_params(**dict.fromkeys(seeds, seed))
         model.fit(data.X[fitted], data.y[fitted], groups=data.groups[fitted])
     seconds = time.perf_counter() - start
-    y, found = data.y[scored], model.predict(data.X[scored])
-    scores = classification_scores(y, found)
+    y, y_pred = data.y[scored], model.predict(data.X[scored])
+    scores = classification_scores(y, y_pred)
     classes = np.unique(data.y)
-    recalls = recall_score(y, found, labels=classes, average=None, zero_division=np.nan)
+    recalls = recall_score(y, y_pred, labels=classes, average=None, zero_division=np.nan)
     return {
         **{name: scores[name] for name in ("f1_macro", "f1_weighted", "accuracy")},
         **{f"recall_{label}": recall for label, recall in zip(classes, recalls, strict=True)},
@@ -307,7 +305,7 @@ def fit_and_score(model, data, fitted, scored, seed):
 
 
 def choose(scores):
-    """Choose the recommendation and the best by validation rows alone.
+    """Choose the recommended and the best method on validation rows.
 
     Parameters
     ----------
@@ -317,19 +315,19 @@ def choose(scores):
     Returns
     -------
     recommended : str
-        The single measure, no combination, that gains most macro-F1 over nothing, on average over
-        the lopsided sets, and loses at most a point of weighted F1 on each balanced one.
+        Method with the largest mean gain in macro-F1 on imbalanced data sets, among those that lose
+        at most a point of weighted F1 on each balanced one; no combination of methods.
     best : str
-        The same of all, combinations too.
+        The same, including combinations.
     """
     means = scores[scores["part"] == "val"].pivot_table(
         ["f1_macro", "f1_weighted"], "model", "data"
     )
     gains = means - means.loc[NONE]
-    lopsided = [name for name in gains["f1_macro"] if name not in BALANCED]
+    imbalanced = [name for name in gains["f1_macro"] if name not in BALANCED]
     balanced = [name for name in gains["f1_macro"] if name in BALANCED]
-    safe = (gains["f1_weighted"][balanced] >= -MOST_LOST).all(axis=1)
-    mean = gains["f1_macro"][lopsided].mean(axis=1)[safe]
+    safe = (gains["f1_weighted"][balanced] >= -MAX_LOSS).all(axis=1)
+    mean = gains["f1_macro"][imbalanced].mean(axis=1)[safe]
     single = mean[[name for name in mean.index if "+" not in name]]
     return single.idxmax(), mean.idxmax()
 
@@ -349,18 +347,17 @@ def write_table(scores):
     """
     recalls = [c for c in scores if c.startswith("recall_") and scores[c].notna().any()]
     shown = ["f1_macro", "f1_weighted", *recalls]
-    heads = ["val f1_macro", *shown, "seconds"]
-    lines = [f"| way | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    lines = []
     for model in dict.fromkeys(scores["model"]):
-        runs = scores[scores["model"] == model]
-        val, test = (runs[runs["part"] == part] for part in ("val", "test"))
+        fits = scores[scores["model"] == model]
+        val, test = (fits[fits["part"] == part] for part in ("val", "test"))
         cells = [_spread(val["f1_macro"]), *(_spread(test[name]) for name in shown)]
-        lines.append(f"| {model} | {' | '.join(cells)} | {test['seconds'].median():.0f} |")
-    return "\n".join(lines)
+        lines.append([model, *cells, f"{test['seconds'].median():.0f}"])
+    return markdown_table(["method", "val f1_macro", *shown, "seconds"], lines)
 
 
-def write_page(scores, options):
-    """Write the page of results.
+def format_page(scores, options):
+    """Return the page.
 
     Parameters
     ----------
@@ -380,78 +377,68 @@ def write_page(scores, options):
     lines = []
     for name in dict.fromkeys(scores["data"]):
         gains = [
-            100 * (means.loc[name, way] - means.loc[name, NONE]) for way in (recommended, best)
+            100 * (means.loc[name, method] - means.loc[name, NONE])
+            for method in (recommended, best)
         ]
         cells = [f"{gain[score]:+.1f}" for gain in gains for score in ("f1_macro", "f1_weighted")]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append([name, *cells])
+    heads = [f"{recommended}: f1_macro", "f1_weighted", f"{best}: f1_macro", "f1_weighted"]
     sections = [
         f"## {name}\n\n{write_table(part)}" for name, part in scores.groupby("data", sort=False)
     ]
-    libraries = ("sklearn-mmsent", "scikit-learn", "imbalanced-learn", "torch")
     return PAGE.format(
         recommended=recommended,
         best=best,
-        gains="\n".join(lines),
+        gains=markdown_table(["data", *heads], lines),
         sections="\n\n".join(sections),
         seeds=scores["seed"].nunique(),
-        machine=options.machine or platform.processor() or platform.machine(),
-        versions=", ".join(f"{name} {version(name)}" for name in libraries),
+        machine=machine_name(options.machine),
+        versions=versions("sklearn-mmsent", "scikit-learn", "imbalanced-learn", "torch"),
     )
 
 
 PAGE = """\
-# Classes of unequal size
+# Imbalanced classes
 
-What each way against unequal classes is worth to one and the same network,
-`FusionClassifier("gated")` with default settings. Written by `benchmarks/imbalance.py`, which
-`--help` explains, from `imbalance.csv`, which has one row per fit.
+Methods for imbalanced classes, each with the same network, `FusionClassifier("gated")` with default
+settings. Written by `benchmarks/imbalance.py` from `imbalance.csv`, which has one row per fit.
 
-- Real sets: tweets with photos (mvsa_single, 10 / 30 / 59 %, and the rows whose labels of text and
-  photo agree), `TextEmbedder` with MiniLM and `ColorTexture`; acted speech (ravdess, eight
-  emotions, nearly balanced, parts that share no speaker), MiniLM, `MFCC` and `LogMel`.
-- Generated sets: 6000 rows of three classes in three modalities, a fifth of each missing, the
+- Real data sets: tweets with photos (mvsa_single, 10 / 30 / 59 %, and the rows whose labels of text
+  and photo agree), `TextEmbedder` with MiniLM and `ColorTexture`; acted speech (ravdess, eight
+  emotions, nearly balanced, parts without common speakers), MiniLM, `MFCC` and `LogMel`.
+- Generated data sets: 6000 rows of three classes in three modalities, a fifth of each missing, the
   largest class 1, 10 or 100 times as large as the smallest.
-- "val": fitted on the training part, scored on the validation part; all else: fitted on both,
+- "val": fitted on the training part, scored on the validation part; other columns: fitted on both,
   scored on the test part, once for each of the {seeds} seeds. Mean ± standard deviation.
-- `TextAugmenter` swaps and leaves out words here, without synonyms; the three augmenters of raw
-  cells change texts, photos and sounds before the extractors, up to the size of the largest class
+- `TextAugmenter` swaps and deletes words, without synonyms. The augmenters of text, images and
+  audio change raw cells before the extractors, up to the size of the largest class
   (`AudioAugmenter`: one copy of each row).
-- Samplers stand in `sampler=`, so that they see training rows alone. "offsets" is
+- Samplers are passed as `sampler=`, so they resample training rows only. "offsets" is
   `TunedOffsetsClassifierCV` with three folds by group.
 
-By the validation parts alone, among single measures that lose at most a point of weighted F1 on
-the balanced sets, **{recommended}** gains most macro-F1 over nothing on the others, and is what we
-recommend to begin with; among all ways, **{best}**. What they gain over nothing on the test parts,
-in points:
+On the validation parts, among single methods that lose at most a point of weighted F1 on balanced
+data, **{recommended}** gains most macro-F1 on the others, and is the recommended first choice;
+including combinations, **{best}** does. Gains on the test parts in points:
 
-| data | {recommended}: f1_macro | f1_weighted | {best}: f1_macro | f1_weighted |
-|---|---|---|---|---|
 {gains}
 
 {sections}
 
-Seconds are those of one fit, the median, in one thread on {machine}; {versions}.
+Seconds: median of one fit in one thread on {machine}; {versions}.
 """
 
 
-def _reads(way, data):
-    """Tell whether a way has something to do with a set's columns."""
-    return not isinstance(way, Augmented) or way.augmenter.columns in data.get("raw", ())
+def _applies(model, data):
+    """Return whether a data set has the raw column that a model augments, if any."""
+    return not isinstance(model, Augmented) or model.augmenter.columns in data.get("raw", ())
 
 
-def _add(path, scores):
-    """Put the scores of ways on a data set in the place of their old ones."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = {}
-    if path.exists():
-        kept = dict(list(pd.read_csv(path).groupby(["data", "model"], sort=False)))
-    kept |= dict(list(scores.groupby(["data", "model"], sort=False)))
-    order = [(name, way) for name in (*REAL, *GENERATED) for way in build_models()]
-    everything = pd.concat([kept[key] for key in order if key in kept], ignore_index=True)
+def _write_csv(path, scores):
+    """Write scores to a csv file in place of earlier ones of the same data sets and methods."""
     front = ["data", "part", "model", "seed"]
-    everything = everything[front + [c for c in everything if c not in front]]
-    everything.to_csv(path, index=False, float_format="%.5g")
-    return everything
+    scores = scores[front + [c for c in scores if c not in front]]
+    order = {"data": [*REAL, *GENERATED], "model": list(build_models())}
+    return update_csv(path, scores, keys=["data", "model"], order=order)
 
 
 def _spread(values):
@@ -459,46 +446,25 @@ def _spread(values):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=[*REAL, *GENERATED],
+        seeds=5,
+        jobs=2,
+        cache=True,
+        machine=True,
+        quick=f"{QUICK_ROWS} rows, {QUICK_EPOCHS} epochs, one seed",
+        writes="imbalance.md and imbalance.csv",
     )
-    names = [*REAL, *GENERATED]
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", choices=names, default=names, help="data sets"
-    )
-    parser.add_argument(
-        "--ways",
+        "--methods",
         nargs="+",
-        metavar="WAY",
+        metavar="NAME",
         choices=list(build_models()),
-        help="only these, by their names on the page; others keep their rows",
+        help="names of methods, as on the page (default: all)",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="fits of each way (default: 5)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
-    parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument("--machine", help="name of the processor, for the page")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK_ROWS} rows, {QUICK_EPOCHS} epochs, one seed; prints scores, writes nothing",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="where imbalance.md and imbalance.csv are (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    if min(options.seeds, options.jobs) < 1:
-        parser.error("--seeds and --jobs must be at least 1")
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        parser.error(str(error))
-    options.seeds = 1 if options.quick else options.seeds
-    return options
+    return parse(parser, arguments, without_data=list(GENERATED))
 
 
 if __name__ == "__main__":

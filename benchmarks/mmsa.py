@@ -1,17 +1,15 @@
-"""How long an epoch takes beside MMSA, the field's framework, with networks like its own.
+"""Compare the time of an epoch with MMSA, the field's framework, for similar networks.
 
-Random features of the shapes of CMU-MOSI, as many rows; an epoch is one pass over the training
-rows and one over the validation rows. MMSA's own loaders, models and loops run as its package has
-them, with its own settings for CMU-MOSI; without the package the script says so and ends. Both
-sides take turns; seconds are medians over rounds and epochs, the first epoch of each fit left out.
-Writes OUTPUT/mmsa.md and mmsa.csv.
+Features are random, with the shapes and numbers of rows of CMU-MOSI; an epoch is one pass over the
+training rows and one over the validation rows. MMSA's loaders, models and loops run unchanged, with
+its settings for CMU-MOSI. Both sides take turns; seconds are medians over rounds and epochs,
+without the first epoch of each fit. Writes docs/benchmarks/mmsa.md and mmsa.csv.
 
     pip install MMSA
     python benchmarks/mmsa.py --quick
     python benchmarks/mmsa.py --threads 1 --repeats 3
 """
 
-import argparse
 import contextlib
 import importlib
 import io
@@ -30,11 +28,13 @@ from joblib import cpu_count
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm
 
+from common.command_line import make_parser, parse
+from common.report import markdown_table, write_page
 from sklearn_mmsent import FusionRegressor
 
 SHAPES = {"text": (50, 768), "audio": (375, 5), "vision": (500, 20)}
 N_TRAIN, N_VALID = 1284, 229
-N_EPOCHS = 3  # of a fit; the first is not counted
+N_EPOCHS = 3  # per fit; the first is a warm-up
 LENGTHS = ("spoken", "full")
 STEPS_PER_WORD = {"text": 1, "audio": 8, "vision": 10}
 
@@ -43,7 +43,7 @@ _SUBNETS = {
     "audio": ("mlp", {"hidden": (128, 128)}),
     "vision": ("mlp", {"hidden": (128, 128)}),
 }
-# by the name that MMSA has for the model: like it in layers and widths, batch size as its own
+# by MMSA's name of the model: the same layers, widths and batch size
 OURS = {
     "lf_dnn": {"encoders": _SUBNETS, "hidden_size": 128, "batch_size": 128},
     "lmf": {
@@ -62,32 +62,31 @@ OURS = {
         "batch_size": 16,
     },
 }
-FEW = {"mult": 40}  # an epoch of all rows takes MMSA's half an hour and more: one row in so many
+SUBSAMPLED = {"mult": 40}  # one row in so many, as an epoch takes MMSA more than half an hour
 
 ABOUT = """\
-# Beside MMSA
+# Comparison with MMSA
 
-Seconds of an epoch of training with validation, of MMSA {mmsa} and of `FusionRegressor`, on random
-features with the shapes of CMU-MOSI: 50 words of 768 numbers, 375 steps of 5 for the voice, 500 of
-20 for the face; {n_train:,} rows to train on and {n_valid} to validate. Written by
+Seconds per epoch of training with validation, for MMSA {mmsa} and `FusionRegressor`, on random
+features with the shapes of CMU-MOSI: 50 words of 768 features, 375 steps of 5 for the voice, 500 of
+20 for the face; {n_train:,} rows for training and {n_valid} for validation. Written by
 `benchmarks/mmsa.py`.
 
-MMSA's loaders, models and loops run as they are in its package, with the settings that it has for
-CMU-MOSI, on the CPU, once with as many workers as it has by default (4) and once with none; the
-faster counts. (Its MulT gives torch's scheduler an argument that is no longer there: left out.)
+MMSA's loaders, models and loops run unchanged with its settings for CMU-MOSI, on the CPU, once with
+its default of 4 workers and once with none; the faster time counts. (Only an argument of its MulT,
+which torch's scheduler no longer accepts, is dropped.)
 
-Ours has networks like them: for LF-DNN, LMF and TFN an LSTM of width 128 over the words and dense
-layers of width 128 over what is pooled of voice and face, joined by `"concat"`, `"low_rank"` (rank
-3) and `"tensor"`; for MulT four layers of ten heads of width 50. Batches are as large as MMSA's.
-TFN differs in size: MMSA multiplies 129 x 33 x 33 numbers, ours narrows each vector to 15 before.
+Ours are similar networks: for LF-DNN, LMF and TFN an LSTM of width 128 over words and dense layers
+of width 128 over pooled voice and face, with the fusions `"concat"`, `"low_rank"` (rank 3) and
+`"tensor"`; for MulT four layers of ten heads of width 50. Batch sizes are MMSA's. TFN differs in
+size: MMSA multiplies 129 x 33 x 33 values, ours projects each vector to 15 before.
 
-Rows are as long as they are *spoken*, 11 words in the mean, the rest padding; or *full*, which
-they are not in any real set. MMSA computes over the padding in both, ours over real steps alone
-where the network allows it. MulT is trained on {few} of the rows, without workers: MMSA's takes
-half an hour and more for all.
+Rows have *spoken* length, 11 words on average with padding, or *full* length, which no real data
+set has. MMSA computes over the padding, ours over real steps only where the network allows it. MulT
+is trained on {few} of the rows without workers, since MMSA takes more than half an hour on all.
 
 Medians of {rounds} rounds in turn (MulT: one) and of two epochs in each; above 1, ours is faster.
-{where}; load {load} (other work ran beside it where that is above the cores)."""
+{where}; load {load} (other work ran where the load exceeds the cores)."""
 
 
 def main(arguments=None):
@@ -100,29 +99,28 @@ def main(arguments=None):
     """
     options = _parse(arguments)
     if find_spec("MMSA") is None:
-        print("MMSA is not installed, nothing was measured: pip install MMSA")
+        print("MMSA is not installed: pip install MMSA")
         return
     torch.set_num_threads(options.threads)
     table = measure(options)
     text = _table(table)
     print(f"\n{text}\n")
     if not options.quick:
-        options.output.mkdir(parents=True, exist_ok=True)
-        table.to_csv(options.output / "mmsa.csv", index=False, float_format="%.4g")
         about = ABOUT.format(
             mmsa=version("MMSA"),
             n_train=N_TRAIN,
             n_valid=N_VALID,
-            few=f"one in {FEW['mult']}",
+            few=f"one in {SUBSAMPLED['mult']}",
             where=f"Torch {torch.__version__}, {options.threads} of {cpu_count()} CPU cores",
             rounds=options.repeats,
             load=f"{os.getloadavg()[0]:.1f} at the end",
         )
-        (options.output / "mmsa.md").write_text(f"{about}\n\n{text}\n", encoding="utf-8")
+        write_page(options.output / "mmsa.md", f"{about}\n\n{text}")
+        table.to_csv(options.output / "mmsa.csv", index=False, float_format="%.4g")
 
 
 def measure(options):
-    """Time epochs of both sides, in turn.
+    """Time epochs of both sides in turn.
 
     Parameters
     ----------
@@ -132,30 +130,30 @@ def measure(options):
     Returns
     -------
     DataFrame
-        One row per model and kind of lengths: seconds, sizes, and the ratio of the seconds.
+        One row per model and kind of lengths: seconds, sizes, and the ratio of seconds.
     """
     rows = []
     jobs = [(model, kind) for kind in LENGTHS for model in options.only]
     for model, kind in tqdm(jobs, desc="models", leave=False):
-        part = FEW.get(model, 20 if options.quick else 1)
+        part = SUBSAMPLED.get(model, 20 if options.quick else 1)
         parts = {
             "train": make_rows(N_TRAIN // part, kind, seed=0),
             "valid": make_rows(N_VALID // part, kind, seed=1),
         }
-        theirs, ours = {0: []} if model in FEW else {0: [], 4: []}, []
+        theirs, ours = {0: []} if model in SUBSAMPLED else {0: [], 4: []}, []
         with tempfile.TemporaryDirectory() as folder:
             write_features(parts, Path(folder) / "features.pkl")
-            for _ in range(1 if model in FEW else options.repeats):
+            for _ in range(1 if model in SUBSAMPLED else options.repeats):
                 for workers, seconds in theirs.items():
-                    took, n_theirs = run_mmsa(model, Path(folder), workers)
-                    seconds += took
-                took, n_ours = run_ours(model, parts)
-                ours += took
+                    epochs, n_theirs = run_mmsa(model, Path(folder), workers)
+                    seconds += epochs
+                epochs, n_ours = run_ours(model, parts)
+                ours += epochs
         best = min(np.median(seconds) for seconds in theirs.values())
         rows.append(
             {
                 "model": model,
-                "rows are": kind,
+                "lengths": kind,
                 "mmsa_seconds": best,
                 "our_seconds": np.median(ours),
                 "faster": best / np.median(ours),
@@ -170,21 +168,21 @@ def measure(options):
 
 
 def make_rows(n_rows, kind, seed):
-    """Draw random features.
+    """Generate random features.
 
     Parameters
     ----------
     n_rows : int
         Number of rows.
     kind : {"spoken", "full"}
-        How long they are.
+        Kind of lengths.
     seed : int
-        Of the draws.
+        Random seed.
 
     Returns
     -------
     dict
-        Arrays of shape (n_rows, T, F) by modality, zero where a row has ended; "n_words" and
+        Arrays of shape (n_rows, T, F) by modality, zero after the end of a row; "n_words" and
         "labels".
     """
     rng = np.random.default_rng(seed)
@@ -206,7 +204,7 @@ def _lengths(rows, name):
 
 
 def write_features(parts, path):
-    """Write parts as MMSA reads them: a pickle of arrays by part and modality."""
+    """Write parts in MMSA's format, a pickle of arrays by part and modality."""
     features = {}
     for part, rows in {**parts, "test": parts["valid"]}.items():
         n = len(rows["labels"])
@@ -219,28 +217,28 @@ def write_features(parts, path):
         pickle.dump(features, file, protocol=4)
 
 
-class _Enough(Exception):
-    """Raised where MMSA would go on to the next epoch."""
+class _LastEpoch(Exception):
+    """Raised to stop MMSA's training."""
 
 
 def run_mmsa(model, folder, workers):
-    """Train by MMSA's own code.
+    """Train with MMSA.
 
     Parameters
     ----------
     model : str
-        Its name there.
+        MMSA's name of the model.
     folder : Path
-        Where features.pkl is, and where the best weights go.
+        Folder of features.pkl, and of the best weights.
     workers : int
-        Of its data loaders.
+        Number of workers of the data loaders.
 
     Returns
     -------
     seconds : list of float
-        Of each epoch but the first.
+        Seconds of each epoch except the first.
     n_parameters : int
-        Of the network.
+        Number of parameters of the network.
     """
     import MMSA
     from MMSA.config import get_config_regression
@@ -250,7 +248,7 @@ def run_mmsa(model, folder, workers):
 
     settings = Path(MMSA.__file__).parent / "config" / "config_regression.json"
     args = get_config_regression(model, "mosi", settings)
-    # what its `MMSA_run` sets, which would call for a GPU
+    # settings of `MMSA_run`, which requires a GPU
     args["device"] = torch.device("cpu")
     args["train_mode"] = "regression"
     args["custom_feature"] = str(folder / "features.pkl")
@@ -260,26 +258,27 @@ def run_mmsa(model, folder, workers):
     torch.manual_seed(0)
     loaders, network = MMDataLoader(args, workers), AMIO(args)
     trainer = ATIO().getTrain(args)
-    if model == "mult":  # torch has dropped an argument that it passes
+    if model == "mult":  # passes an argument that torch has removed
         its = importlib.import_module(type(trainer).__module__)
         its.ReduceLROnPlateau = lambda *args, verbose, **kwargs: ReduceLROnPlateau(*args, **kwargs)
     validate, ends = trainer.do_test, []
 
-    def validate_and_note(*args, **kwargs):
+    def timed_validate(*args, **kwargs):
         result = validate(*args, **kwargs)
         ends.append(time.perf_counter())
         if len(ends) == N_EPOCHS:
-            raise _Enough
+            raise _LastEpoch
         return result
 
-    trainer.do_test = validate_and_note
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(_Enough):
-        trainer.do_train(network, loaders)  # its progress bars go to nobody
+    trainer.do_test = timed_validate
+    # without its progress bars
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(_LastEpoch):
+        trainer.do_train(network, loaders)
     return np.diff(ends).tolist(), sum(p.numel() for p in network.parameters())
 
 
 def run_ours(model, parts):
-    """Train by this project; see `run_mmsa` for what is given back."""
+    """Train with this project; returns the same as `run_mmsa`."""
     regressor = FusionRegressor(
         **OURS[model],
         modalities=SHAPES,
@@ -296,7 +295,7 @@ def run_ours(model, parts):
 
 
 def _to_table(rows):
-    """Put modalities side by side, NaN where a row has ended."""
+    """Concatenate modalities, with NaN after the end of a row."""
     blocks = []
     for name, shape in SHAPES.items():
         real = np.arange(shape[0]) < _lengths(rows, name)[:, None]
@@ -306,36 +305,27 @@ def _to_table(rows):
 
 def _table(table):
     names = {"lf_dnn": "LF-DNN", "lmf": "LMF", "tfn": "TFN", "mult": "MulT"}
-    lines = [
-        "| network | rows are | MMSA, s | ours, s | times as fast | parameters, MMSA | ours |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = []
     for row in table.to_dict("records"):
+        seconds = [f"{row['mmsa_seconds']:.2f}", f"{row['our_seconds']:.2f}"]
+        sizes = [f"{row['mmsa_parameters']:,}", f"{row['our_parameters']:,}"]
         lines.append(
-            f"| {names[row['model']]} | {row['rows are']} | {row['mmsa_seconds']:.2f} | "
-            f"{row['our_seconds']:.2f} | {row['faster']:.1f} | {row['mmsa_parameters']:,} | "
-            f"{row['our_parameters']:,} |"
+            [names[row["model"]], row["lengths"], *seconds, f"{row['faster']:.1f}", *sizes]
         )
-    return "\n".join(lines)
+    heads = ["network", "lengths", "MMSA, s", "ours, s", "speed-up", "parameters, MMSA", "ours"]
+    return markdown_table(heads, lines)
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        only=list(OURS),
+        repeats=3,
+        quick="few rows, one round",
+        writes="mmsa.md and mmsa.csv",
     )
-    parser.add_argument("--only", nargs="+", choices=list(OURS), default=list(OURS))
-    parser.add_argument("--repeats", type=int, default=3, help="rounds (default: 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--quick", action="store_true", help="few rows, one round; writes nothing")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parents[1] / "docs" / "benchmarks",
-        help="folder of the results (default: docs/benchmarks)",
-    )
-    options = parser.parse_args(arguments)
-    options.repeats = 1 if options.quick else options.repeats
-    return options
+    return parse(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark of few labels, from a folder in the layout of the real data to its page."""
+"""The benchmark of few labels, on files in the layout of the real data."""
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,12 @@ def test_page(few_shot, utterances, tmp_path):
     assert (tmp_path / "few_shot.png").stat().st_size > 10_000
 
 
-def test_validation_part_writes_nothing(few_shot, utterances, tmp_path):
+def test_validation_part_writes_no_page(few_shot, utterances, tmp_path):
     run(few_shot, utterances, "--part", "val", "--output", str(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
 
-def test_draws_are_of_the_pool_and_balanced(few_shot):
+def test_drawn_rows_are_balanced_and_from_the_pool(few_shot):
     y, pool = np.array(["a", "b"] * 20), np.arange(10, 30)
     rows = few_shot.draw_rows(y, pool, 4, 0)
     assert set(rows) <= set(pool)

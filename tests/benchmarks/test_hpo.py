@@ -1,4 +1,4 @@
-"""The benchmark of searches with equal time, on very little."""
+"""The benchmark of searches at equal time."""
 
 from argparse import Namespace
 
@@ -13,7 +13,7 @@ def hpo(script):
 
 
 @pytest.mark.slow
-def test_quick_gives_each_search_its_time_and_writes_nothing(hpo, tmp_path, capsys):
+def test_quick_run_compares_all_searches_and_writes_nothing(hpo, tmp_path, capsys):
     hpo.main(["--quick", "--output", str(tmp_path / "results")])
     page = capsys.readouterr().out
     for search in ("RandomizedSearchCV", "OptunaSearchCV", "FusionSearchCV"):
@@ -21,7 +21,7 @@ def test_quick_gives_each_search_its_time_and_writes_nothing(hpo, tmp_path, caps
     assert not (tmp_path / "results").exists()
 
 
-def test_a_search_that_never_gets_there_is_not_averaged_away(hpo):
+def test_searches_that_miss_the_target_count_as_more_than_one(hpo):
     rows = [
         {
             "data": "generated",
@@ -45,7 +45,7 @@ def test_a_search_that_never_gets_there_is_not_averaged_away(hpo):
     assert "generated 10 s" in page
 
 
-def test_rows_of_generated_data_keep_groups_in_one_part(hpo):
+def test_parts_of_generated_rows_share_no_group(hpo):
     data = hpo._load(hpo.GENERATED, None, None)
     assert set(data.split) == {"train", "val"}
     both = {part: set(data.groups[data.split == part]) for part in ("train", "val")}

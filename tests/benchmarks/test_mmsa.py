@@ -1,4 +1,4 @@
-"""The side of this project in the benchmark beside MMSA, which need not be installed."""
+"""The comparison with MMSA, without MMSA."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 
-def test_without_the_package_nothing_is_measured(script, tmp_path, capsys, monkeypatch):
+def test_nothing_is_measured_without_mmsa(script, tmp_path, capsys, monkeypatch):
     mmsa = script("mmsa")
     monkeypatch.setattr(mmsa, "find_spec", lambda name: None)
     mmsa.main(["--output", str(tmp_path)])
@@ -15,7 +15,7 @@ def test_without_the_package_nothing_is_measured(script, tmp_path, capsys, monke
 
 
 @pytest.mark.parametrize("kind", ["spoken", "full"])
-def test_rows_and_what_is_written_of_them(script, tmp_path, kind):
+def test_features_are_zero_after_the_end_of_a_row(script, tmp_path, kind):
     mmsa = script("mmsa")
     rows = mmsa.make_rows(12, kind, seed=0)
     assert (rows["n_words"] == 50).all() == (kind == "full")
@@ -30,7 +30,7 @@ def test_rows_and_what_is_written_of_them(script, tmp_path, kind):
     assert np.isnan(table).any() == (kind == "spoken")
 
 
-def test_our_side_and_the_page(script, monkeypatch, tmp_path):
+def test_page_and_time_of_this_project(script, monkeypatch, tmp_path):
     mmsa = script("mmsa")
     monkeypatch.setattr(mmsa, "find_spec", lambda name: name)
     monkeypatch.setattr(mmsa, "version", lambda name: "2.2.1")
