@@ -1,4 +1,4 @@
-"""Several models that predict together."""
+"""Ensembles: late fusion, stacking, greedy selection and deep ensembles."""
 
 from sklearn_mmsent.ensemble._deep import DeepEnsembleClassifier, DeepEnsembleRegressor
 from sklearn_mmsent.ensemble._greedy import GreedyEnsembleClassifier, GreedyEnsembleRegressor

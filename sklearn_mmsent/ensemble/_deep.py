@@ -1,8 +1,8 @@
-"""Deep ensembles: one network, trained several times from other seeds, all at once.
+"""Deep ensembles: one network trained from several seeds in a batch.
 
 Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive uncertainty estimation
-using deep ensembles, NeurIPS: members of one shape with weights and orders of rows of their own,
-each on all rows; probabilities are averaged, and where members disagree, none is to be trusted.
+using deep ensembles, NeurIPS: members differ in initial weights and order of rows; probabilities
+are averaged, and the spread of the members measures the uncertainty.
 """
 
 import dataclasses
@@ -42,8 +42,8 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
         self.random_state = random_state
 
     @abstractmethod
-    def _default(self):
-        """Return the estimator that None stands for."""
+    def _default_estimator(self):
+        """Return the default estimator."""
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
@@ -52,18 +52,18 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Numeric table, as the estimator takes it.
+            Numeric table, as the estimator reads it.
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each row in the loss.
         groups : array-like of shape (n_samples,) or None, default=None
-            Speaker, video, film ... of each row; a group is never on both
-            sides of a member's internal validation split.
+            Speaker, video, film ... of each row; a group is never in both parts of a member's
+            internal validation split.
         X_val : DataFrame or array-like or None, default=None
-            Rows to validate on instead of a part of `X`, for all members.
+            Validation rows for all members, instead of a part of `X`.
         y_val : array-like or None, default=None
-            Their targets.
+            Targets of the validation rows.
 
         Returns
         -------
@@ -73,9 +73,9 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         DivergenceError
-            If no member could be trained.
+            If the training of all members diverged.
         """
-        base = self._default() if self.estimator is None else self.estimator
+        base = self._default_estimator() if self.estimator is None else self.estimator
         check_found_again(self, base.checkpoint_dir)
         rng = np.random.default_rng(draw_seed(self.random_state))
         seeds = rng.integers(np.iinfo(np.int32).max, size=self.n_members)
@@ -88,34 +88,34 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
         for estimator in estimators:
             vars(estimator).update(learned)
             member = estimator._member(estimator._split(table))
-            if self.bootstrap:  # behind the split: copies of a row stay on one side
+            if self.bootstrap:  # after the split, so that copies of a row stay on one side
                 drawn = rng.integers(len(member.train), size=len(member.train))
                 member = dataclasses.replace(member, train=member.train.view(drawn))
             members.append(member)
-        self._take(estimators, train_members(members, batched=self.batched))
+        self._set_members(estimators, train_members(members, batched=self.batched))
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if name in learned:
                 setattr(self, name, learned[name])
         return self
 
-    def _take(self, estimators, results):
-        """Keep the members that could be trained."""
+    def _set_members(self, estimators, results):
+        """Keep the members whose training did not diverge."""
         self.estimators_, self.training_ = [], [result.how for result in results]
-        lost = []
+        diverged = []
         for estimator, result in zip(estimators, results, strict=True):
             if isinstance(result.error, DivergenceError):
-                lost.append(result.error)
+                diverged.append(result.error)
             elif result.error is not None:
                 raise result.error
             else:
                 estimator.net_ = result.net
                 self.estimators_.append(estimator)
         if not self.estimators_:
-            raise lost[0]
-        if lost:
+            raise diverged[0]
+        if diverged:
             warnings.warn(
-                f"{type(self).__name__}: {len(lost)} of {len(results)} members diverged and are "
-                f"left out; the first error was: {lost[0]}",
+                f"{type(self).__name__}: {len(diverged)} of {len(results)} members diverged and "
+                f"are ignored; the first error was: {diverged[0]}",
                 UserWarning,
                 stacklevel=3,
             )
@@ -127,44 +127,43 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
 
 
 class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
-    """Classify with several fusion networks that differ in their seeds.
+    """Deep ensemble for classification: mean probabilities of networks with different seeds.
 
-    Members have initial weights, orders of rows, dropout and internal validation splits of their
-    own. They are trained at once, as one network with an axis of members, where that is faster.
+    Members differ in initial weights, order of rows, dropout masks and internal validation split
+    [1]_. They are trained as one network with an additional member axis, where that is faster.
 
     Parameters
     ----------
     estimator : FusionClassifier or None, default=None
-        What is trained several times; its `random_state` is not used. None is a
-        FusionClassifier with default parameters. With a `checkpoint_dir`, what is
-        killed resumes.
+        Estimator to train; its `random_state` is ignored. None means a FusionClassifier with
+        default parameters. With a `checkpoint_dir`, interrupted training is resumed.
     n_members : int, default=5
         Number of members.
     bootstrap : bool, default=False
-        Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
-        predict better without.
+        Whether to train each member on rows drawn with replacement. Deep ensembles are mostly
+        better without.
     batched : "auto" or bool, default="auto"
-        Whether members are trained at once: "auto" lets a short measurement decide; True
-        and False fix it, which makes results repeat to the last bit on one machine.
+        Whether to train members in batches; "auto" decides by a short timing. True and False make
+        results reproducible to the last bit on one machine.
     random_state : int, RandomState or None, default=None
-        Decides the members' seeds.
+        Seed from which the members' seeds are drawn.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     estimators_ : list of FusionClassifier
-        The fitted members, without those whose training diverged.
+        Fitted members, without those whose training diverged.
     training_ : list of str
-        How each member was trained: stacked, or alone and why.
+        How each member was trained: in which batch, or why singly.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    sklearn.ensemble.BaggingClassifier : For any classifier, one fit after another.
+    sklearn.ensemble.BaggingClassifier : Ensemble of any classifier on resampled rows.
 
     References
     ----------
@@ -194,7 +193,7 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         "estimator": [FusionClassifier, None],
     }
 
-    def _default(self):
+    def _default_estimator(self):
         return FusionClassifier()
 
     def _each(self, X):
@@ -202,7 +201,7 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         return np.stack([estimator.predict_proba(X) for estimator in self.estimators_])
 
     def predict_proba(self, X):
-        """Predict the probability of each class: the mean over the members.
+        """Predict the mean probability of each class over the members.
 
         Parameters
         ----------
@@ -248,7 +247,7 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         return self.classes_[best]
 
     def predict_std(self, X):
-        """Tell how far the members are from each other.
+        """Return the standard deviation of the predictions over the members.
 
         Parameters
         ----------
@@ -258,48 +257,47 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Standard deviation over the members of each class's probability.
+            Standard deviation of the probability of each class.
         """
         return self._each(X).std(axis=0)
 
 
 class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
-    """Predict intensities with several fusion networks that differ in their seeds.
+    """Deep ensemble for regression: mean predictions of networks with different seeds.
 
-    Members have initial weights, orders of rows, dropout and internal validation splits of their
-    own. They are trained at once, as one network with an axis of members, where that is faster.
+    Members differ in initial weights, order of rows, dropout masks and internal validation split
+    [1]_. They are trained as one network with an additional member axis, where that is faster.
 
     Parameters
     ----------
     estimator : FusionRegressor or None, default=None
-        What is trained several times; its `random_state` is not used. None is a
-        FusionRegressor with default parameters. With a `checkpoint_dir`, what is
-        killed resumes.
+        Estimator to train; its `random_state` is ignored. None means a FusionRegressor with
+        default parameters. With a `checkpoint_dir`, interrupted training is resumed.
     n_members : int, default=5
         Number of members.
     bootstrap : bool, default=False
-        Whether each member is trained on rows drawn with replacement. Deep ensembles mostly
-        predict better without.
+        Whether to train each member on rows drawn with replacement. Deep ensembles are mostly
+        better without.
     batched : "auto" or bool, default="auto"
-        Whether members are trained at once: "auto" lets a short measurement decide; True
-        and False fix it, which makes results repeat to the last bit on one machine.
+        Whether to train members in batches; "auto" decides by a short timing. True and False make
+        results reproducible to the last bit on one machine.
     random_state : int, RandomState or None, default=None
-        Decides the members' seeds.
+        Seed from which the members' seeds are drawn.
 
     Attributes
     ----------
     estimators_ : list of FusionRegressor
-        The fitted members, without those whose training diverged.
+        Fitted members, without those whose training diverged.
     training_ : list of str
-        How each member was trained: stacked, or alone and why.
+        How each member was trained: in which batch, or why singly.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    sklearn.ensemble.BaggingRegressor : For any regressor, one fit after another.
+    sklearn.ensemble.BaggingRegressor : Ensemble of any regressor on resampled rows.
 
     References
     ----------
@@ -326,32 +324,32 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         "estimator": [FusionRegressor, None],
     }
 
-    def _default(self):
+    def _default_estimator(self):
         return FusionRegressor()
 
     def predict(self, X, return_std=False):
-        """Predict the intensity: the mean over the members.
+        """Predict the mean intensity over the members.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             A table with the columns seen in ``fit``.
         return_std : bool, default=False
-            Whether to tell, too, how far the members are from each other.
+            Whether to return the standard deviation over the members as well.
 
         Returns
         -------
         mean : ndarray of shape (n_samples,)
             Intensities in the units of the training targets.
         std : ndarray of shape (n_samples,)
-            Their standard deviation over the members; only if asked for.
+            Standard deviation over the members; only with `return_std`.
         """
         check_is_fitted(self)
         each = np.stack([estimator.predict(X) for estimator in self.estimators_])
         return (each.mean(axis=0), each.std(axis=0)) if return_std else each.mean(axis=0)
 
     def predict_std(self, X):
-        """Tell how far the members are from each other.
+        """Return the standard deviation of the predictions over the members.
 
         Parameters
         ----------
@@ -361,6 +359,6 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Standard deviation over the members.
+            Standard deviations.
         """
         return self.predict(X, return_std=True)[1]

@@ -1,7 +1,7 @@
-"""Greedy ensembles: the members, out of a library, that predict best together.
+"""Greedy ensemble selection: the experts that score best as an ensemble.
 
 Caruana, Niculescu-Mizil, Crew, Ksikes (2004), Ensemble selection from libraries of models, ICML:
-selection with replacement, from a sorted start, over bags of the library.
+selection with replacement, sorted initialisation, and bagging of the experts.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertClassifier, ExpertRegressor
-from sklearn_mmsent.ensemble.experts.candidates import best_candidates, is_search, run_search
+from sklearn_mmsent.ensemble.experts.candidates import best_candidates, fit_search, is_search
 from sklearn_mmsent.ensemble.experts.combination import pool
 from sklearn_mmsent.ensemble.experts.expert import Expert
 from sklearn_mmsent.ensemble.experts.fitting import name_error
@@ -21,8 +21,8 @@ from sklearn_mmsent.ensemble.experts.selection import draw_bags, select_members
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, _fit_context
 
-#: From so many members on, bags pay: fewer are too few to leave half of them out.
-MANY = 20
+#: Default number of bags, and of members from which bags are used.
+N_BAGS = 20
 
 
 class _BaseGreedy(BaseExperts):
@@ -69,19 +69,19 @@ class _BaseGreedy(BaseExperts):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Let all members predict rows that they have not seen, choose, and refit the chosen.
+        """Compute out-of-fold predictions of all members, select members, and refit these.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Numeric table whose columns' names tell the blocks, NaN what is missing; or a table of
-            raw cells, where members are pipelines that read such.
+            Numeric table whose column names give the blocks, with NaN for missing values; or a
+            table of raw cells, if members are pipelines that read them.
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row, for the members that take it and for the score.
+            Weight of each row, for members that take it and for the score.
         groups : array-like of shape (n_samples,) or None, default=None
-            Speaker, video, film ... of each row; a group is never on both sides of a fold.
+            Speaker, video, film ... of each row; a group is never in both parts of a split.
 
         Returns
         -------
@@ -91,58 +91,56 @@ class _BaseGreedy(BaseExperts):
         Raises
         ------
         BlockError
-            If the table does not fit the block contract, or lacks a modality that is named.
+            If the table has invalid blocks, or lacks the modality of an expert.
         ValueError
-            If a member fails or tells no probabilities, or rows cannot be split; the message
-            names it.
+            If a member fails or has no probabilities, or rows cannot be split.
 
         Warns
         -----
         UserWarning
-            If candidates of a search fail; they are left out.
+            If candidates of a search fail; they are ignored.
         """
-        data = self._open(X, y, sample_weight, groups)
+        data = self._read_data(X, y, sample_weight, groups)
         score = OutputScore(self.scoring, data)
-        experts = self._named_experts(data, self._given())
+        experts = self._make_experts(data, self._given())
         self._check_members(experts)
         splits = self._split(data)
-        experts, candidates = self._library(experts, data)
-        trained = self._train(
-            experts, data, splits, candidates=[list(c.values()) for c in candidates], whole=False
+        experts, candidates = self._expand_searches(experts, data)
+        fits = self._fit_experts(
+            experts, data, splits, candidates=[list(c.values()) for c in candidates], refit=False
         )
-        told, places = self._members(experts, candidates, trained)
-        self.oof_predictions_ = told
-        outputs = np.stack(list(told.values()), axis=1)
+        outputs, expert_of = self._member_outputs(experts, candidates, fits)
+        self.oof_predictions_ = outputs
         if data.classes is None:
-            self.oof_predictions_ = {member: values[:, 0] for member, values in told.items()}
-        self._choose(list(told), outputs, score)
-        self._refit(experts, candidates, places, data)
+            self.oof_predictions_ = {member: values[:, 0] for member, values in outputs.items()}
+        self._select(list(outputs), np.stack(list(outputs.values()), axis=1), score)
+        self._refit(experts, candidates, expert_of, data)
         return self
 
     # -- parts of fit ------------------------------------------------------------------------
 
     def _given(self):
-        """Return the library as a list, unless each modality is to have a clone."""
+        """Return the parameter `experts`, a single search as a list."""
         return [("search", self.experts)] if is_search(self.experts) else self.experts
 
     def _check_members(self, experts):
-        """Refuse, before anything is fitted, members that cannot be averaged."""
+        """Check that members have probabilities, including those of searches."""
         members = [
             dataclasses.replace(expert, estimator=expert.estimator.estimator)
-            if is_search(expert.estimator)  # which without refit predicts nothing itself
+            if is_search(expert.estimator)  # without refit it does not predict
             else expert
             for expert in experts
         ]
-        self._check_able(members)
+        self._check_methods(members)
 
-    def _library(self, experts, data):
-        """Run searches; return experts, and for each its candidates' parameters by name."""
+    def _expand_searches(self, experts, data):
+        """Fit searches; return experts, and for each the parameters of its candidates by name."""
         resolved, candidates = [], []
         for expert in experts:
             found = {expert.name: {}}
             if is_search(expert.estimator):
                 try:
-                    search = run_search(expert, data)
+                    search = fit_search(expert, data)
                 except Exception as error:
                     raise name_error(error, expert, type(self).__name__) from error
                 best = best_candidates(search, self.top_n)
@@ -153,43 +151,41 @@ class _BaseGreedy(BaseExperts):
             candidates.append(found)
         if not any(candidates):
             raise ValueError(
-                f"{type(self).__name__}: all candidates of the search failed: there is no score in "
-                "its cv_results_."
+                f"{type(self).__name__}: all candidates of the search failed; its cv_results_ have "
+                "no score."
             )
         return resolved, candidates
 
-    def _members(self, experts, candidates, trained):
-        """Return the out-of-fold outputs of each member, and whose they are; leave out failures."""
+    def _member_outputs(self, experts, candidates, fits):
+        """Return out-of-fold outputs and the index of the expert by member, without failures."""
         name = type(self).__name__
-        told, places, lost = {}, {}, []
-        for e, (expert, found, results) in enumerate(
-            zip(experts, candidates, trained, strict=True)
-        ):
+        outputs, expert_of, failed = {}, {}, []
+        for e, (expert, found, results) in enumerate(zip(experts, candidates, fits, strict=True)):
             for member, result in zip(found, results, strict=True):
                 if result.error is None:
-                    told[member], places[member] = result.outputs, e
+                    outputs[member], expert_of[member] = result.outputs, e
                 elif found[member]:
-                    lost.append((member, result.error))
+                    failed.append((member, result.error))
                 else:
                     raise name_error(result.error, expert, name) from result.error
-        if not told:
-            member, error = lost[0]
+        if not outputs:
+            member, error = failed[0]
             expert = Expert(member, experts[0].estimator)
             raise name_error(error, expert, name) from error
-        if lost:
+        if failed:
             warnings.warn(
-                f"{name}: {len(lost)} candidates of searches failed and are left out; the first, "
-                f"{lost[0][0]!r}, with {type(lost[0][1]).__name__}: {lost[0][1]}",
+                f"{name}: {len(failed)} candidates of searches failed and are ignored; the first, "
+                f"{failed[0][0]!r}, with {type(failed[0][1]).__name__}: {failed[0][1]}",
                 UserWarning,
                 stacklevel=4,
             )
-        return told, places
+        return outputs, expert_of
 
-    def _choose(self, names, outputs, score):
-        """Choose members in each bag, and weigh them by how often they are chosen."""
+    def _select(self, names, outputs, score):
+        """Select members in each bag, weighted by how often they are selected."""
         n_bags = self.n_bags
         if n_bags == "auto":
-            n_bags = MANY if len(names) >= MANY else 1
+            n_bags = N_BAGS if len(names) >= N_BAGS else 1
         seed = self.random_state
         if not isinstance(seed, Integral | None):
             seed = seed.randint(np.iinfo(np.int32).max)
@@ -210,15 +206,15 @@ class _BaseGreedy(BaseExperts):
         self.best_score_ = score(self._with_prior(outputs, weights))
 
     def _with_prior(self, outputs, weights):
-        joined = pool(outputs, weights)
-        joined[np.isnan(outputs[:, :, 0][:, weights > 0]).all(axis=1)] = self._prior
-        return joined
+        pooled = pool(outputs, weights)
+        pooled[np.isnan(outputs[:, :, 0][:, weights > 0]).all(axis=1)] = self._prior
+        return pooled
 
-    def _refit(self, experts, candidates, places, data):
-        """Fit the chosen on all rows."""
+    def _refit(self, experts, candidates, expert_of, data):
+        """Fit the selected members on all rows."""
         chosen = [[m for m in found if m in self.weights_] for found in candidates]
         used = [e for e, members in enumerate(chosen) if members]
-        results = self._train(
+        results = self._fit_experts(
             [experts[e] for e in used],
             data,
             candidates=[[candidates[e][m] for m in chosen[e]] for e in used],
@@ -232,7 +228,7 @@ class _BaseGreedy(BaseExperts):
                 fitted[member] = result.estimator
         self.experts_ = {member: fitted[member] for member in self.weights_}
         self._fitted = [
-            dataclasses.replace(experts[places[m]], name=m, estimator=self.experts_[m])
+            dataclasses.replace(experts[expert_of[m]], name=m, estimator=self.experts_[m])
             for m in self.weights_
         ]
 
@@ -241,80 +237,77 @@ class _BaseGreedy(BaseExperts):
 
 
 class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
-    """Classify with those members of a library that predict best together.
+    """Greedy ensemble selection for classification.
 
-    All members predict rows that they have not seen, fold by fold; the networks of all folds are
-    trained together, and no group is on both sides of a fold. Then members are added to the
-    ensemble one by one, each time the one with which the mean probabilities score best; one may be
-    added again, which raises its weight. What is not chosen is not fitted on all rows.
-
-    The library may be what a search has tried: its best candidates, of which it would keep one.
+    Members are added to the ensemble one by one, each time the one with which the mean of the
+    out-of-fold probabilities scores best; a member that is added again gains weight [1]_. Members
+    may be the best candidates of a search. The networks of all folds are trained in batches, and a
+    group is never in both parts of a split. Only selected members are fitted on all rows.
 
     Parameters
     ----------
     experts : search, estimator or list of tuple
-        A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's: its `top_n` best
-        candidates are members. Or one classifier, of which each modality of the table gets a clone;
-        or a list of (name, classifier or search) and, for members that read some modalities only,
-        (name, classifier or search, modalities). What reads no NaN is put behind `FillBlocks`. A
-        fitted search is not run again; a clone of the ensemble, such as cross-validation makes,
-        runs it on its own rows.
+        A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's, whose `top_n`
+        best candidates are members; one classifier, which is cloned for each modality of the
+        table; or a list of (name, classifier or search) and, for members that read some modalities
+        only, (name, classifier or search, modalities). A member that does not accept NaN reads the
+        output of `FillBlocks`. A fitted search is not fitted again, except in clones of the
+        ensemble, as in cross-validation.
     scoring : str, callable or None, default=None
-        What is maximised; any name of `get_scorer`, such as "f1_macro". None is the log loss.
+        Score to maximise, such as a name for `get_scorer` ("f1_macro"); None is the log loss.
     top_n : int, default=20
-        How many candidates of each search are members, at most.
+        Maximum number of candidates of each search.
     n_rounds : int, default=25
-        How many members are added, at most.
+        Maximum number of members, counted with repetitions.
     n_initial : int, default=5
-        With how many of the best members an ensemble may start.
+        Maximum number of the best single members to start with.
     n_bags : int or "auto", default="auto"
-        How many ensembles are chosen, each from a part of the library drawn at random, and
-        averaged: this guards against members that are good by chance. "auto" is 20 for a library
-        of 20 or more; else 1, which chooses from all.
+        Number of ensembles that are selected from random subsets of the members, and averaged,
+        which reduces overfitting. "auto" means 20 with 20 or more members, else 1, which selects
+        from all.
     bag_fraction : float, default=0.5
-        Share of the library in each of several bags.
+        Share of the members in each of several bags.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means 5, an int that many shuffled,
-        stratified folds, which keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled, stratified folds
+        that keep groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of a member's folds, and of a search's candidates, are trained at
-        once: "auto" lets a short measurement decide.
+        Whether to train the networks of folds and candidates in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of members trained, and of bags filled, in parallel; None means 1.
+        Number of members that are fitted, and of bags that are selected, in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides folds and bags, and seeds what members leave undecided.
+        Seed of folds and bags, and of members without a `random_state` of their own.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     weights_ : dict of str to float
-        Weights of the chosen members, one in sum. Candidates of a search are called by its name
-        and their place in its ``cv_results_``: ``"search_12"``.
+        Weights of the selected members; they sum to one. Candidates of a search are named after it
+        and their index in its ``cv_results_``: ``"search_12"``.
     experts_ : dict of str to classifier
-        The chosen members, fitted on all rows that they can read.
+        Selected members, fitted on all rows that they can read.
     scores_ : dict of str to float
-        Score of each member of the library alone.
+        Score of each single member.
     best_score_ : float
-        Score of the ensemble. It was chosen for it, so it flatters a little.
+        Score of the ensemble; slightly optimistic, since it was maximised.
     paths_ : list of list of (str, float) tuples
-        Of each bag: the members in the order in which they were added, and the score with each.
-        Those up to the best score count.
+        For each bag, the members in the order in which they were added, and the score with each.
+        Those up to the best score form the ensemble.
     oof_predictions_ : dict of str to ndarray of shape (n_samples, n_classes)
-        Probabilities of training rows by members that have not seen them, NaN for rows that a
-        member cannot read.
+        Out-of-fold probabilities of the training rows, NaN for rows that a member cannot read.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    FusionStackingClassifier : Weighs every member class by class, and keeps all.
-    DeepEnsembleClassifier : One network with several seeds.
+    FusionStackingClassifier : Combines all members by a classifier.
+    DeepEnsembleClassifier : Averages one network over several seeds.
 
     References
     ----------
@@ -342,79 +335,75 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
 
 
 class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
-    """Predict intensities with those members of a library that predict best together.
+    """Greedy ensemble selection for regression.
 
-    All members predict rows that they have not seen, fold by fold; the networks of all folds are
-    trained together, and no group is on both sides of a fold. Then members are added to the
-    ensemble one by one, each time the one with which the mean prediction scores best; one may be
-    added again, which raises its weight. What is not chosen is not fitted on all rows.
-
-    The library may be what a search has tried: its best candidates, of which it would keep one.
+    Members are added to the ensemble one by one, each time the one with which the mean of the
+    out-of-fold predictions scores best; a member that is added again gains weight [1]_. Members may
+    be the best candidates of a search. The networks of all folds are trained in batches, and a
+    group is never in both parts of a split. Only selected members are fitted on all rows.
 
     Parameters
     ----------
     experts : search, estimator or list of tuple
-        A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's: its `top_n` best
-        candidates are members. Or one regressor, of which each modality of the table gets a clone;
-        or a list of (name, regressor or search) and, for members that read some modalities only,
-        (name, regressor or search, modalities). What reads no NaN is put behind `FillBlocks`. A
-        fitted search is not run again; a clone of the ensemble, such as cross-validation makes,
-        runs it on its own rows.
+        A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's, whose `top_n`
+        best candidates are members; one regressor, which is cloned for each modality of the
+        table; or a list of (name, regressor or search) and, for members that read some modalities
+        only, (name, regressor or search, modalities). A member that does not accept NaN reads the
+        output of `FillBlocks`. A fitted search is not fitted again, except in clones of the
+        ensemble, as in cross-validation.
     scoring : str, callable or None, default=None
-        What is maximised; any name of `get_scorer`, such as "corr" or "neg_mae". None is the
-        squared error.
+        Score to maximise, such as a name for `get_scorer` ("corr"); None is the squared error.
     top_n : int, default=20
-        How many candidates of each search are members, at most.
+        Maximum number of candidates of each search.
     n_rounds : int, default=25
-        How many members are added, at most.
+        Maximum number of members, counted with repetitions.
     n_initial : int, default=5
-        With how many of the best members an ensemble may start.
+        Maximum number of the best single members to start with.
     n_bags : int or "auto", default="auto"
-        How many ensembles are chosen, each from a part of the library drawn at random, and
-        averaged: this guards against members that are good by chance. "auto" is 20 for a library
-        of 20 or more; else 1, which chooses from all.
+        Number of ensembles that are selected from random subsets of the members, and averaged,
+        which reduces overfitting. "auto" means 20 with 20 or more members, else 1, which selects
+        from all.
     bag_fraction : float, default=0.5
-        Share of the library in each of several bags.
+        Share of the members in each of several bags.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means 5, an int that many shuffled
-        folds, which keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
+        groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of a member's folds, and of a search's candidates, are trained at
-        once: "auto" lets a short measurement decide.
+        Whether to train the networks of folds and candidates in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of members trained, and of bags filled, in parallel; None means 1.
+        Number of members that are fitted, and of bags that are selected, in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides folds and bags, and seeds what members leave undecided.
+        Seed of folds and bags, and of members without a `random_state` of their own.
 
     Attributes
     ----------
     weights_ : dict of str to float
-        Weights of the chosen members, one in sum. Candidates of a search are called by its name
-        and their place in its ``cv_results_``: ``"search_12"``.
+        Weights of the selected members; they sum to one. Candidates of a search are named after it
+        and their index in its ``cv_results_``: ``"search_12"``.
     experts_ : dict of str to regressor
-        The chosen members, fitted on all rows that they can read.
+        Selected members, fitted on all rows that they can read.
     scores_ : dict of str to float
-        Score of each member of the library alone.
+        Score of each single member.
     best_score_ : float
-        Score of the ensemble. It was chosen for it, so it flatters a little.
+        Score of the ensemble; slightly optimistic, since it was maximised.
     paths_ : list of list of (str, float) tuples
-        Of each bag: the members in the order in which they were added, and the score with each.
-        Those up to the best score count.
+        For each bag, the members in the order in which they were added, and the score with each.
+        Those up to the best score form the ensemble.
     oof_predictions_ : dict of str to ndarray of shape (n_samples,)
-        Predictions of training rows by members that have not seen them, NaN for rows that a
-        member cannot read.
+        Out-of-fold predictions of the training rows, NaN for rows that a member cannot read.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    FusionStackingRegressor : Weighs every member, and keeps all.
-    DeepEnsembleRegressor : One network with several seeds.
+    FusionStackingRegressor : Combines all members by a regressor.
+    DeepEnsembleRegressor : Averages one network over several seeds.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Late fusion: an expert for each modality, whose predictions are averaged.
+"""Late fusion: weighted mean of the predictions of modality experts.
 
 Kittler, Hatef, Duin, Matas (1998), On combining classifiers, IEEE Transactions on Pattern Analysis
-and Machine Intelligence 20(3): the sum and the product of what independent classifiers say.
+and Machine Intelligence 20(3): sum and product rules for independent classifiers.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
-from sklearn_mmsent.ensemble.experts.combination import known, learn_weights, pool
+from sklearn_mmsent.ensemble.experts.combination import has_output, learn_weights, pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
 from sklearn_mmsent.utils._messages import did_you_mean
 from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
@@ -26,18 +26,18 @@ class _BaseLateFusion(BaseExperts):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Fit the experts, each on the rows that have its modality, and find their weights.
+        """Fit experts, each on the rows that have its modality, and determine their weights.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Numeric table; its columns' names tell the blocks, NaN what is missing.
+            Numeric table whose column names give the blocks, with NaN for missing values.
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row, for the experts that take it and for the weights.
+            Weight of each row, for experts that take it and for the weights of experts.
         groups : array-like of shape (n_samples,) or None, default=None
-            Speaker, video, film ... of each row; a group is never on both sides of a fold.
+            Speaker, video, film ... of each row; a group is never in both parts of a split.
 
         Returns
         -------
@@ -47,26 +47,27 @@ class _BaseLateFusion(BaseExperts):
         Raises
         ------
         BlockError
-            If the table does not fit the block contract, or lacks a modality that is named.
+            If the table has invalid blocks, or lacks the modality of an expert.
         ValueError
-            If an expert fails, tells no probabilities, or rows cannot be split; the message
-            names it.
+            If an expert fails or has no probabilities, weights are invalid, or rows cannot be
+            split.
         """
-        data = self._open(X, y, sample_weight, groups)
-        experts = self._named_experts(data, self.experts)
-        self._check_able(experts)
+        data = self._read_data(X, y, sample_weight, groups)
+        experts = self._make_experts(data, self.experts)
+        self._check_methods(experts)
         given = self._given_weights(experts)
         splits = ()
         if given is None or self._calibrates():
             splits = self._split(data)
-        told = self._calibrate(self._train_named(experts, data, splits), data, splits)
-        self.oof_predictions_ = self._by_name(told) if splits else None
-        self._weights = self._find_weights(told, data) if given is None else given
+        outputs = self._fit_all_experts(experts, data, splits)
+        outputs = self._calibrate(outputs, data, splits)
+        self.oof_predictions_ = self._public_outputs(outputs) if splits else None
+        self._weights = self._find_weights(outputs, data) if given is None else given
         self.weights_ = {e.name: float(w) for e, w in zip(experts, self._weights, strict=True)}
         return self
 
     def _given_weights(self, experts):
-        """Return weights that are known without looking at predictions, or None."""
+        """Return weights that do not depend on predictions, or None."""
         name, weights = type(self).__name__, self.weights
         if isinstance(weights, str):
             return None
@@ -81,20 +82,20 @@ class _BaseLateFusion(BaseExperts):
                         f"{name}: weights has the unknown expert {given!r}; there are "
                         f"{', '.join(all_names)}.{did_you_mean(given, all_names)}"
                     )
-            if lacking := [expert for expert in known_names if expert not in weights]:
-                raise ValueError(f"{name}: weights lacks the expert {lacking[0]!r}.")
+            if missing := [expert for expert in known_names if expert not in weights]:
+                raise ValueError(f"{name}: weights lacks the expert {missing[0]!r}.")
             weights = [weights[expert] for expert in known_names]
         weights = np.asarray(weights, dtype=np.float64)
-        fine = weights.shape == (len(experts),) and (weights >= 0).all() and weights.sum() > 0
-        if not fine or not np.isfinite(weights).all():
+        is_valid = weights.shape == (len(experts),) and (weights >= 0).all() and weights.sum() > 0
+        if not is_valid or not np.isfinite(weights).all():
             raise ValueError(
-                f"{name}: weights must be {len(experts)} numbers, none of them negative and one "
-                f"positive at least, for {', '.join(known_names)}. Got {self.weights!r} instead."
+                f"{name}: weights must be {len(experts)} non-negative numbers, at least one of "
+                f"them positive, for {', '.join(known_names)}. Got {self.weights!r} instead."
             )
         return weights / weights.sum()
 
     def _all_names(self, experts):
-        """Names of the experts, those included that no training row can teach."""
+        """Return the names of all experts, including those without training rows."""
         named = self.experts if isinstance(self.experts, list) else []
         return dict.fromkeys(
             [expert.name for expert in experts]
@@ -102,22 +103,22 @@ class _BaseLateFusion(BaseExperts):
             + (list(self._layout.modalities) if not named else [])
         )
 
-    def _find_weights(self, told, data):
-        outputs = np.stack(told, axis=1)
+    def _find_weights(self, outputs, data):
+        outputs = np.stack(outputs, axis=1)
         if self.weights == "learned":
             return learn_weights(
                 outputs,
-                data.numbers,
+                data.encoded,
                 classifier=data.classes is not None,
                 geometric=self._is_geometric(),
                 sample_weight=data.sample_weight,
             )
         score = OutputScore(self.scoring, data)
-        blind = np.tile(data.prior, (len(data.y), 1))
-        gains = np.zeros(len(told))
-        for k, there in enumerate(known(outputs).T):
-            if there.any():
-                gains[k] = score(outputs[:, k], there) - score(blind, there)
+        constant = np.tile(data.prior, (len(data.y), 1))
+        gains = np.zeros(outputs.shape[1])
+        for k, rows in enumerate(has_output(outputs).T):
+            if rows.any():
+                gains[k] = score(outputs[:, k], rows) - score(constant, rows)
         gains = np.fmax(gains, 0.0)
         return gains / gains.sum() if gains.any() else np.full(len(gains), 1 / len(gains))
 
@@ -132,67 +133,66 @@ class _BaseLateFusion(BaseExperts):
 
 
 class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
-    """Classify with an expert for each modality, and average what they say.
+    """Late fusion for classification: weighted mean of the probabilities of modality experts.
 
-    An expert may be any classifier, pipeline or fusion network. It learns from the rows that have
-    its modality, and is asked about no others: a modality that is missing in a row is left out of
-    the row's mean, and the weights of the others grow. A row without any modality gets the classes'
-    shares in the training rows.
+    An expert may be any classifier, pipeline or fusion network. It is fitted on, and predicts, the
+    rows that have its modality; the weights of the others grow where a modality is missing [1]_.
+    Rows without any modality get the class frequencies of the training rows.
 
     Parameters
     ----------
     experts : estimator or list of tuple
-        One classifier, of which each modality of the table gets a clone; or a list of (name,
+        One classifier, which is cloned for each modality of the table; or a list of (name,
         classifier) for experts that read the whole table and (name, classifier, modalities) for
-        those that read one modality, ``"text"``, or several together, ``["text", "image"]``. What
-        reads no NaN is put behind `FillBlocks`.
+        experts that read one modality, ``"text"``, or several, ``["text", "image"]``. An expert
+        that does not accept NaN reads the output of `FillBlocks`.
     combine : {"mean", "product"}, default="mean"
-        Whether probabilities are averaged, or multiplied and scaled to one (the geometric mean):
-        the latter trusts an expert that is sure.
+        Arithmetic mean of the probabilities, or normalised geometric mean, in which confident
+        experts count more.
     weights : {"score", "learned"}, mapping, array-like or None, default=None
-        Of each expert in the mean. None weighs all alike. A mapping of names, or a sequence in
-        the order of the experts, gives them. "score" takes how much better than the classes'
-        shares an expert predicts rows that it has not seen; "learned" those weights, positive
-        and one in sum, with which such predictions together have the least log loss.
+        Weights of the experts; None means equal ones. A mapping by name, or a sequence in the
+        order of the experts, sets them. "score" uses the out-of-fold score minus that of the class
+        frequencies; "learned" the positive weights, with sum one, for which the out-of-fold
+        predictions have the least log loss.
     scoring : str, callable or None, default=None
-        What ``weights="score"`` compares; any name of `get_scorer`. None is the log loss.
+        Score for ``weights="score"``, such as a name for `get_scorer`; None is the log loss.
     calibration : {"sigmoid", "isotonic", "temperature"} or None, default=None
-        How each expert's probabilities, or the decision function of one that has none, are
-        calibrated on predictions of rows that it has not seen.
+        Calibration of each expert's probabilities, or of its decision function if it has none, on
+        out-of-fold predictions.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split where predictions of unseen rows are needed, each into one test part;
-        None means 5, an int that many shuffled, stratified folds, which keep groups together.
+        Splits for out-of-fold predictions, which test each row once. An int, and None for 5,
+        means shuffled, stratified folds that keep groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of an expert's folds are trained at once: "auto" lets a short
-        measurement decide.
+        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of experts trained in parallel; None means 1.
+        Number of experts that are fitted in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides the folds, and seeds what experts leave undecided.
+        Seed of the folds, and of experts without a `random_state` of their own.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     experts_ : dict of str to classifier
-        The experts, fitted on all rows that they can read.
+        Experts, fitted on all rows that they can read.
     weights_ : dict of str to float
-        Their weights, one in sum.
+        Weights of the experts; they sum to one.
     oof_predictions_ : dict of str to ndarray of shape (n_samples, n_classes), or None
-        Probabilities of training rows by experts that have not seen them, NaN for rows that an
-        expert cannot read; None where neither `weights` nor `calibration` needs them.
+        Out-of-fold probabilities of the training rows, NaN for rows that an expert cannot read;
+        None if neither `weights` nor `calibration` needs them.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    FusionStackingClassifier : A classifier learns how to join experts, class by class.
-    FusionClassifier : Joins modalities inside one network, with ``fusion="weighted"`` nearly so.
+    FusionStackingClassifier : Combines experts by a classifier, class by class.
+    FusionClassifier : Fuses modalities in one network; ``fusion="weighted"`` is similar.
     sklearn.ensemble.VotingClassifier : All estimators read all columns of all rows.
 
     References
@@ -256,58 +256,57 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
 
 
 class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
-    """Predict intensities with an expert for each modality, and average what they say.
+    """Late fusion for regression: weighted mean of the predictions of modality experts.
 
-    An expert may be any regressor, pipeline or fusion network. It learns from the rows that have
-    its modality, and is asked about no others: a modality that is missing in a row is left out of
-    the row's mean, and the weights of the others grow. A row without any modality gets the mean of
-    the training rows.
+    An expert may be any regressor, pipeline or fusion network. It is fitted on, and predicts, the
+    rows that have its modality; the weights of the others grow where a modality is missing [1]_.
+    Rows without any modality get the mean of the training rows.
 
     Parameters
     ----------
     experts : estimator or list of tuple
-        One regressor, of which each modality of the table gets a clone; or a list of (name,
+        One regressor, which is cloned for each modality of the table; or a list of (name,
         regressor) for experts that read the whole table and (name, regressor, modalities) for
-        those that read one modality, ``"text"``, or several together, ``["text", "image"]``. What
-        reads no NaN is put behind `FillBlocks`.
+        experts that read one modality, ``"text"``, or several, ``["text", "image"]``. An expert
+        that does not accept NaN reads the output of `FillBlocks`.
     weights : {"score", "learned"}, mapping, array-like or None, default=None
-        Of each expert in the mean. None weighs all alike. A mapping of names, or a sequence in
-        the order of the experts, gives them. "score" takes how much better than the mean an
-        expert predicts rows that it has not seen; "learned" those weights, positive and one in
-        sum, with which such predictions together have the least squared error.
+        Weights of the experts; None means equal ones. A mapping by name, or a sequence in the
+        order of the experts, sets them. "score" uses the out-of-fold score minus that of the mean;
+        "learned" the positive weights, with sum one, for which the out-of-fold predictions have
+        the least squared error.
     scoring : str, callable or None, default=None
-        What ``weights="score"`` compares; any name of `get_scorer`. None is the squared error.
+        Score for ``weights="score"``, such as a name for `get_scorer`; None is the squared error.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split where predictions of unseen rows are needed, each into one test part;
-        None means 5, an int that many shuffled folds, which keep groups together.
+        Splits for out-of-fold predictions, which test each row once. An int, and None for 5,
+        means shuffled folds that keep groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of an expert's folds are trained at once: "auto" lets a short
-        measurement decide.
+        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of experts trained in parallel; None means 1.
+        Number of experts that are fitted in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides the folds, and seeds what experts leave undecided.
+        Seed of the folds, and of experts without a `random_state` of their own.
 
     Attributes
     ----------
     experts_ : dict of str to regressor
-        The experts, fitted on all rows that they can read.
+        Experts, fitted on all rows that they can read.
     weights_ : dict of str to float
-        Their weights, one in sum.
+        Weights of the experts; they sum to one.
     oof_predictions_ : dict of str to ndarray of shape (n_samples,), or None
-        Predictions of training rows by experts that have not seen them, NaN for rows that an
-        expert cannot read; None where `weights` do not need them.
+        Out-of-fold predictions of the training rows, NaN for rows that an expert cannot read; None
+        if `weights` do not need them.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    FusionStackingRegressor : A regressor learns how to join experts.
+    FusionStackingRegressor : Combines experts by a regressor.
     sklearn.ensemble.VotingRegressor : All estimators read all columns of all rows.
 
     References

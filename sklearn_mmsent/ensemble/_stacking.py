@@ -1,4 +1,4 @@
-"""Stacking: a last estimator learns from the experts' predictions of rows they have not seen.
+"""Stacking: a final estimator is fitted on the out-of-fold predictions of experts.
 
 Wolpert (1992), Stacked generalization, Neural Networks 5(2).
 """
@@ -11,11 +11,10 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
-from sklearn_mmsent.ensemble.experts.expert import Expert, behind_fill
+from sklearn_mmsent.ensemble.experts.expert import Expert, with_imputation
 from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
 from sklearn_mmsent.ensemble.experts.fitting import name_error, outputs_of
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
 from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
 
@@ -32,19 +31,19 @@ class _BaseFusionStacking(BaseExperts):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Fit the experts on folds and on all rows, and the final estimator on what they predict.
+        """Fit experts on folds and on all rows, and the final estimator on out-of-fold predictions.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Numeric table whose columns' names tell the blocks, NaN what is missing; or a table of
-            raw cells, where experts are pipelines that read such.
+            Numeric table whose column names give the blocks, with NaN for missing values; or a
+            table of raw cells, if experts are pipelines that read them.
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each row, for the estimators that take it.
         groups : array-like of shape (n_samples,) or None, default=None
-            Speaker, video, film ... of each row; a group is never on both sides of a fold.
+            Speaker, video, film ... of each row; a group is never in both parts of a split.
 
         Returns
         -------
@@ -54,33 +53,33 @@ class _BaseFusionStacking(BaseExperts):
         Raises
         ------
         BlockError
-            If the table does not fit the block contract, or lacks a modality that is named.
+            If the table has invalid blocks, or lacks the modality of an expert.
         ValueError
-            If an expert or the final estimator fails or tells no probabilities, or rows cannot be
-            split; the message names it.
+            If an expert or the final estimator fails or has no probabilities, or rows cannot be
+            split.
         """
-        name = type(self).__name__
-        data = self._open(X, y, sample_weight, groups)
+        data = self._read_data(X, y, sample_weight, groups)
         if self.passthrough and self._layout is None:
             raise BlockError(
-                f"{name}: passthrough hands numbers to the final estimator, but the table has raw "
+                f"{type(self).__name__}: passthrough needs a numeric table, but this one has raw "
                 "cells. Put make_extractor(...) before the ensemble."
             )
-        experts = self._named_experts(data, self.experts)
+        experts = self._make_experts(data, self.experts)
         final = Expert(FINAL, self._final())
-        self._check_able(experts)
+        self._check_methods(experts)
         self._check_final(final)
         splits = self._split(data)
-        told = self._calibrate(self._train_named(experts, data, splits), data, splits)
-        self.oof_predictions_ = self._by_name(told)
+        outputs = self._fit_all_experts(experts, data, splits)
+        outputs = self._calibrate(outputs, data, splits)
+        self.oof_predictions_ = self._public_outputs(outputs)
         self.fold_ = np.empty(len(data.y), dtype=np.intp)
         for fold, (_, test) in enumerate(splits):
             self.fold_[test] = fold
-        self._fit_final(final, np.stack(told, axis=1), data)
+        self._fit_final(final, np.stack(outputs, axis=1), data)
         return self
 
     def _final(self):
-        given = self._default() if self.final_estimator is None else self.final_estimator
+        given = self._default_final() if self.final_estimator is None else self.final_estimator
         return clone_with_seeds(clone(given), seed_generator(self.random_state))
 
     def _check_final(self, final):
@@ -90,95 +89,93 @@ class _BaseFusionStacking(BaseExperts):
                 "in sklearn.calibration.CalibratedClassifierCV."
             )
 
-    def _fit_final(self, final, told, data):
-        """Fit it on rows of which an expert has said something."""
-        seen = np.flatnonzero(~np.isnan(told).all(axis=(1, 2)))
-        rows = self._said(told, data.table).iloc[seen]
-        table = ExpertTable(rows, ExpertTable.layout_of(rows, "auto", FINAL), "auto")
-        estimator, _ = behind_fill(final.estimator, table)
-        metadata = fit_metadata(estimator, **data.metadata(seen))
+    def _fit_final(self, final, outputs, data):
+        """Fit the final estimator on rows that some expert can read."""
+        rows = np.flatnonzero(~np.isnan(outputs).all(axis=(1, 2)))
+        X = self._final_table(outputs, data.table)
+        table = ExpertTable(X, ExpertTable.layout_of(X, "auto", FINAL), "auto")
+        estimator, _ = with_imputation(final.estimator, table)
+        fold = data.fold(table.X, estimator, rows)
         try:
-            estimator.fit(table.X, data.y[seen], **metadata)
+            estimator.fit(*fold.arguments, **fold.params)
         except Exception as error:
             raise name_error(error, final, type(self).__name__) from error
         self.final_estimator_ = estimator
 
-    def _said(self, told, table):
-        """Lay out what experts say as a table of blocks, one for each expert."""
+    def _final_table(self, outputs, table):
+        """Return the outputs of the experts as a table with one block per expert."""
         parts = []
         columns = self._columns()
         for k, expert in enumerate(self._fitted):
             names = [f"{expert.name}_expert{SEPARATOR}{column}" for column in columns]
-            outputs = told[:, k, -len(columns) :]  # of two classes the second says all
-            parts.append(pd.DataFrame(outputs, columns=names, index=table.X.index))
+            values = outputs[:, k, -len(columns) :]  # of two classes only the second
+            parts.append(pd.DataFrame(values, columns=names, index=table.X.index))
         return pd.concat([*parts, table.X] if self.passthrough else parts, axis=1)
 
     def _combine(self, outputs, table):
         classes = getattr(self, "classes_", None)
         method = None if classes is None else "predict_proba"
-        return outputs_of(self.final_estimator_, self._said(outputs, table), classes, method)
+        return outputs_of(self.final_estimator_, self._final_table(outputs, table), classes, method)
 
 
 class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
-    """Classify by what experts of modalities and fusion networks predict.
+    """Stacking of modality experts and fusion networks for classification.
 
-    Experts predict rows that they have not seen, fold by fold; the networks of all folds are
-    trained together, and no group is on both sides of a fold. A final classifier learns from these
-    predictions, once. What an expert cannot read, because all its modalities are missing in a row,
-    stands as a gap in the final table, which `FillBlocks` fills and marks; a row without any
-    modality gets the classes' shares in the training rows.
+    A final classifier is fitted on the out-of-fold probabilities of the experts [1]_. The networks
+    of all folds are trained in batches, and a group is never in both parts of a split. An expert
+    has no output for rows in which all its modalities are missing: `FillBlocks` fills and marks
+    them. Rows without any modality get the class frequencies of the training rows.
 
     Parameters
     ----------
     experts : estimator or list of tuple
-        One classifier, of which each modality of the table gets a clone; or a list of (name,
+        One classifier, which is cloned for each modality of the table; or a list of (name,
         classifier) for experts that read the whole table, such as fusion networks, and (name,
-        classifier, modalities) for those that read one modality, ``"text"``, or several together,
-        ``["text", "image"]``. What reads no NaN is put behind `FillBlocks`.
+        classifier, modalities) for experts that read one modality, ``"text"``, or several,
+        ``["text", "image"]``. An expert that does not accept NaN reads the output of `FillBlocks`.
     final_estimator : classifier or None, default=None
-        Learns from the experts' probabilities; None is a logistic regression.
+        Fitted on the experts' probabilities; None means a logistic regression.
     passthrough : bool, default=False
-        Whether the final classifier sees the table, too.
+        Whether the final classifier reads the table as well.
     calibration : {"sigmoid", "isotonic", "temperature"} or None, default=None
-        How each expert's probabilities, or the decision function of one that has none, are
-        calibrated on predictions of rows that it has not seen.
+        Calibration of each expert's probabilities, or of its decision function if it has none, on
+        out-of-fold predictions.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means 5, an int that many shuffled,
-        stratified folds, which keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled, stratified folds
+        that keep groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of an expert's folds are trained at once: "auto" lets a short
-        measurement decide.
+        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of experts trained in parallel; None means 1.
+        Number of experts that are fitted in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides the folds, and seeds what estimators leave undecided.
+        Seed of the folds, and of estimators without a `random_state` of their own.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     experts_ : dict of str to classifier
-        The experts, fitted on all rows that they can read.
+        Experts, fitted on all rows that they can read.
     final_estimator_ : classifier
-        Fitted on the out-of-fold predictions; behind `FillBlocks` where it reads no NaN.
+        Fitted on the out-of-fold predictions.
     oof_predictions_ : dict of str to ndarray of shape (n_samples, n_classes)
-        Probabilities of training rows by experts that have not seen them, NaN for rows that an
-        expert cannot read.
+        Out-of-fold probabilities of the training rows, NaN for rows that an expert cannot read.
     fold_ : ndarray of int of shape (n_samples,)
-        The fold in which each training row was predicted.
+        Fold that tests each training row.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    LateFusionClassifier : One weight for each expert: less to learn from few rows.
-    sklearn.ensemble.StackingClassifier : All estimators read all columns; knows no groups and no
-        missing modalities, and trains fold by fold.
+    LateFusionClassifier : Learns one weight per expert, better with few rows.
+    sklearn.ensemble.StackingClassifier : All estimators read all columns; without groups, missing
+        modalities and batches.
 
     References
     ----------
@@ -234,11 +231,11 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _default(self):
+    def _default_final(self):
         return LogisticRegression()
 
     def _columns(self):
-        """Name the probabilities after the classes, in so far as columns may be called that."""
+        """Return the column names of the probabilities: class labels, if these are valid names."""
         names = [str(label) for label in self.classes_.tolist()]
         if any(SEPARATOR in name or "@" in name or not name for name in names) or (
             len(set(names)) < len(names) or {"present", "length"} & set(names)
@@ -248,61 +245,59 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
 
 
 class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
-    """Predict intensities by what experts of modalities and fusion networks predict.
+    """Stacking of modality experts and fusion networks for regression.
 
-    Experts predict rows that they have not seen, fold by fold; the networks of all folds are
-    trained together, and no group is on both sides of a fold. A final regressor learns from these
-    predictions, once. What an expert cannot read, because all its modalities are missing in a row,
-    stands as a gap in the final table, which `FillBlocks` fills and marks; a row without any
-    modality gets the mean of the training rows.
+    A final regressor is fitted on the out-of-fold predictions of the experts [1]_. The networks of
+    all folds are trained in batches, and a group is never in both parts of a split. An expert has
+    no output for rows in which all its modalities are missing: `FillBlocks` fills and marks them.
+    Rows without any modality get the mean of the training rows.
 
     Parameters
     ----------
     experts : estimator or list of tuple
-        One regressor, of which each modality of the table gets a clone; or a list of (name,
+        One regressor, which is cloned for each modality of the table; or a list of (name,
         regressor) for experts that read the whole table, such as fusion networks, and (name,
-        regressor, modalities) for those that read one modality, ``"text"``, or several together,
-        ``["text", "image"]``. What reads no NaN is put behind `FillBlocks`.
+        regressor, modalities) for experts that read one modality, ``"text"``, or several,
+        ``["text", "image"]``. An expert that does not accept NaN reads the output of `FillBlocks`.
     final_estimator : regressor or None, default=None
-        Learns from the experts' predictions; None is ridge regression with a penalty chosen by
-        cross-validation.
+        Fitted on the experts' predictions; None means ridge regression with a cross-validated
+        penalty.
     passthrough : bool, default=False
-        Whether the final regressor sees the table, too.
+        Whether the final regressor reads the table as well.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means 5, an int that many shuffled
-        folds, which keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
+        groups together.
     batched : "auto" or bool, default="auto"
-        Whether the networks of an expert's folds are trained at once: "auto" lets a short
-        measurement decide.
+        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
+        timing.
     n_jobs : int or None, default=None
-        Number of experts trained in parallel; None means 1.
+        Number of experts that are fitted in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides the folds, and seeds what estimators leave undecided.
+        Seed of the folds, and of estimators without a `random_state` of their own.
 
     Attributes
     ----------
     experts_ : dict of str to regressor
-        The experts, fitted on all rows that they can read.
+        Experts, fitted on all rows that they can read.
     final_estimator_ : regressor
-        Fitted on the out-of-fold predictions; behind `FillBlocks` where it reads no NaN.
+        Fitted on the out-of-fold predictions.
     oof_predictions_ : dict of str to ndarray of shape (n_samples,)
-        Predictions of training rows by experts that have not seen them, NaN for rows that an
-        expert cannot read.
+        Out-of-fold predictions of the training rows, NaN for rows that an expert cannot read.
     fold_ : ndarray of int of shape (n_samples,)
-        The fold in which each training row was predicted.
+        Fold that tests each training row.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    LateFusionRegressor : One weight for each expert: less to learn from few rows.
-    sklearn.ensemble.StackingRegressor : All estimators read all columns; knows no groups and no
-        missing modalities, and trains fold by fold.
+    LateFusionRegressor : Learns one weight per expert, better with few rows.
+    sklearn.ensemble.StackingRegressor : All estimators read all columns; without groups, missing
+        modalities and batches.
 
     References
     ----------
@@ -344,7 +339,7 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _default(self):
+    def _default_final(self):
         return RidgeCV()
 
     def _columns(self):

@@ -1,4 +1,4 @@
-"""Choosing models: searches, cross-validation with folds trained at once, and comparison."""
+"""Model selection: searches and cross-validation in batches, comparison, decision offsets."""
 
 from sklearn_mmsent.model_selection._batched_cross_validation import (
     batched_cross_val_predict,

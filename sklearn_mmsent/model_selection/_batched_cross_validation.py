@@ -1,11 +1,11 @@
-"""Cross-validation whose folds are trained at once."""
+"""Cross-validation that trains the networks of all folds in batches."""
 
 import numpy as np
 from sklearn.model_selection import cross_val_predict, cross_validate
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import indexable
 
-from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
+from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, record_folds
 from sklearn_mmsent.model_selection.batched_fit import fit_batched
 
 _PER_CLASS = ("decision_function", "predict_proba", "predict_log_proba")
@@ -27,10 +27,10 @@ def batched_cross_validate(
     error_score=float("nan"),
     batched="auto",
 ):
-    """Score an estimator by cross-validation, the networks of all folds trained together.
+    """Evaluate an estimator by cross-validation, training the networks of all folds in batches.
 
-    In all else it is :func:`sklearn.model_selection.cross_validate`. Networks that have a
-    `checkpoint_dir` resume where a killed run left them.
+    Otherwise identical to :func:`sklearn.model_selection.cross_validate`. Networks with a
+    `checkpoint_dir` resume after an interruption.
 
     Parameters
     ----------
@@ -43,28 +43,32 @@ def batched_cross_validate(
     groups : array-like of shape (n_samples,) or None, default=None
         Group labels for the splitter.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is scored; None takes the estimator's own score.
+        Scores to compute; None uses the estimator's ``score``.
     cv : int, splitter, iterable or None, default=None
-        How rows are split; None means five folds.
+        Cross-validation splits; None means five folds.
     verbose : int, default=0
-        How much is printed of the scoring.
+        Verbosity of the scoring.
     params : dict or None, default=None
         Metadata for ``fit``, the splitter and the scorer.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to compute scores on the training rows as well.
     return_estimator : bool, default=False
         Whether to return the fitted estimators.
     return_indices : bool, default=False
-        Whether to return the rows of each split.
+        Whether to return the row indices of each split.
     error_score : "raise" or float, default=float("nan")
         Score of a fold whose fit fails.
     batched : "auto" or bool, default="auto"
-        Whether networks are trained at once: "auto" lets a short measurement decide.
+        Whether to train networks in batches; "auto" decides by a short timing.
 
     Returns
     -------
     dict of str to array
-        As from scikit-learn; ``fit_time`` is each fold's share of the time of all.
+        As from scikit-learn; ``fit_time`` is the fold's share of the total time.
+
+    See Also
+    --------
+    compare : Several models on the same splits, with significance tests.
 
     Examples
     --------
@@ -80,7 +84,7 @@ def batched_cross_validate(
     X, y = indexable(X, y)
     splits = FrozenSplits(cv, y, estimator)
     options = {"cv": splits, "scoring": scoring, "groups": groups, "params": params}
-    folds = note_folds(estimator, X, y, **options)
+    folds = record_folds(estimator, X, y, **options)
     fits = fit_batched(estimator, [{}], folds, batched=batched)
     results = cross_validate(
         Replay(estimator, fits),
@@ -111,9 +115,9 @@ def batched_cross_val_predict(
     method="predict",
     batched="auto",
 ):
-    """Predict each row by networks that have not seen it, all trained together.
+    """Return out-of-fold predictions, training the networks of all folds in batches.
 
-    In all else it is :func:`sklearn.model_selection.cross_val_predict`.
+    Otherwise identical to :func:`sklearn.model_selection.cross_val_predict`.
 
     Parameters
     ----------
@@ -126,20 +130,20 @@ def batched_cross_val_predict(
     groups : array-like of shape (n_samples,) or None, default=None
         Group labels for the splitter.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means five folds.
+        Cross-validation splits that test each row once; None means five folds.
     verbose : int, default=0
-        How much is printed of the predictions.
+        Verbosity of the predictions.
     params : dict or None, default=None
         Metadata for ``fit`` and the splitter.
     method : str, default="predict"
         Method of the estimator to call.
     batched : "auto" or bool, default="auto"
-        Whether networks are trained at once: "auto" lets a short measurement decide.
+        Whether to train networks in batches; "auto" decides by a short timing.
 
     Returns
     -------
     ndarray
-        What the method gives, row by row.
+        Output of the method for each row.
 
     Examples
     --------
@@ -155,10 +159,10 @@ def batched_cross_val_predict(
     """
     X, y = indexable(X, y)
     if method in _PER_CLASS and np.ndim(y) == 1:
-        # as scikit-learn does, so that columns mean the same classes in all folds
+        # as scikit-learn does, so that columns stand for the same classes in all folds
         y = LabelEncoder().fit_transform(y)
     splits = FrozenSplits(cv, y, estimator)
     options = {"cv": splits, "groups": groups, "params": params}
-    folds = note_folds(estimator, X, y, scoring=None, **options)
+    folds = record_folds(estimator, X, y, scoring=None, **options)
     replay = Replay(estimator, fit_batched(estimator, [{}], folds, batched=batched))
     return cross_val_predict(replay, X, y, **options, n_jobs=1, verbose=verbose, method=method)

@@ -1,4 +1,4 @@
-"""Searches whose candidates and folds are trained at once."""
+"""Grid and random search that train candidates and folds in batches."""
 
 import numpy as np
 from sklearn.model_selection import (
@@ -9,17 +9,17 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags, indexable
 
-from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, note_folds
+from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, record_folds
 from sklearn_mmsent.model_selection.batched_fit import fit_batched
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, StrOptions, _fit_context, _routing_enabled
 
 
 class _BatchedSearch:
-    """What both searches share; stands left of scikit-learn's search."""
+    """Batched ``fit``; a mixin to the left of scikit-learn's search."""
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
-        """Train all candidates on all folds, score them, and refit the best.
+        """Fit all candidates on all folds, score them, and refit the best.
 
         Parameters
         ----------
@@ -28,7 +28,7 @@ class _BatchedSearch:
         y : array-like of shape (n_samples,) or None, default=None
             Targets.
         **params : dict
-            Metadata for ``fit``, the splitter and the scorer, as scikit-learn's searches take it.
+            Metadata for ``fit``, the splitter and the scorer, as in scikit-learn's searches.
 
         Returns
         -------
@@ -38,14 +38,14 @@ class _BatchedSearch:
         X, y = indexable(X, y)
         splits = FrozenSplits(self.cv, y, self.estimator)
         routed = dict(params)
-        # without routing, groups are for the splitter alone
+        # without metadata routing, groups go to the splitter only
         groups = None if _routing_enabled() else routed.pop("groups", None)
-        folds = note_folds(
+        folds = record_folds(
             self.estimator, X, y, cv=splits, scoring=self.scoring, groups=groups, params=routed
         )
         candidates = list(self._candidates())
         fits = fit_batched(self.estimator, candidates, folds, batched=self.batched)
-        search = _Listed(
+        search = _ListSearch(
             Replay(self.estimator, fits),
             candidates,
             scoring=self.scoring,
@@ -57,7 +57,7 @@ class _BatchedSearch:
         )
         search.fit(X, y, **params)
         if hasattr(search, "best_estimator_"):
-            search.best_estimator_ = search.best_estimator_.now
+            search.best_estimator_ = search.best_estimator_.current
         for name, value in vars(search).items():
             if name.endswith("_") and not name.startswith("_"):
                 setattr(self, name, value)
@@ -74,13 +74,13 @@ class _BatchedSearch:
 
 
 def _constraints(search):
-    """Return those of scikit-learn's search, without what tells how to run fits in parallel."""
+    """Return the constraints of scikit-learn's search, without its parameters for parallel fits."""
     constraints = {**search._parameter_constraints, "batched": [StrOptions({"auto"}), "boolean"]}
     return {k: v for k, v in constraints.items() if k not in ("n_jobs", "pre_dispatch")}
 
 
-class _Listed(BaseSearchCV):
-    """Scores a list of candidates, in order and one by one."""
+class _ListSearch(BaseSearchCV):
+    """Score a list of candidates in order."""
 
     def __init__(self, estimator, candidates, **options):
         super().__init__(estimator, n_jobs=1, **options)
@@ -91,53 +91,52 @@ class _Listed(BaseSearchCV):
 
 
 class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
-    """Search a grid of parameters; candidates and folds are trained at once.
+    """Search over a parameter grid that trains candidates and folds in batches.
 
     Networks of equal shapes, such as candidates that differ in learning rate, weight decay or
-    dropout, are trained together as one network with an axis of members, where that is faster.
-    Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
-    common. In all else it is scikit-learn's search; networks that were trained together drew other
-    dropout than they would alone, so that scores differ as those of another seed do.
+    dropout, are trained as one network with an additional member axis, where that is faster.
+    Earlier steps of a pipeline are fitted once per fold for all candidates that share them.
+    Otherwise it is scikit-learn's search. Networks in a batch draw other dropout masks than
+    networks trained one by one, so that scores differ as they do between seeds.
 
-    A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
-    only what is not there yet, and ends with the same results. Tables are read, and what is not a
-    network is fitted, again.
+    A search whose networks have a `checkpoint_dir` resumes after an interruption: it trains the
+    remaining networks only, and ends with the same results.
 
     Parameters
     ----------
     estimator : estimator
         A fusion estimator, or a pipeline that ends in one; any other is fitted one by one.
     param_grid : dict or list of dict
-        Parameters and the values to try.
+        Parameters with the values to try.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is scored; None takes the estimator's own score.
+        Scores to compute; None uses the estimator's ``score``.
     refit : bool, str or callable, default=True
         Whether, or by which score, to refit the best candidate on all rows.
     cv : int, splitter, iterable or None, default=None
-        How rows are split; None means five folds.
+        Cross-validation splits; None means five folds.
     verbose : int, default=0
-        How much is printed of the scoring.
+        Verbosity of the scoring.
     error_score : "raise" or float, default=float("nan")
-        Score of a candidate whose fit fails, or whose training diverges.
+        Score of a candidate whose fit fails or diverges.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to compute scores on the training rows as well.
     batched : "auto" or bool, default="auto"
-        Whether networks are trained at once: "auto" lets a short measurement decide; True
-        and False fix it, which makes results repeat to the last bit on one machine.
+        Whether to train networks in batches; "auto" decides by a short timing. True and False
+        make results reproducible to the last bit on one machine.
 
     Attributes
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
             refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As of :class:`sklearn.model_selection.GridSearchCV`; a fit time is a share of that of all.
+        As in :class:`sklearn.model_selection.GridSearchCV`; a fit time is a share of the total.
     training_ : list of str
-        How each network was trained, stacked or alone and why: the folds of the first candidate,
-        then those of the second, and so on.
+        How each network was trained: in which batch, or why singly. The folds of the first
+        candidate, then those of the second, and so on.
 
     See Also
     --------
-    BatchedRandomizedSearchCV : Tries some combinations, drawn at random.
-    sklearn.model_selection.GridSearchCV : One fit after another, or in processes.
+    BatchedRandomizedSearchCV : Samples combinations, for spaces too large for a grid.
+    sklearn.model_selection.GridSearchCV : Fits one by one, or in several processes.
 
     Examples
     --------
@@ -182,58 +181,57 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
 
 
 class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
-    """Search parameters drawn at random; candidates and folds are trained at once.
+    """Search over random parameters that trains candidates and folds in batches.
 
     Networks of equal shapes, such as candidates that differ in learning rate, weight decay or
-    dropout, are trained together as one network with an axis of members, where that is faster.
-    Earlier steps of a pipeline are fitted once per fold for all candidates that have them in
-    common. In all else it is scikit-learn's search; networks that were trained together drew other
-    dropout than they would alone, so that scores differ as those of another seed do.
+    dropout, are trained as one network with an additional member axis, where that is faster.
+    Earlier steps of a pipeline are fitted once per fold for all candidates that share them.
+    Otherwise it is scikit-learn's search. Networks in a batch draw other dropout masks than
+    networks trained one by one, so that scores differ as they do between seeds.
 
-    A search whose networks have a `checkpoint_dir` resumes: killed and started again, it trains
-    only what is not there yet, and ends with the same results. Tables are read, and what is not a
-    network is fitted, again.
+    A search whose networks have a `checkpoint_dir` resumes after an interruption: it trains the
+    remaining networks only, and ends with the same results.
 
     Parameters
     ----------
     estimator : estimator
         A fusion estimator, or a pipeline that ends in one; any other is fitted one by one.
     param_distributions : dict or list of dict
-        Parameters, and values or distributions to draw from.
+        Parameters with the values or distributions to sample from.
     n_iter : int, default=10
         Number of candidates.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is scored; None takes the estimator's own score.
+        Scores to compute; None uses the estimator's ``score``.
     refit : bool, str or callable, default=True
         Whether, or by which score, to refit the best candidate on all rows.
     cv : int, splitter, iterable or None, default=None
-        How rows are split; None means five folds.
+        Cross-validation splits; None means five folds.
     verbose : int, default=0
-        How much is printed of the scoring.
+        Verbosity of the scoring.
     random_state : int, RandomState or None, default=None
-        Decides what is drawn.
+        Seed of the sampled candidates.
     error_score : "raise" or float, default=float("nan")
-        Score of a candidate whose fit fails, or whose training diverges.
+        Score of a candidate whose fit fails or diverges.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to compute scores on the training rows as well.
     batched : "auto" or bool, default="auto"
-        Whether networks are trained at once: "auto" lets a short measurement decide; True
-        and False fix it, which makes results repeat to the last bit on one machine.
+        Whether to train networks in batches; "auto" decides by a short timing. True and False
+        make results reproducible to the last bit on one machine.
 
     Attributes
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
             refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As of :class:`sklearn.model_selection.RandomizedSearchCV`; a fit time is a share of that
-        of all.
+        As in :class:`sklearn.model_selection.RandomizedSearchCV`; a fit time is a share of the
+        total.
     training_ : list of str
-        How each network was trained, stacked or alone and why: the folds of the first candidate,
-        then those of the second, and so on.
+        How each network was trained: in which batch, or why singly. The folds of the first
+        candidate, then those of the second, and so on.
 
     See Also
     --------
-    BatchedGridSearchCV : Tries all combinations.
-    sklearn.model_selection.RandomizedSearchCV : One fit after another, or in processes.
+    BatchedGridSearchCV : Tries all combinations of a small grid.
+    sklearn.model_selection.RandomizedSearchCV : Fits one by one, or in several processes.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""TunedOffsetsClassifierCV: what several classes need in place of a decision threshold."""
+"""TunedOffsetsClassifierCV: decision offsets for several classes."""
 
 from numbers import Integral
 
@@ -24,58 +24,57 @@ from sklearn_mmsent.utils._sklearn import (
 )
 
 TINY = np.finfo(np.float64).tiny
-ROUNDS = 20  # over all classes; the score has settled long before
+MAX_ROUNDS = 20  # over all classes; the score converges much earlier
 
 
 class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Classifier that adds an offset per class to the log-probabilities before it decides.
+    """Classifier that adds a tuned offset per class to the log-probabilities.
 
-    What ``TunedThresholdClassifierCV`` is for two classes: the offsets are those with which
-    predictions of rows that the classifier has not seen score best. A network trained on few
-    sad and many happy rows predicts "sad" too rarely for macro-F1, however good its probabilities
-    are; an offset moves the border without touching the network.
+    The offsets maximise the score of out-of-fold predictions, as ``TunedThresholdClassifierCV``
+    does with a threshold for two classes. A classifier trained on imbalanced classes predicts rare
+    classes too seldom for macro-F1; offsets move the decision boundary without refitting.
 
     Parameters
     ----------
     estimator : classifier
-        Anything with ``predict_proba``. The folds of a fusion estimator are trained together.
+        Classifier with ``predict_proba``. The folds of a fusion estimator are trained in batches.
     scoring : str or scorer, default="f1_macro"
-        What is maximised: one of the scores that compare labels, such as "balanced_accuracy".
+        Score of predicted labels to maximise, such as "balanced_accuracy".
     thresholds : int, default=100
-        How many offsets of a class are tried in each round, at most.
+        Maximum number of offsets to try for a class in each round.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, each into one test part; None means 5, an int that many stratified,
-        shuffled folds, which keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled, stratified folds
+        that keep groups together.
     random_state : int, RandomState or None, default=None
-        Decides the folds.
+        Seed of the folds.
 
     Attributes
     ----------
     estimator_ : classifier
         Fitted on all rows.
     offsets_ : ndarray of float of shape (n_classes,)
-        What is added to the log-probability of each class, zero on average.
+        Offset of the log-probability of each class; their mean is zero.
     best_score_ : float
-        Score of the out-of-fold predictions with the offsets. They were chosen for it, so it
-        flatters a little.
+        Score of the out-of-fold predictions with offsets; slightly optimistic, since it was
+        maximised.
     plain_score_ : float
-        Score of the same predictions without.
+        Score of the same predictions without offsets.
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     n_features_in_ : int
-        Number of columns seen in ``fit``, where the classifier tells it.
+        Number of columns seen in ``fit``, if the classifier has this attribute.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, likewise.
+        Names of the columns, if the classifier has this attribute.
 
     See Also
     --------
-    sklearn.model_selection.TunedThresholdClassifierCV : The same for two classes.
+    sklearn.model_selection.TunedThresholdClassifierCV : Tunes the threshold between two classes.
 
     Notes
     -----
-    The classes take turns: the others' offsets stand still while a class tries those at which rows
-    change to it, and keeps the best. Without metadata routing, ``groups`` goes to the splitter
-    and, where the classifier's ``fit`` takes it, to that; all else goes to ``fit``.
+    Offsets are optimised by coordinate ascent: for one class after the other, the offsets at which
+    predictions change are tried, with the other offsets fixed. Without metadata routing, ``groups``
+    goes to the splitter and to a classifier whose ``fit`` takes it; other metadata goes to ``fit``.
 
     Examples
     --------
@@ -111,20 +110,19 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, groups=None, **params):
-        """Fit the classifier, and find the offsets on rows that it has not seen.
+        """Fit the classifier, and tune the offsets on out-of-fold predictions.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Training rows, as the classifier reads them.
+            Training rows.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Class labels.
         groups : array-like of shape (n_samples,) or None, default=None
-            Speaker, video, film ... of each row, for the splitter and for a classifier that takes
-            them.
+            Speaker, video, film ... of each row, for the splitter and a classifier that takes them.
         **params : dict
-            Metadata, such as ``sample_weight``. Rows of weight 0 have no part in the offsets; all
-            others count the same there.
+            Metadata, such as ``sample_weight``. The score ignores rows of weight 0 and weights all
+            others equally.
 
         Returns
         -------
@@ -134,7 +132,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         Raises
         ------
         ValueError
-            If y has one class only, or the score does not compare labels.
+            If y has one class only, or the score does not use predicted labels.
         """
         X, y = indexable(X, y)
         labels = column_or_1d(y, warn=True)
@@ -144,8 +142,8 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least two classes to tell apart; y has "
-                f"{len(classes)} class: {classes.tolist()}."
+                f"{type(self).__name__} needs at least two classes; y has {len(classes)} class: "
+                f"{classes.tolist()}."
             )
         cv = self._folds(labels, classes, groups)
         if _routing_enabled():
@@ -159,12 +157,13 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         if hasattr(cv, "split"):
             cv = list(cv.split(X, labels, **split_params))
         proba = self._out_of_fold(X, labels, cv, fit_params)
-        counted, proba = _that_count(labels, proba, fit_params.get("sample_weight"))
+        weights = fit_params.get("sample_weight")
+        scored, proba = _with_positive_weight(labels, proba, weights)
         self.offsets_ = find_offsets(
-            proba, counted, classes, score=score, n_thresholds=self.thresholds
+            proba, scored, classes, score=score, n_thresholds=self.thresholds
         )
-        self.plain_score_ = score(counted, classes[proba.argmax(axis=1)])
-        self.best_score_ = score(counted, classes[(_log(proba) + self.offsets_).argmax(axis=1)])
+        self.plain_score_ = score(scored, classes[proba.argmax(axis=1)])
+        self.best_score_ = score(scored, classes[(_log(proba) + self.offsets_).argmax(axis=1)])
         self.estimator_ = clone(self.estimator).fit(X, labels, **fit_params)
         self.classes_ = self.estimator_.classes_
         for name in ("n_features_in_", "feature_names_in_"):
@@ -173,12 +172,12 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         return self
 
     def predict(self, X):
-        """Predict the class, with the offsets.
+        """Predict the class with offsets.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Rows, as the classifier reads them.
+            Rows.
 
         Returns
         -------
@@ -189,15 +188,14 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         return self.classes_[chosen]
 
     def predict_proba(self, X):
-        """Predict the probability of each class, with the offsets.
+        """Predict the probability of each class with offsets, as under other class frequencies.
 
-        That is what the classifier would say if the classes were more, or less, frequent; its own
-        probabilities are those of ``estimator_``.
+        Probabilities without offsets are those of ``estimator_``.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Rows, as the classifier reads them.
+            Rows.
 
         Returns
         -------
@@ -208,12 +206,12 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         return softmax(_log(self.estimator_.predict_proba(X)) + self.offsets_, axis=1)
 
     def get_metadata_routing(self):
-        """Tell where metadata goes: to the classifier's ``fit`` and to the splitter.
+        """Return the metadata routing.
 
         Returns
         -------
         MetadataRouter
-            The routes.
+            Routing to the classifier's ``fit`` and to the splitter.
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=to_fit)
@@ -235,11 +233,11 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         scorer = check_scoring(self.estimator, scoring=self.scoring)
         if not isinstance(scorer, _Scorer) or scorer._response_method != "predict":
             raise ValueError(
-                f"{type(self).__name__}: scoring={self.scoring!r} does not compare labels, and "
-                "nothing else depends on offsets. Take one such as 'f1_macro', or "
-                "make_scorer(function of true and predicted labels)."
+                f"{type(self).__name__}: scoring={self.scoring!r} does not use predicted labels. "
+                "Use a score such as 'f1_macro', or make_scorer with a function of true and "
+                "predicted labels."
             )
-        return lambda y, found: scorer._sign * scorer._score_func(y, found, **scorer._kwargs)
+        return lambda y, y_pred: scorer._sign * scorer._score_func(y, y_pred, **scorer._kwargs)
 
     def _folds(self, labels, classes, groups):
         cv = 5 if self.cv is None else self.cv
@@ -250,9 +248,8 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             label = classes.tolist()[int(np.argmin(counts))]
             raise ValueError(
                 f"{type(self).__name__}: the class {label!r} has {min(counts)} row(s), fewer than "
-                f"the {cv} folds, so some classifier would not know it. Take a smaller cv, or "
-                "leave the class out before. (n_splits cannot be greater than the number of "
-                "members in each class.)"
+                f"the {cv} folds. Use a smaller cv, or drop the class. (n_splits cannot be greater "
+                "than the number of members in each class.)"
             )
         return choose_splitter(
             cv, labels, classifier=True, groups=groups, random_state=self.random_state
@@ -265,7 +262,7 @@ class TunedOffsetsClassifierCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
 
 def find_offsets(proba, y, classes, *, score, n_thresholds=100):
-    """Find the offsets per class with which predictions score best.
+    """Return the offsets per class for which predictions score best.
 
     Parameters
     ----------
@@ -274,30 +271,30 @@ def find_offsets(proba, y, classes, *, score, n_thresholds=100):
     y : ndarray of shape (n_samples,)
         True labels.
     classes : ndarray of shape (n_classes,)
-        The label of each column.
+        Label of each column.
     score : callable
-        Of true and predicted labels; greater is better.
+        Function of true and predicted labels; greater is better.
     n_thresholds : int, default=100
-        How many offsets of a class are tried in each round, at most.
+        Maximum number of offsets to try for a class in each round.
 
     Returns
     -------
     ndarray of float of shape (n_classes,)
-        Offsets, zero on average; all zero if nothing scores better.
+        Offsets with mean zero; all zero if none score better.
     """
     logs = _log(proba)
     offsets = np.zeros(len(classes))
     best = score(y, classes[logs.argmax(axis=1)])
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         before = best
         for k in range(len(classes)):
             others = np.delete(logs + offsets, k, axis=1)
             rest = np.delete(np.arange(len(classes)), k)[others.argmax(axis=1)]
-            borders = others.max(axis=1) - logs[:, k]  # the offset from which a row is of class k
+            borders = others.max(axis=1) - logs[:, k]  # the offset above which a row is of class k
             for offset in _between(borders, n_thresholds):
                 reached = score(y, classes[np.where(borders < offset, k, rest)])
-                nearer = abs(offset) < abs(offsets[k])
-                if reached > best + 1e-12 or (reached >= best and nearer):
+                smaller = abs(offset) < abs(offsets[k])
+                if reached > best + 1e-12 or (reached >= best and smaller):
                     best, offsets[k] = reached, offset
         if best <= before:
             break
@@ -305,7 +302,7 @@ def find_offsets(proba, y, classes, *, score, n_thresholds=100):
 
 
 def _between(borders, n):
-    """Return offsets that lie between borders, evenly over the rows."""
+    """Return at most n offsets between neighbouring borders, evenly spaced by rank."""
     borders = np.unique(borders)
     middles = np.concatenate(
         [[borders[0] - 1], (borders[1:] + borders[:-1]) / 2, [borders[-1] + 1]]
@@ -313,12 +310,12 @@ def _between(borders, n):
     return middles[np.unique(np.linspace(0, len(middles) - 1, n).round().astype(int))]
 
 
-def _that_count(labels, proba, sample_weight):
-    """Leave out rows of weight 0, from which the classifier has learned nothing either."""
+def _with_positive_weight(labels, proba, sample_weight):
+    """Drop rows of weight 0, which have no effect on the classifier either."""
     if sample_weight is None:
         return labels, proba
-    there = np.asarray(sample_weight) > 0
-    return labels[there], proba[there]
+    rows = np.asarray(sample_weight) > 0
+    return labels[rows], proba[rows]
 
 
 def _log(proba):

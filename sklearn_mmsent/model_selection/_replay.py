@@ -1,18 +1,18 @@
-"""Estimators that stand in for others, so that scikit-learn's loops run over fits made ahead.
+"""Run scikit-learn's searches and cross-validation over estimators that are fitted beforehand.
 
-scikit-learn's searches and cross-validations clone, set parameters, fit and score one estimator
-after another. A first run notes what each fold's ``fit`` is given; all is then fitted together; and
-a second run, over the fitted estimators, scores them and writes the results.
+scikit-learn clones, fits and scores one estimator after another. Here a first run records the folds
+that it would fit on; all fits are made in batches; a second run replays them, so that scikit-learn
+scores them and writes the results.
 """
 
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv, cross_validate
 
-from sklearn_mmsent.model_selection.batched_fit import Fold
+from sklearn_mmsent.model_selection.folds import Fold
 
 
-class _StandIn:
-    """Looks like an estimator from outside; is its own clone."""
+class _Proxy:
+    """Has the interface of an estimator, and is its own clone."""
 
     def __init__(self, estimator):
         self.estimator = estimator
@@ -33,12 +33,12 @@ class _StandIn:
         return self
 
 
-class _Noted(Exception):
-    """There is nothing to score yet."""
+class _FoldRecorded(Exception):
+    """Raised in place of a fit that is only recorded."""
 
 
-class _Notebook(_StandIn):
-    """Notes what its ``fit`` is called with."""
+class _FoldRecorder(_Proxy):
+    """Record the arguments of ``fit``."""
 
     def __init__(self, estimator):
         super().__init__(estimator)
@@ -46,33 +46,33 @@ class _Notebook(_StandIn):
 
     def fit(self, X, y=None, **fit_params):
         self.folds.append(Fold(X, y, fit_params))
-        raise _Noted
+        raise _FoldRecorded
 
-    def __getattr__(self, name):  # what scikit-learn looks for to score by, among others
+    def __getattr__(self, name):  # such as the methods that a scorer requires
         return getattr(object.__getattribute__(self, "estimator"), name)
 
 
-class Replay(_StandIn):
-    """Each ``fit`` turns it into the next of some fitted estimators, or fails as that has failed.
+class Replay(_Proxy):
+    """Take the next of several finished fits at each ``fit``, or raise the error of that fit.
 
-    When there are no more, it fits, as a search does with the best candidate.
+    After the last one it fits by itself, as a search does with the best candidate.
 
     Parameters
     ----------
     estimator : estimator
-        What it stands in for.
+        Estimator that was fitted.
     fits : list of Fit
-        In the order in which scikit-learn asks for them.
+        In the order in which scikit-learn fits.
     """
 
     def __init__(self, estimator, fits):
         super().__init__(estimator)
         self.fits = iter(fits)
         self.params = {}
-        self.now = estimator
+        self.current = estimator
 
     def set_params(self, **params):
-        """Note the parameters, with which the fits to come have been made already."""
+        """Store the parameters for a fit after the last; the others were made with theirs."""
         self.params = params
         return self
 
@@ -80,10 +80,10 @@ class Replay(_StandIn):
         """Take the next fit."""
         fit = next(self.fits, None)
         if fit is None:
-            self.now = clone(self.estimator).set_params(**clone(self.params, safe=False))
-            self.now.fit(X, *(() if y is None else (y,)), **fit_params)
+            self.current = clone(self.estimator).set_params(**clone(self.params, safe=False))
+            self.current.fit(*Fold(X, y).arguments, **fit_params)
             return self
-        self.now = fit.estimator
+        self.current = fit.estimator
         if fit.error is not None:
             raise fit.error
         return self
@@ -91,20 +91,20 @@ class Replay(_StandIn):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(object.__getattribute__(self, "now"), name)
+        return getattr(object.__getattribute__(self, "current"), name)
 
 
 class FrozenSplits:
-    """Splits that come out the same each time, as the first run and the second need.
+    """Splitter that returns the same splits each time, as both runs need.
 
     Parameters
     ----------
     cv : int, splitter, iterable or None
-        As scikit-learn takes it.
+        As for scikit-learn.
     y : array-like or None
-        Targets, which decide what an int means.
+        Targets, by which an int is stratified.
     estimator : estimator
-        As well.
+        Classifiers are stratified.
     """
 
     def __init__(self, cv, y, estimator):
@@ -112,7 +112,7 @@ class FrozenSplits:
         self.splits = None
 
     def split(self, X, y=None, groups=None, **params):
-        """Return the splits that the splitter gave when it was asked first."""
+        """Return the splits of the first call."""
         if self.splits is None:
             if groups is not None:
                 params["groups"] = groups
@@ -126,12 +126,14 @@ class FrozenSplits:
         return self.cv.get_n_splits(X, y, groups, **params)
 
     def get_metadata_routing(self):
-        """Return what the splitter asks for."""
+        """Return the metadata that the splitter requests."""
         return self.cv.get_metadata_routing()
 
 
-def note_folds(estimator, X, y, *, cv, scoring, groups, params):
+def record_folds(estimator, X, y, *, cv, scoring, groups, params):
     """Return the folds that `cross_validate` would fit an estimator on.
+
+    scikit-learn checks and routes the metadata, and selects the rows.
 
     Parameters
     ----------
@@ -149,12 +151,12 @@ def note_folds(estimator, X, y, *, cv, scoring, groups, params):
     list of Fold
         Training rows and metadata.
     """
-    notebook = _Notebook(estimator)
+    recorder = _FoldRecorder(estimator)
     try:
         cross_validate(
-            notebook, X, y, cv=cv, scoring=scoring, groups=groups, params=params, error_score=0.0
+            recorder, X, y, cv=cv, scoring=scoring, groups=groups, params=params, error_score=0.0
         )
-    except ValueError:  # that all fits have failed, as they were meant to
-        if cv.splits is None or len(notebook.folds) < len(cv.splits):
+    except ValueError:  # scikit-learn reports that all fits failed, as they are meant to here
+        if cv.splits is None or len(recorder.folds) < len(cv.splits):
             raise
-    return notebook.folds
+    return recorder.folds

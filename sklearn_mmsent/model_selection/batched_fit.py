@@ -1,4 +1,4 @@
-"""Fitting one estimator with many parameters on many folds, its networks trained together."""
+"""Fit one estimator with several parameter sets on several folds, its networks in batches."""
 
 import dataclasses
 import time
@@ -13,9 +13,9 @@ from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.training import train_members
 
-#: From so many candidates on, folds are trained one after another on a CPU: a stack is full
-#: without the others, whose tables need not be held then.
-FULL = 8
+#: With this many candidates, one fold fills a batch of networks: folds are then trained one after
+#: another, so that the tables of a single fold are in memory.
+FULL_BATCH = 8
 
 # what a fusion estimator reads its table without: candidates that differ in nothing else share it
 _OF_THE_NETWORK = {
@@ -30,39 +30,30 @@ _OF_THE_NETWORK = {
 _OF_THE_SPLIT = {"random_state", "early_stopping", "validation_fraction", "sampler"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Fold:
-    """Rows to fit on, and what goes to ``fit`` with them."""
-
-    X: object
-    y: object
-    fit_params: dict
-
-
 @dataclasses.dataclass
 class Fit:
-    """An estimator, and what became of it."""
+    """Result of fitting one candidate on one fold."""
 
     estimator: object
-    candidate: int  # its number
-    fold: int
-    member: object = None  # the network that it waits for
+    candidate: int  # index
+    fold: int  # index
+    member: object = None  # the network, until it is trained
     error: Exception | None = None
     seconds: float = 0.0
     how: str = "no network"
-    steps_key: object = None  # of the earlier steps, the same for all that share them
+    steps_key: object = None  # equal for pipelines whose earlier steps are equal
 
     @property
     def final(self):
-        """The estimator at the end of its pipeline."""
+        """Final step of the pipeline, or the estimator itself."""
         return final_step(self.estimator)
 
 
-def fit_batched(estimator, candidates, folds, *, batched="auto", shared=None, watch=None):
+def fit_batched(estimator, candidates, folds, *, batched="auto", caches=None, watch=None):
     """Fit clones of an estimator with each candidate's parameters on each fold.
 
-    Pipelines' earlier steps are fitted once per fold for all candidates that have them in common;
-    the networks at their ends are trained together. Other estimators are fitted one by one.
+    The earlier steps of a pipeline are fitted once per fold for all candidates that share them; the
+    networks at the end are trained in batches. Any other estimator is fitted one by one.
 
     Parameters
     ----------
@@ -74,12 +65,12 @@ def fit_batched(estimator, candidates, folds, *, batched="auto", shared=None, wa
         Training rows.
     batched : "auto" or bool, default="auto"
         As for :func:`train_members`.
-    shared : list of dict or None, default=None
-        What is kept of each fold, and found there again by a later call: earlier steps that are
-        fitted, tables that are read. None keeps it for this call.
+    caches : list of dict or None, default=None
+        One cache per fold for fitted steps and tables, to reuse in later calls. None uses a
+        temporary one.
     watch : object or None, default=None
-        With ``epochs``, after each of which it is called with a list of fits that are trained side
-        by side and can predict as they are then; gives a list that tells of each whether it ends.
+        Callback with an attribute ``epochs``; after each of these it is called with the list of
+        fits that are being trained and can predict, and returns a list of bools: which to stop.
 
     Returns
     -------
@@ -87,58 +78,58 @@ def fit_batched(estimator, candidates, folds, *, batched="auto", shared=None, wa
         The folds of the first candidate, then those of the second, and so on.
     """
     fits = {}
-    shared = [{} for _ in folds] if shared is None else shared
-    at_once = 1 if len(candidates) >= FULL else len(folds)
+    caches = [{} for _ in folds] if caches is None else caches
+    at_once = 1 if len(candidates) >= FULL_BATCH else len(folds)
     for first in range(0, len(folds), at_once):
         chosen = range(first, min(first + at_once, len(folds)))
         for f in chosen:
             for c, params in enumerate(candidates):
                 candidate = clone(estimator).set_params(**clone(params, safe=False))
-                fits[c, f] = _prepare(Fit(candidate, c, f), folds[f], shared[f])
+                fits[c, f] = _prepare(Fit(candidate, c, f), folds[f], caches[f])
         _train([fits[c, f] for f in chosen for c in range(len(candidates))], batched, watch)
     return [fits[c, f] for c in range(len(candidates)) for f in range(len(folds))]
 
 
-def _prepare(fit, fold, shared):
-    """Fit all but the network, which is left to be trained."""
+def _prepare(fit, fold, cache):
+    """Fit everything except the network, which is set as the fit's member."""
     started = time.perf_counter()
     try:
         if isinstance(fit.final, BaseFusion):
-            arguments = _fit_earlier_steps(fit, fold, shared)
-            fit.member = _member(fit, arguments, shared)
+            arguments = _fit_earlier_steps(fit, fold, cache)
+            fit.member = _member(fit, arguments, cache)
         elif isinstance(fit.estimator, Pipeline) and hasattr(fit.final, "fit"):
-            args, kwargs = _fit_earlier_steps(fit, fold, shared)
+            args, kwargs = _fit_earlier_steps(fit, fold, cache)
             fit.final.fit(*args, **kwargs)
         else:
-            fit.estimator.fit(fold.X, *_target(fold), **fold.fit_params)
+            fit.estimator.fit(*fold.arguments, **fold.params)
     except Exception as error:
-        fit.error = error  # the candidate fails when its turn has come, the others go on
+        fit.error = error  # raised or scored by the caller; other candidates continue
     fit.seconds = time.perf_counter() - started
     return fit
 
 
-def _fit_earlier_steps(fit, fold, shared):
-    """Fit a pipeline but for its end; return what reaches the ``fit`` of that."""
+def _fit_earlier_steps(fit, fold, cache):
+    """Fit all steps but the last; return the arguments that the last step's ``fit`` receives."""
     estimator, final = fit.estimator, fit.final
     steps = getattr(estimator, "steps", [])
     key = fit.steps_key = _key(type(estimator), [(name, step) for name, step in steps[:-1]])
-    if key in shared:
-        fitted, arguments = shared[key]
+    if key in cache:
+        fitted, arguments = cache[key]
         if steps:
             estimator.steps = [*fitted, steps[-1]]
         return arguments
     calls = []
 
-    def note(*args, **kwargs):
+    def record(*args, **kwargs):
         calls.append((args, kwargs))
         return final
 
-    final.fit = note  # of this instance only: the pipeline does the rest as it always does
+    final.fit = record  # on this instance: the pipeline's own fit does the rest
     try:
-        estimator.fit(fold.X, *_target(fold), **fold.fit_params)
+        estimator.fit(*fold.arguments, **fold.params)
     finally:
         del final.fit
-    shared[key] = (getattr(estimator, "steps", [])[:-1], calls[0])
+    cache[key] = (getattr(estimator, "steps", [])[:-1], calls[0])
     return calls[0]
 
 
@@ -177,7 +168,7 @@ def _train(fits, batched, watch=None):
 
 
 class _WatchFits:
-    """Turns members and nets into the fits that they belong to."""
+    """Call a watch with fits instead of members and nets."""
 
     def __init__(self, fits, watch):
         self.fits = {id(fit.member): fit for fit in fits}
@@ -191,13 +182,9 @@ class _WatchFits:
         return self.watch(fits)
 
 
-def _target(fold):
-    return () if fold.y is None else (fold.y,)
-
-
 def _key(*parts):
-    """Return what equal parts have in common."""
+    """Return a hash of the parts; a unique key where they cannot be pickled."""
     try:
         return joblib.hash(parts)
-    except Exception:  # what cannot be pickled is like nothing else
+    except Exception:
         return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""Cutting rows into folds, and telling what is wrong with them before anything is fitted."""
+"""Splitting rows into folds, with checks before anything is fitted."""
 
 import warnings
 from dataclasses import dataclass
@@ -23,43 +23,52 @@ N_FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Use:
-    """What folds are for: which faults are errors then, which are warned of; others are none.
+class Purpose:
+    """Purpose of splits: which of their faults raise an error and which a warning.
 
     Parameters
     ----------
     errors, warnings : frozenset of str
-        Of: "not once", rows that are not tested exactly once; "seen", that are also trained on;
-        "cut", groups on both sides; "lone", groups of one row; "unlearned", classes that are tested
-        but not trained on; "untested", classes that a test part lacks; "single", a test part of one
-        row.
+        Faults: "not once", rows that are not tested exactly once; "overlap", rows in both parts;
+        "split group", groups in both parts; "single-row groups"; "unlearned class", a class that is
+        in the test part only; "untested class", a class that a test part lacks; "single row", a
+        test part of one row.
     """
 
     errors: frozenset
     warnings: frozenset
 
 
-#: To tell how good models are.
-SCORES = Use(frozenset({"seen", "unlearned"}), frozenset({"cut", "lone", "single", "untested"}))
-#: To choose among candidates, as scikit-learn's searches do on any rows that one likes.
-SEARCH = Use(frozenset({"unlearned"}), frozenset({"cut", "lone", "untested"}))
-#: To predict every row by models that have not seen it.
-OUT_OF_FOLD = Use(frozenset({"not once", "seen", "cut"}), frozenset({"unlearned"}))
+#: Estimating scores.
+SCORING = Purpose(
+    errors=frozenset({"overlap", "unlearned class"}),
+    warnings=frozenset({"split group", "single-row groups", "single row", "untested class"}),
+)
+#: Choosing among candidates; overlapping rows are allowed, as in scikit-learn's searches.
+SEARCH = Purpose(
+    errors=frozenset({"unlearned class"}),
+    warnings=frozenset({"split group", "single-row groups", "untested class"}),
+)
+#: Predicting every row by a model that was not fitted on it.
+OUT_OF_FOLD = Purpose(
+    errors=frozenset({"not once", "overlap", "split group"}),
+    warnings=frozenset({"unlearned class"}),
+)
 
 
 def check_rows(X, y, groups=None, *, owner):
-    """Refuse rows, targets and groups that do not belong together.
+    """Check that rows, targets and groups match.
 
     Parameters
     ----------
     X : DataFrame or array-like of shape (n_samples, ...)
         Rows.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets. Only a table of several may have gaps, which mean "not labelled".
+        Targets. Only a table of several targets may have missing values, for unlabelled rows.
     groups : array-like of shape (n_samples,) or None, default=None
         Speaker, video, film ... of each row.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Raises
     ------
@@ -70,13 +79,13 @@ def check_rows(X, y, groups=None, *, owner):
     if groups is not None:
         lengths["groups"] = _num_samples(groups)
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise ValueError(f"{owner}: X, y and groups must have one entry per row; {told}.")
+        found = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(f"{owner}: X, y and groups must have one entry per row; {found}.")
     if lengths["X"] == 0:
-        raise ValueError(f"{owner}: there are no rows.")
+        raise ValueError(f"{owner}: X has no rows.")
     for name, column, advice in (
-        ("y", y, "Leave out rows without a target"),
-        ("groups", groups, "Give every row a group, one of its own where none is known"),
+        ("y", y, "Drop rows without a target"),
+        ("groups", groups, "Assign a group to every row, such as a unique one where it is unknown"),
     ):
         if column is None or np.ndim(column) != 1:
             continue
@@ -89,24 +98,23 @@ def check_rows(X, y, groups=None, *, owner):
 
 
 def choose_splitter(cv, y, *, classifier, groups=None, shuffle=True, random_state=0):
-    """Choose how rows are split: with groups never through one.
+    """Return a splitter; with groups, one that keeps each group in a single fold.
 
     Parameters
     ----------
     cv : int, splitter, iterable of (train, test) pairs or None
         None means five folds. An int and None become ``StratifiedGroupKFold`` or ``GroupKFold``
-        where there are groups, else ``StratifiedKFold`` or ``KFold``. Anything else stays what it
-        is.
+        with groups, ``StratifiedKFold`` or ``KFold`` without. Others are passed to ``check_cv``.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets; several are not stratified.
+        Targets; tables of several are not stratified.
     classifier : bool
         Whether targets are classes.
     groups : array-like of shape (n_samples,) or None, default=None
         Speaker, video, film ... of each row.
     shuffle : bool, default=True
-        Whether folds are shuffled.
+        Whether to shuffle.
     random_state : int, RandomState or None, default=0
-        Of the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------
@@ -127,13 +135,13 @@ def choose_splitter(cv, y, *, classifier, groups=None, shuffle=True, random_stat
     return kind(cv, shuffle=shuffle, random_state=random_state if shuffle else None)
 
 
-def split_rows(splitter, X, y, groups=None, *, classifier, owner, use=SCORES, params=None):
-    """Split rows, and refuse splits that are of no use.
+def split_rows(splitter, X, y, groups=None, *, classifier, owner, purpose=SCORING, params=None):
+    """Split rows, and check the splits.
 
     Parameters
     ----------
     splitter : splitter
-        As `choose_splitter` gives it.
+        From `choose_splitter`.
     X : DataFrame or array-like of shape (n_samples, ...)
         Rows.
     y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
@@ -143,51 +151,51 @@ def split_rows(splitter, X, y, groups=None, *, classifier, owner, use=SCORES, pa
     classifier : bool
         Whether targets are classes.
     owner : str
-        Who asks, for messages, such as "compare".
-    use : Use, default=SCORES
-        What the splits are for.
+        Name used in error messages, such as "compare".
+    purpose : Purpose, default=SCORING
+        Purpose of the splits.
     params : dict or None, default=None
-        Other metadata of the splitter.
+        Other metadata for the splitter.
 
     Returns
     -------
     list of (ndarray of int, ndarray of int) tuples
-        Rows to fit on, and rows to score.
+        Training rows and test rows.
 
     Raises
     ------
     ValueError
-        If there are more folds than groups or rows, or than rows of any class; if a part is empty;
-        or for what `use` says.
+        If there are more folds than groups, rows or rows of any class, if a part is empty, or for
+        an error of `purpose`.
 
     Warns
     -----
     UserWarning
-        For what `use` says.
+        For a warning of `purpose`.
     """
     groups = None if groups is None else np.asarray(groups)
     n_rows = _num_samples(X)
-    _check_units(splitter, _labels(y, classifier), groups, n_rows, owner, use)
+    _check_units(splitter, _labels(y, classifier), groups, n_rows, owner, purpose)
     with warnings.catch_warnings():
-        # the same is told below, with names, and only where it comes true
+        # reported below, with names, and only where it happens
         warnings.filterwarnings("ignore", message="The least populated class in y has only")
         warnings.filterwarnings("ignore", message="The groups parameter is ignored")
         pairs = splitter.split(X, y, groups, **(params or {}))
         splits = [(np.asarray(a), np.asarray(b)) for a, b in pairs]
     splits = [tuple(np.flatnonzero(p) if p.dtype == bool else p for p in pair) for pair in splits]
-    if splits and "not once" in use.errors:
+    if splits and "not once" in purpose.errors:
         _check_each_row_once(splits, n_rows, owner)
-    check_splits(splits, y, groups, classifier=classifier, owner=owner, use=use)
+    check_splits(splits, y, groups, classifier=classifier, owner=owner, purpose=purpose)
     return splits
 
 
-def check_splits(splits, y, groups=None, *, classifier, owner, use=SCORES):
-    """Refuse splits that are of no use, and warn of those that are of little.
+def check_splits(splits, y, groups=None, *, classifier, owner, purpose=SCORING):
+    """Raise an error or a warning for faults of splits.
 
     Parameters
     ----------
     splits : list of (ndarray of int, ndarray of int) tuples
-        Rows to fit on, and rows to score.
+        Training rows and test rows.
     y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
         Targets.
     groups : array-like of shape (n_samples,) or None, default=None
@@ -195,105 +203,105 @@ def check_splits(splits, y, groups=None, *, classifier, owner, use=SCORES):
     classifier : bool
         Whether targets are classes.
     owner : str
-        Who asks, for messages.
-    use : Use, default=SCORES
-        What the splits are for.
+        Name used in error messages.
+    purpose : Purpose, default=SCORING
+        Purpose of the splits.
 
     Raises
     ------
-    ValueError, with a UserWarning for what is no error
-        As `split_rows` does.
+    ValueError
+        As in `split_rows`, which also describes the warnings.
     """
     if not splits:
         raise ValueError(f"{owner}: cv gave no splits.")
     labels = _labels(y, classifier)
-    found = {}  # fault: folds that have it, and of the first what it is about
+    found = {}  # by fault: (fold, example) of each fold that has it
     for fold, (train, test) in enumerate(splits):
         for name, part in (("training", train), ("test", test)):
             if len(part) == 0:
                 raise ValueError(
                     f"{owner}: the {name} part of fold {fold} is empty. Use fewer folds."
                 )
-        for fault, about in _faults(train, test, labels, groups):
-            found.setdefault(fault, []).append((fold, about))
-    for fault, places in sorted(found.items(), key=lambda item: item[0] not in use.errors):
-        _tell(fault, _MESSAGES[fault](places, len(splits)), owner, use)
+        for fault, example in _faults(train, test, labels, groups):
+            found.setdefault(fault, []).append((fold, example))
+    for fault, places in sorted(found.items(), key=lambda item: item[0] not in purpose.errors):
+        _report(fault, _MESSAGES[fault](places, len(splits)), owner, purpose)
 
 
 def _faults(train, test, labels, groups):
-    """Yield what is wrong with a fold, and one example."""
+    """Yield the faults of a fold, each with an example."""
     if len(both := np.intersect1d(train, test)):
-        yield "seen", both
+        yield "overlap", both
     if groups is not None and len(
         both := np.intersect1d(np.take(groups, train), np.take(groups, test))
     ):
-        yield "cut", both[0]
+        yield "split group", both[0]
     if len(test) == 1:
-        yield "single", None
+        yield "single row", None
     if labels is not None:
         learned, tested = np.unique(labels[train]), np.unique(labels[test])
         if len(missing := np.setdiff1d(tested, learned)):
-            yield "unlearned", missing[0]
+            yield "unlearned class", missing[0]
         if len(missing := np.setdiff1d(np.unique(labels), tested)):
-            yield "untested", missing[0]
+            yield "untested class", missing[0]
 
 
-def _seen(places, n):
+def _overlap(places, n):
     fold, rows = places[0]
     return (
-        f"fold {fold} tests {len(rows)} of the rows that it trains on, row {rows[0]} among them; "
-        "its score would be of what was learned by heart."
+        f"fold {fold} has {len(rows)} rows in both parts, such as row {rows[0]}; its score would "
+        "be inflated by memorised rows."
     )
 
 
-def _cut(places, n):
+def _split_group(places, n):
     fold, group = places[0]
     return (
-        f"{len(places)} of {n} splits cut through groups (fold {fold} first, through the group "
-        f"{_name(group)}): rows of one group are trained on and tested, which flatters. An int as "
-        "cv keeps groups whole."
+        f"{len(places)} of {n} splits have groups in both parts (fold {fold}: group "
+        f"{_name(group)}): groups leak between train and test, which inflates scores. An int as cv "
+        "keeps groups together."
     )
 
 
-def _single(places, n):
+def _single_row(places, n):
     return (
         f"the test part of {len(places)} of {n} folds (fold {places[0][0]} first) is a single row, "
-        "on which F1 and correlation tell nothing. Use fewer folds."
+        "for which F1 and correlation are meaningless. Use fewer folds."
     )
 
 
-def _unlearned(places, n):
+def _unlearned_class(places, n):
     fold, label = places[0]
     return (
         f"the training part of fold {fold} has no row of class {_name(label)}, which its test part "
-        "has: no model could ever predict it there, its probability is 0. Use fewer folds, leave "
-        "out or join small classes, or stratify."
+        "has: no model can predict it, its probability is 0. Use fewer folds, drop or merge small "
+        "classes, or stratify."
     )
 
 
-def _untested(places, n):
+def _untested_class(places, n):
     fold, label = places[0]
     return (
         f"the test part of {len(places)} of {n} folds lacks a class (fold {fold} has no "
-        f"{_name(label)}): macro averages there are over fewer classes. Use fewer folds, or read "
-        "weighted averages."
+        f"{_name(label)}): its macro averages are over fewer classes. Use fewer folds, or weighted "
+        "averages."
     )
 
 
 _MESSAGES = {
-    "seen": _seen,
-    "cut": _cut,
-    "single": _single,
-    "unlearned": _unlearned,
-    "untested": _untested,
+    "overlap": _overlap,
+    "split group": _split_group,
+    "single row": _single_row,
+    "unlearned class": _unlearned_class,
+    "untested class": _untested_class,
 }
 
 
-def _tell(fault, message, owner, use):
-    """Raise an error or warn, as the use has it."""
-    if fault in use.errors:
+def _report(fault, message, owner, purpose):
+    """Raise an error or a warning, depending on the purpose."""
+    if fault in purpose.errors:
         raise ValueError(f"{owner}: {message}")
-    if fault in use.warnings:
+    if fault in purpose.warnings:
         warnings.warn(f"{owner}: {message}", UserWarning, stacklevel=5)
 
 
@@ -302,13 +310,13 @@ def _check_each_row_once(splits, n_rows, owner):
     if (times != 1).any():
         row = int(np.argmax(times != 1))
         raise ValueError(
-            f"{owner}: cv must predict each row once, but predicts row {row} {times[row]} times. "
-            "Take an int or a splitter such as StratifiedGroupKFold."
+            f"{owner}: cv must test each row once, but tests row {row} {times[row]} times. Use an "
+            "int or a splitter such as StratifiedGroupKFold."
         )
 
 
-def _check_units(splitter, labels, groups, n_rows, owner, use):
-    """Compare the number of folds with what there is to share out."""
+def _check_units(splitter, labels, groups, n_rows, owner, purpose):
+    """Check that there are enough rows, groups and rows of each class for the folds."""
     grouped = isinstance(splitter, GroupsConsumerMixin)
     if grouped and groups is None:
         raise ValueError(
@@ -317,17 +325,16 @@ def _check_units(splitter, labels, groups, n_rows, owner, use):
         )
     if groups is not None and len(groups) == len(np.unique(groups)):
         message = (
-            f"each of the {len(groups)} groups has a single row, so that they keep nothing "
-            "together. Pass who or what rows have in common, such as the speaker, or no groups at "
-            "all."
+            f"each of the {len(groups)} groups has a single row, so that groups have no effect. "
+            "Pass what rows have in common, such as the speaker, or no groups."
         )
-        _tell("lone", message, owner, use)
+        _report("single-row groups", message, owner, purpose)
     if type(splitter) in _PARTITIONS:
         n_folds = splitter.n_splits
-        n_units, what = n_rows, f"rows (n_samples={n_rows})"  # scikit-learn's checks read it so
+        n_units, kind = n_rows, f"rows (n_samples={n_rows})"  # scikit-learn's checks match this
         if grouped:
-            n_units, what = len(np.unique(groups)), "groups"
-        _check_shares(n_folds, n_units, what, owner)
+            n_units, kind = len(np.unique(groups)), "groups"
+        _check_n_folds(n_folds, n_units, kind, owner)
         if labels is not None and isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
             largest = np.unique(labels, return_counts=True)[1].max()
             if largest < n_folds:
@@ -335,28 +342,29 @@ def _check_units(splitter, labels, groups, n_rows, owner, use):
                     f"{owner}: no class has more than {largest} rows, so that {n_folds} stratified "
                     f"folds cannot be made. Use at most {max(largest, 2)} folds, or get more rows."
                 )
-    if grouped and labels is not None and "unlearned" in use.errors:
+    if grouped and labels is not None and "unlearned class" in purpose.errors:
         for label in np.unique(labels):
-            owners = np.unique(groups[labels == label])
-            if len(owners) == 1:
+            of_label = np.unique(groups[labels == label])
+            if len(of_label) == 1:
                 raise ValueError(
-                    f"{owner}: class {_name(label)} lies in a single group, {_name(owners[0])}: it "
-                    "cannot be both learned and tested. Leave the class out, or join it to another."
+                    f"{owner}: class {_name(label)} occurs in a single group, "
+                    f"{_name(of_label[0])}, so that it cannot be in both parts. Drop the class, or "
+                    "merge it with another."
                 )
 
 
-#: Splitters that deal rows, or groups, out to `n_splits` folds.
+#: Splitters that partition rows, or groups, into `n_splits` folds.
 _PARTITIONS = {KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold}
 
 
-def _check_shares(n_folds, n_units, what, owner):
+def _check_n_folds(n_folds, n_units, kind, owner):
     if n_folds > n_units:
         remedy = f"Use at most {n_units} folds (cv={n_units})." if n_units > 1 else "Get more."
-        raise ValueError(f"{owner}: {n_folds} folds cannot be made of {n_units} {what}. {remedy}")
+        raise ValueError(f"{owner}: {n_folds} folds cannot be made of {n_units} {kind}. {remedy}")
 
 
 def _labels(y, classifier):
-    """Return targets that are classes, of one column; else None."""
+    """Return the class labels; None for other targets."""
     return np.asarray(y) if classifier and np.ndim(y) == 1 else None
 
 
@@ -364,36 +372,35 @@ def _name(label):
     return repr(label.item() if isinstance(label, np.generic) else label)
 
 
-def splits_inside(final):
-    """Tell whether an estimator, which is no pipeline, splits rows and may be given groups."""
+def splits_rows(final):
+    """Return whether an estimator that is no pipeline splits rows and takes groups."""
     takes = isinstance(final, BaseSearchCV) or has_fit_parameter(final, "groups")
     return takes and "cv" in final.get_params(deep=False)
 
 
-def with_whole_groups(model, y, groups, *, classifier, random_state=0):
-    """Let a model keep groups together where the folds inside of it are but a number.
+def with_grouped_folds(model, y, groups, *, classifier, random_state=0):
+    """Return a model whose inner folds keep groups together where its `cv` is a number.
 
     Parameters
     ----------
     model : estimator
-        Perhaps a search, or a pipeline that ends in one. It is not changed.
+        Any estimator, such as a search or a pipeline that ends in one. It is not changed.
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Targets.
     groups : ndarray of shape (n_samples,) or None
-        Of the rows; None leaves the model as it is.
+        Groups of the rows; None returns the model unchanged.
     classifier : bool
         Whether it predicts classes.
     random_state : int, RandomState or None, default=0
-        Of the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------
     estimator
-        A clone, or the model itself if there is nothing to do: also a search that was fitted
-        before, which has its candidates.
+        A clone, or the model itself where nothing changes, as for a search that is fitted.
     """
     final = final_step(model)
-    if groups is None or hasattr(final, "cv_results_") or not splits_inside(final):
+    if groups is None or hasattr(final, "cv_results_") or not splits_rows(final):
         return model
     if not isinstance(final.cv, Integral | None):
         return model

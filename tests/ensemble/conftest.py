@@ -1,4 +1,4 @@
-"""Tables of two modalities that tell a class together, and of recorders of what they are given."""
+"""Tables whose classes depend on two modalities, and estimators that record their input."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ LABELS = np.array(["neg", "neu", "pos"])
 
 
 def make_table(n=150, *, missing=0.0, seed=0, labels=LABELS):
-    """Text tells low from high, the face neutral from both; some rows lack one of them, or all."""
+    """Text separates low from high, the face neutral from both; some rows lack modalities."""
     rng = np.random.default_rng(seed)
     numbers = rng.integers(0, len(labels), n)
     X = pd.DataFrame(

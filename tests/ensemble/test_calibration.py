@@ -27,32 +27,32 @@ def overconfident(n=600, n_classes=3, seed=0):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("margins", [False, True])
-def test_unseen_rows_are_told_more_truly(method, n_classes, margins):
+def test_calibration_improves_probabilities_of_unseen_rows(method, n_classes, margins):
     sure, truth = overconfident(n_classes=n_classes)
     unseen, unseen_truth = overconfident(n_classes=n_classes, seed=1)
-    told = (lambda p: np.log(p)) if margins else (lambda p: p)
-    calibrator = Calibrator(method, margins=margins).fit(told(sure), truth)
-    proba = calibrator(told(unseen))
+    transform = (lambda p: np.log(p)) if margins else (lambda p: p)
+    calibrator = Calibrator(method, margins=margins).fit(transform(sure), truth)
+    proba = calibrator(transform(unseen))
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     assert log_loss(unseen_truth, proba) < log_loss(unseen_truth, unseen) - 0.1
 
 
-def test_folds_are_calibrated_by_the_others():
+def test_each_fold_is_calibrated_on_the_others():
     sure, truth = overconfident(120)
     folds = np.arange(120) % 3
     splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in range(3)]
     sure[::10] = np.nan
     calibrated, whole = calibrate(sure, truth, splits, "sigmoid", margins=False)
-    there = ~np.isnan(sure[:, 0])
-    assert (np.isnan(calibrated[:, 0]) == ~there).all()
-    rows = (folds != 1) & there
+    known = ~np.isnan(sure[:, 0])
+    assert (np.isnan(calibrated[:, 0]) == ~known).all()
+    rows = (folds != 1) & known
     by_others = Calibrator("sigmoid", margins=False).fit(sure[rows], truth[rows])
-    asked = (folds == 1) & there
+    asked = (folds == 1) & known
     np.testing.assert_array_equal(calibrated[asked], by_others(sure[asked]))
     assert (whole(sure[asked]) != calibrated[asked]).any()
 
 
-def test_classes_that_the_calibrator_never_saw():
+def test_unseen_classes_get_probability_zero():
     sure, truth = overconfident(100)
     proba = Calibrator("sigmoid", margins=False).fit(sure, np.where(truth == 2, 1, truth))(sure)
     assert (proba[:, 2] == 0).all()
@@ -98,7 +98,7 @@ def test_margins_become_probabilities(table, labels):
     assert log_loss(y, proba) < log_loss(y, np.tile(shares, (120, 1)))
 
 
-def test_one_expert_is_a_grouped_calibration_of_any_model(table, recorder):
+def test_one_expert_is_a_calibration_with_grouped_folds(table, recorder):
     X, y = table(90)
     groups = np.arange(90) // 6
     late = LateFusionClassifier([("all", recorder())], calibration="sigmoid", cv=3, random_state=0)
@@ -110,7 +110,7 @@ def test_one_expert_is_a_grouped_calibration_of_any_model(table, recorder):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("model", ["network", "late", "stacked"])
-def test_scikit_learns_calibration_works_over_ours(table, model, method):
+def test_scikit_learns_calibration_of_an_ensemble(table, model, method):
     X, y = table(100, missing=0.2)
     late = LateFusionClassifier(LogisticRegression())
     models = {
@@ -128,7 +128,7 @@ def test_scikit_learns_calibration_works_over_ours(table, model, method):
         assert log_loss(truth, clf.predict_proba(unseen)) < log_loss(truth, plain) + 0.1
 
 
-def test_too_few_rows_to_calibrate_by(table):
+def test_too_few_rows_for_calibration_raise_an_error(table):
     X, y = table(60)
     X.loc[2:, "face__a"] = np.nan
     splits = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]

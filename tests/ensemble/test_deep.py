@@ -42,7 +42,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-def test_members_are_the_lone_estimators(named_table):
+def test_members_equal_single_estimators(named_table):
     X, y, _ = named_table(100, missing=0.2)
     base = FusionClassifier(dropout=0.0, **CHEAP)
     ensemble = DeepEnsembleClassifier(base, 3, batched=True, random_state=0).fit(X, y)
@@ -59,7 +59,7 @@ def test_members_are_the_lone_estimators(named_table):
     assert len(seeds) == 3
 
 
-def test_regressor_tells_mean_and_spread(named_table):
+def test_regressor_returns_mean_and_standard_deviation(named_table):
     X, y, _ = named_table(100)
     target = np.searchsorted(["neg", "neu", "pos"], y) * 100.0
     ensemble = DeepEnsembleRegressor(REGRESSOR, 3, random_state=0).fit(X, target)
@@ -72,7 +72,7 @@ def test_regressor_tells_mean_and_spread(named_table):
     assert ensemble.score(X, target) > 0
 
 
-def test_members_agree_more_where_they_have_seen_rows(named_table):
+def test_members_agree_more_near_training_rows(named_table):
     X, y, _ = named_table(200)
     base = FusionClassifier(max_epochs=30)
     ensemble = DeepEnsembleClassifier(base, 5, random_state=0).fit(X, y)
@@ -80,7 +80,7 @@ def test_members_agree_more_where_they_have_seen_rows(named_table):
     assert np.median(ensemble.predict_std(between)) > np.median(ensemble.predict_std(X))
 
 
-def test_same_seed_same_bits_other_seed_other(named_table, global_states):
+def test_the_seed_determines_every_bit(named_table, global_states):
     X, y, _ = named_table(80, missing=0.2)
     states = global_states()
     ensemble = DeepEnsembleClassifier(CLASSIFIER, 2, batched=True, random_state=0).fit(X, y)
@@ -141,7 +141,7 @@ def test_works_inside_scikit_learn(named_table):
     assert search.fit(X, y).best_estimator_.predict(X).shape == (100,)
 
 
-def test_diverged_members_are_left_out(named_table, monkeypatch):
+def test_diverged_members_are_ignored(named_table, monkeypatch):
     X, y, _ = named_table(60)
     from sklearn_mmsent.ensemble import _deep
 
@@ -154,7 +154,7 @@ def test_diverged_members_are_left_out(named_table, monkeypatch):
 
     monkeypatch.setattr(_deep, "train_members", lossy)
     ensemble = DeepEnsembleClassifier(CLASSIFIER, 3, random_state=0)
-    with pytest.warns(UserWarning, match="1 of 3 members diverged and are left out"):
+    with pytest.warns(UserWarning, match="1 of 3 members diverged and are ignored"):
         ensemble.fit(X, y)
     assert len(ensemble.estimators_) == 2
     assert np.isfinite(ensemble.predict_proba(X)).all()
@@ -164,14 +164,14 @@ def test_diverged_members_are_left_out(named_table, monkeypatch):
         DeepEnsembleRegressor(FusionRegressor(lr=1e30, **CHEAP), 2).fit(X, target)
 
 
-def test_what_cannot_be_stacked_is_told(named_table):
+def test_training_reports_why_members_are_trained_singly(named_table):
     X, y, _ = named_table(60)
     base = FusionClassifier(callbacks=[EpochTimer()], **CHEAP)
     ensemble = DeepEnsembleClassifier(base, 2, random_state=0).fit(X, y)
     assert ensemble.training_ == ["alone: it has callbacks"] * 2
 
 
-def test_wrong_estimators_are_refused(named_table):
+def test_invalid_estimators_raise_an_error(named_table):
     X, y, _ = named_table(60)
     with pytest.raises(ValueError, match="The 'estimator' parameter of DeepEnsembleClassifier"):
         DeepEnsembleClassifier(REGRESSOR).fit(X, y)

@@ -64,7 +64,7 @@ def select(outputs, score, **options):
     return select_members(outputs, np.zeros(1), score, among=among, **options)
 
 
-def test_each_round_adds_the_best_and_the_best_round_counts():
+def test_each_round_adds_the_best_member_and_the_best_round_is_kept():
     outputs, truth = errors()
 
     def score(joined):
@@ -83,7 +83,7 @@ def test_each_round_adds_the_best_and_the_best_round_counts():
     assert max(reached) > max(score(outputs[:, j]) for j in range(5))
 
 
-def test_with_replacement_it_finds_weights_near_the_best():
+def test_selection_with_replacement_approximates_the_best_weights():
     outputs, truth = errors(3)
 
     def score(joined):
@@ -96,7 +96,7 @@ def test_with_replacement_it_finds_weights_near_the_best():
     assert counts.max() > 1
 
 
-def test_a_sorted_start_is_the_prefix_that_scores_best():
+def test_the_start_is_the_best_prefix_of_the_sorted_members():
     outputs, truth = errors()
 
     def score(joined):
@@ -108,7 +108,7 @@ def test_a_sorted_start_is_the_prefix_that_scores_best():
     assert [k for k, _ in path] == order[: np.argmax(prefixes) + 1].tolist()
 
 
-def test_members_that_are_equal_and_scores_that_are_none():
+def test_equal_members_and_undefined_scores():
     outputs = np.tile(errors(1)[0], (1, 3, 1))
     counts, path = select(outputs, lambda joined: 0.5)
     assert counts.tolist() == [1, 0, 0]
@@ -117,7 +117,7 @@ def test_members_that_are_equal_and_scores_that_are_none():
     assert counts.sum() == 1
 
 
-def test_bags():
+def test_bags_are_random_subsets():
     bags = draw_bags(10, 4, 0.3, np.random.default_rng(0))
     assert [len(set(bag)) for bag in bags] == [3] * 4
     assert len({tuple(bag) for bag in bags}) > 1
@@ -143,8 +143,8 @@ def test_no_worse_than_the_best_member(table, scoring):
     if scoring == "f1_macro":
         best = max(greedy.scores_, key=greedy.scores_.get)
         labels = greedy.classes_[np.nan_to_num(greedy.oof_predictions_[best]).argmax(axis=1)]
-        told = ~np.isnan(greedy.oof_predictions_[best][:, 0])
-        if told.all():
+        known = ~np.isnan(greedy.oof_predictions_[best][:, 0])
+        if known.all():
             assert greedy.scores_[best] == f1_score(y, labels, average="macro")
 
 
@@ -164,7 +164,7 @@ def test_intensities(table, scores, scoring):
     assert get_scorer(name)(greedy, X, scores(y)) > -1
 
 
-def test_the_mean_is_that_of_the_chosen(table):
+def test_predictions_are_the_weighted_mean_of_the_members(table):
     X, y = table(100)
     greedy = GreedyEnsembleClassifier(LIBRARY, cv=2, random_state=0).fit(X, y)
     columns = {"text": ["text__a", "text__b"], "face": ["face__a"], "all": list(X)}
@@ -176,7 +176,7 @@ def test_the_mean_is_that_of_the_chosen(table):
 
 
 @pytest.mark.parametrize("bags", [1, 4])
-def test_same_seed_same_ensemble(table, bags):
+def test_the_seed_determines_the_ensemble(table, bags):
     X, y = table(100, missing=0.2)
     options = {"n_bags": bags, "n_rounds": 5, "cv": 2, "random_state": 0}
     greedy = GreedyEnsembleClassifier(LIBRARY, **options).fit(X, y)
@@ -204,7 +204,7 @@ GRID = {"C": [1e-4, 0.1, 1.0, 10.0]}
     ],
     ids=["grid", "two scores", "no refit", "random", "fusion"],
 )
-def test_the_best_candidates_of_a_search(table, search):
+def test_members_are_the_best_candidates_of_a_search(table, search):
     X, y = table(100, missing=0.2)
     greedy = GreedyEnsembleClassifier(search, top_n=3, cv=2, random_state=0).fit(X, y)
     assert len(greedy.scores_) == 3
@@ -213,7 +213,7 @@ def test_the_best_candidates_of_a_search(table, search):
     assert greedy.predict_proba(X).shape == (100, 3)
 
 
-def test_networks_of_a_batched_search(table):
+def test_members_from_a_batched_search(table):
     X, y = table(60)
     search = BatchedGridSearchCV(NETWORK, {"lr": [1e-3, 1e-2], "dropout": [0.0, 0.2]}, cv=2)
     library = [("nets", search), ("text", LINEAR, "text")]
@@ -222,7 +222,7 @@ def test_networks_of_a_batched_search(table):
     assert "text" in greedy.scores_
 
 
-def test_a_fitted_search_is_not_run_again_but_its_clone_is(table, monkeypatch):
+def test_a_fitted_search_is_fitted_again_in_clones_only(table, monkeypatch):
     X, y = table(80)
     search = GridSearchCV(LINEAR, GRID, cv=2).fit(X, y)
     runs = []
@@ -238,7 +238,7 @@ def test_a_fitted_search_is_not_run_again_but_its_clone_is(table, monkeypatch):
     assert len(runs) == 2
 
 
-def test_what_only_looks_like_a_search_is_a_member(table):
+def test_an_estimator_that_resembles_a_search_is_a_member(table):
     X, y = table(80, labels=np.array(["no", "yes"]))
     tuned = TunedThresholdClassifierCV(LINEAR, cv=2)
     assert set(GreedyEnsembleClassifier([("t", tuned)], cv=2).fit(X, y).scores_) == {"t"}
@@ -271,7 +271,7 @@ class Fragile(LogisticRegression):
         return super().fit(X, y, sample_weight)
 
 
-def test_candidates_that_fail_are_left_out(table):
+def test_failed_candidates_are_ignored(table):
     X, y = table(80)
     search = GridSearchCV(Fragile(), {"C": [1, 2, 3]}, cv=2, refit=False)
     greedy = GreedyEnsembleClassifier(search, cv=3, random_state=0)

@@ -34,23 +34,23 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-# -- what is averaged ----------------------------------------------------------------------------
+# -- means ----------------------------------------------------------------------------
 
 
 def by_hand(X, y, rows):
     """Probabilities of one linear model for each modality, NaN where it is missing."""
-    told = []
+    outputs = []
     for columns in (["text__a", "text__b"], ["face__a"]):
-        there, asked = X[columns].notna().all(axis=1), rows[columns].notna().all(axis=1)
-        model = clone(EXACT).fit(X.loc[there, columns], y[there])
+        known, asked = X[columns].notna().all(axis=1), rows[columns].notna().all(axis=1)
+        model = clone(EXACT).fit(X.loc[known, columns], y[known])
         proba = np.full((len(rows), 3), np.nan)
         if asked.any():
             proba[asked] = model.predict_proba(rows.loc[asked, columns])
-        told.append(proba)
-    return told
+        outputs.append(proba)
+    return outputs
 
 
-def test_a_mean_over_what_is_there(table):
+def test_the_mean_is_over_present_modalities(table):
     X, y = table(missing=0.3)
     late = LateFusionClassifier(EXACT, weights=[3.0, 1.0]).fit(X, y)
     text, face = by_hand(X, y, X)
@@ -68,7 +68,7 @@ def test_a_mean_over_what_is_there(table):
     assert late.oof_predictions_ is None
 
 
-def test_a_product_is_a_geometric_mean(table):
+def test_the_product_is_a_geometric_mean(table):
     X, y = table()
     late = LateFusionClassifier(EXACT, combine="product").fit(X, y)
     text, face = by_hand(X, y, X)
@@ -82,16 +82,16 @@ def test_intensities(table, scores):
     target = scores(y)
     late = LateFusionRegressor(LinearRegression(), weights={"face": 1, "text": 3}).fit(X, target)
     lone_text = X["face__a"].isna() & X["text__a"].notna()
-    there = X["text__a"].notna()
+    known = X["text__a"].notna()
     columns = ["text__a", "text__b"]
-    alone = LinearRegression().fit(X.loc[there, columns], target[there])
+    single = LinearRegression().fit(X.loc[known, columns], target[known])
     np.testing.assert_allclose(
-        late.predict(X)[lone_text], alone.predict(X.loc[lone_text, columns]), atol=1e-6
+        late.predict(X)[lone_text], single.predict(X.loc[lone_text, columns]), atol=1e-6
     )
     assert late.predict(X[X.isna().all(axis=1)]) == pytest.approx(target.mean())
 
 
-def test_weights_of_the_present_hold_where_the_others_are_missing(table):
+def test_weights_are_renormalised_over_present_modalities(table):
     X, y = table()
     late = LateFusionClassifier(EXACT, weights={"text": 1.0, "face": 0.0}).fit(X, y)
     only_face = X.assign(text__a=np.nan, text__b=np.nan)
@@ -104,7 +104,7 @@ def test_weights_of_the_present_hold_where_the_others_are_missing(table):
 
 @pytest.mark.parametrize("weights", ["score", "learned"])
 @pytest.mark.parametrize("combine", ["mean", "product"])
-def test_noise_weighs_little(table, weights, combine):
+def test_noise_gets_little_weight(table, weights, combine):
     X, y = table(300, missing=0.1)
     X["image__noise"] = np.random.default_rng(3).normal(size=len(X))
     late = LateFusionClassifier(LINEAR, weights=weights, combine=combine, random_state=0).fit(X, y)
@@ -117,7 +117,7 @@ def test_noise_weighs_little(table, weights, combine):
     assert log_loss(truth, late.predict_proba(unseen)) < log_loss(truth, even.predict_proba(unseen))
 
 
-def test_learned_weights_are_a_minimum(table):
+def test_learned_weights_minimise_the_loss(table):
     X, y = table(300, missing=0.2)
     late = LateFusionClassifier(LINEAR, weights="learned", random_state=0).fit(X, y)
     text, face = late.oof_predictions_["text"], late.oof_predictions_["face"]
@@ -133,7 +133,7 @@ def test_learned_weights_are_a_minimum(table):
 
 
 @pytest.mark.parametrize("weights", ["score", "learned"])
-def test_regressors_weigh_too(table, scores, weights):
+def test_weights_of_regressors(table, scores, weights):
     X, y = table()
     X["image__noise"] = np.random.default_rng(3).normal(size=len(X))
     late = LateFusionRegressor(Ridge(), weights=weights, random_state=0).fit(X, scores(y))
@@ -149,7 +149,7 @@ def test_scores_by_name(table):
         late.set_params(scoring="f1_makro").fit(X, y)
 
 
-def test_experts_that_know_nothing_share_alike(table):
+def test_uninformative_experts_get_equal_weights(table):
     X, y = table(60)
     late = LateFusionClassifier(DummyClassifier(), weights="score", cv=2, random_state=0)
     assert set(late.fit(X, y).weights_.values()) == {0.5}
@@ -158,7 +158,7 @@ def test_experts_that_know_nothing_share_alike(table):
 # -- experts -------------------------------------------------------------------------------------
 
 
-def test_experts_by_name_and_together(table):
+def test_named_experts_of_one_or_several_modalities(table):
     X, y = table(missing=0.2)
     experts = [
         ("words", make_pipeline(StandardScaler(), LINEAR), "text"),
@@ -181,23 +181,23 @@ def test_experts_by_name_and_together(table):
     assert GridSearchCV(late, grid, cv=2).fit(X, y).best_params_["words__C"] in (0.1, 1.0)
 
 
-def test_an_expert_learns_from_rows_that_have_its_modality(table, recorder):
+def test_an_expert_is_fitted_on_rows_with_its_modality(table, recorder):
     X, y = table(missing=0.3)
     weights, groups = np.arange(1.0, len(X) + 1), np.arange(len(X)) // 5
     late = LateFusionClassifier([("text", recorder(), "text"), ("all", recorder())])
     late.fit(X, y, sample_weight=weights, groups=groups)
     text, both = recorder.seen
-    there = X["text__a"].notna().to_numpy()
-    assert (text["X"].index == X.index[there]).all()
+    known = X["text__a"].notna().to_numpy()
+    assert (text["X"].index == X.index[known]).all()
     assert not text["X"].isna().any(axis=None)
-    assert (text["weights"] == weights[there]).all()
-    assert (text["groups"] == groups[there]).all()
+    assert (text["weights"] == weights[known]).all()
+    assert (text["groups"] == groups[known]).all()
     assert len(both["X"]) == X.notna().any(axis=1).sum()
     assert not both["X"].isna().any(axis=None)  # it reads no NaN
     assert "text__present" in both["X"]
 
 
-def test_groups_are_never_on_both_sides(table, recorder):
+def test_groups_are_never_in_both_parts(table, recorder):
     X, y = table(60)
     groups = np.arange(60) // 6
     LateFusionClassifier(recorder(), weights="score", cv=3, random_state=0).fit(X, y, groups=groups)
@@ -209,7 +209,7 @@ def test_groups_are_never_on_both_sides(table, recorder):
         assert sorted(g for part in left_out for g in part) == list(range(10))
 
 
-def test_what_splits_inside_an_expert_keeps_groups_too(table, recorder):
+def test_inner_folds_of_an_expert_keep_groups_together(table, recorder):
     X, y = table(60)
     groups = np.arange(60) // 6
     search = GridSearchCV(recorder(), {"random_state": [1, 2]}, cv=2)
@@ -224,7 +224,7 @@ def test_what_splits_inside_an_expert_keeps_groups_too(table, recorder):
         assert all(set(np.flatnonzero(groups == g)) <= rows for g in groups[list(rows)])
 
 
-def test_random_states_are_spread(table, recorder):
+def test_random_states_of_experts_differ(table, recorder):
     X, y = table(40)
     experts = [("a", recorder()), ("b", recorder()), ("c", recorder(7))]
 
@@ -260,7 +260,7 @@ def test_labels_of_any_type(table, labels):
     assert late.score(X, y) > 0.4
 
 
-def test_order_and_neighbours_change_nothing(table):
+def test_predictions_do_not_depend_on_other_rows(table):
     X, y = table(missing=0.3)
     late = LateFusionClassifier(LINEAR, weights="learned", random_state=0).fit(X, y)
     proba = late.predict_proba(X)
@@ -296,18 +296,18 @@ def test_metadata_routing(table):
 @pytest.mark.parametrize(
     ("experts", "message"),
     [
-        ([("t", LINEAR, "txt")], "'txt', which the table does not have.*Did you mean 'text'"),
+        ([("t", LINEAR, "txt")], "'txt', which is not in the table.*Did you mean 'text'"),
         ([("t", LINEAR, [])], "'t' reads no modality"),
         ([("t", LINEAR), ("t", LINEAR)], "two experts have the name 't'"),
-        ([("t__1", LINEAR)], "must not be empty or have '__'"),
-        ([LINEAR], "is no expert. Give one estimator"),
-        ([("t", "svm")], "is no expert"),
+        ([("t__1", LINEAR)], "must not be empty or contain '__'"),
+        ([LINEAR], "invalid expert .* Pass one estimator"),
+        ([("t", "svm")], "invalid expert"),
         ([], "list of experts is empty"),
         ([("t", Ridge())], "the expert 't' \\(Ridge\\) is a regressor; it must be a classifier"),
         (LinearSVC(), "'text' \\(LinearSVC\\) has no predict_proba.*calibration='sigmoid'"),
     ],
 )
-def test_wrong_experts(table, experts, message):
+def test_invalid_experts_raise_an_error(table, experts, message):
     X, y = table(40)
     with pytest.raises(ValueError, match=message):
         LateFusionClassifier(experts).fit(X, y)
@@ -316,21 +316,21 @@ def test_wrong_experts(table, experts, message):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1, 2, 3], "must be 2 numbers"),
-        ([-1, 2], "none of them negative"),
-        ([0, 0], "one positive at least"),
+        ([1, 2, 3], "must be 2 non-negative numbers"),
+        ([-1, 2], "must be 2 non-negative numbers"),
+        ([0, 0], "at least one of them positive"),
         ({"text": 1, "fase": 2}, "unknown expert 'fase'.*Did you mean 'face'"),
         ({"text": 1}, "lacks the expert 'face'"),
         ("best", "'weights' parameter of LateFusionClassifier"),
     ],
 )
-def test_wrong_weights(table, weights, message):
+def test_invalid_weights_raise_an_error(table, weights, message):
     X, y = table(40)
     with pytest.raises(ValueError, match=message):
         LateFusionClassifier(LINEAR, weights=weights).fit(X, y)
 
 
-def test_an_expert_that_fails_is_named(table):
+def test_the_error_of_an_expert_has_its_name(table):
     class Broken(LogisticRegression):
         def fit(self, X, y, sample_weight=None):
             raise KeyError("lost") if self.C == 1 else ValueError("too few")
@@ -343,43 +343,43 @@ def test_an_expert_that_fails_is_named(table):
     assert "the expert 'face' (Broken) failed in fit" in caught.value.__notes__[0]
 
 
-def test_a_modality_that_no_training_row_has(table):
+def test_an_expert_without_training_rows_is_ignored(table):
     X, y = table(40)
     gone = X.assign(face__a=np.nan)
     with pytest.warns(UserWarning, match=r"no training row has a modality of the expert 'face'"):
         late = LateFusionClassifier(LINEAR, weights={"text": 1, "face": 1}).fit(gone, y)
     assert list(late.weights_) == ["text"]
     np.testing.assert_array_equal(late.predict_proba(X), late.predict_proba(gone))
-    with pytest.raises(BlockError, match="every modality is missing in every training row"):
+    with pytest.raises(BlockError, match="all modalities are missing in all training rows"):
         LateFusionClassifier(LINEAR).fit(X * np.nan, y)
 
 
-def test_one_expert_alone(table):
+def test_a_single_expert(table):
     X, y = table(60)
     late = LateFusionClassifier([("text", LINEAR, "text")], weights="learned", cv=2).fit(X, y)
     assert late.weights_ == {"text": 1.0}
 
 
-def test_raw_cells_are_told_of(table):
+def test_raw_cells_raise_an_error(table):
     raw, y = pd.DataFrame({"text": ["good", "bad"] * 10}), np.arange(20) % 2
     with pytest.raises(BlockError, match="has raw cells"):
         LateFusionClassifier(LINEAR).fit(raw, y)
-    with pytest.raises(BlockError, match="'t' is to read text, but the table has raw cells"):
+    with pytest.raises(BlockError, match="'t' reads text, but the table has raw cells"):
         LateFusionClassifier([("t", LINEAR, "text")]).fit(raw, y)
 
 
-def test_what_is_missing_in_targets_and_groups(table):
+def test_invalid_targets_and_groups_raise_an_error(table):
     X, y = table(40)
     late = LateFusionClassifier(LINEAR)
     holes = y.astype(object)
     holes[3] = None
-    with pytest.raises(ValueError, match="row 3 has no target"):
+    with pytest.raises(ValueError, match="NaN in 1 rows, first in row 3"):
         late.fit(X, holes)
     with pytest.raises(ValueError, match="one entry, and no NaN, for each of the 40 rows"):
         late.fit(X, y, groups=np.arange(39))
     with pytest.raises(ValueError, match="one class only: 'neg'"):
         late.fit(X, np.full(40, "neg"))
-    with pytest.raises(ValueError, match="y must be numbers; got"):
+    with pytest.raises(ValueError, match="y must be numeric; got"):
         LateFusionRegressor(Ridge()).fit(X, y)
     with pytest.raises(BlockError, match="found 0 sample"):
         late.fit(X, y).predict(X[:0])

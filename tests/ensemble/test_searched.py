@@ -30,7 +30,7 @@ QUICK = {"level": None, "n_trials": 4, "cv": 2, "pruner": None, "random_state": 
     ],
     ids=["late", "stacked"],
 )
-def test_its_own_parameters_and_those_of_its_experts(table, ensemble, space):
+def test_search_over_parameters_of_an_ensemble_and_its_experts(table, ensemble, space):
     X, y = table(80, missing=0.1)
     space = {**space, "text__C": [1e-4, 1.0], "face__lr": [1e-3, 1e-2]}
     search = FusionSearchCV(ensemble, space, **QUICK).fit(X, y, groups=GROUPS)
@@ -41,13 +41,13 @@ def test_its_own_parameters_and_those_of_its_experts(table, ensemble, space):
     ):
         one = clone(ensemble).set_params(**params)
         expected = cross_val_score(one, X, y, groups=GROUPS, cv=folds).mean()
-        assert score == pytest.approx(expected, abs=0.03)  # networks trained together
+        assert score == pytest.approx(expected, abs=0.03)  # networks in batches
     best = clone(ensemble).set_params(**search.best_params_).fit(X, y)
     np.testing.assert_array_equal(search.predict(X), best.predict(X))
 
 
 @pytest.mark.parametrize("kind", [LateFusionClassifier, FusionStackingClassifier])
-def test_with_routing_groups_reach_the_folds_inside(table, recorder, kind):
+def test_routed_groups_reach_the_inner_folds(table, recorder, kind):
     X, y = table(80)
     options = {"weights": "score"} if kind is LateFusionClassifier else {}
     ensemble = kind([("text", recorder(), "text")], cv=2, **options)

@@ -43,7 +43,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-def test_out_of_fold_predictions_are_what_they_say(table):
+def test_out_of_fold_predictions_equal_those_of_each_fold(table):
     X, y = table(90)
     cv = KFold(3)
     stacked = FusionStackingClassifier([("text", LINEAR, "text"), ("all", LINEAR)], cv=cv).fit(X, y)
@@ -61,7 +61,7 @@ def test_out_of_fold_predictions_are_what_they_say(table):
     ]
 
 
-def test_networks_of_all_folds_are_trained_together(table, monkeypatch):
+def test_networks_of_all_folds_are_trained_in_one_batch(table, monkeypatch):
     X, y = table(60)
     calls = []
 
@@ -93,7 +93,7 @@ def test_missing_modalities(table):
     assert np.isfinite(stacked.predict_proba(gone)).all()
 
 
-def test_groups_stay_together_and_weights_follow(table, recorder):
+def test_groups_and_weights_reach_the_experts(table, recorder):
     X, y = table(60)
     groups, weights = np.arange(60) // 6, np.arange(1.0, 61)
     FusionStackingClassifier(
@@ -123,7 +123,7 @@ def test_final_estimators(table, final, passthrough):
     assert isinstance(stacked.final_estimator_, type(final)) == reads_gaps
 
 
-def test_two_classes_need_one_column(table):
+def test_two_classes_give_one_column(table):
     X, y = table(60, labels=np.array(["no", "yes"]))
     stacked = FusionStackingClassifier(EXPERTS[:2], cv=2, random_state=0).fit(X, y)
     assert "text_expert__yes" in stacked.final_estimator_.feature_names_in_
@@ -159,11 +159,11 @@ def test_pipelines_over_raw_cells():
     stacked = FusionStackingClassifier(experts, cv=2, random_state=0).fit(raw, y)
     assert stacked.score(raw, y) == 1
     assert stacked.predict(raw.iloc[[1]]).tolist() == ["down"]
-    with pytest.raises(BlockError, match="passthrough hands numbers"):
+    with pytest.raises(BlockError, match="passthrough needs a numeric table"):
         stacked.set_params(passthrough=True).fit(raw, y)
 
 
-def test_same_seed_same_numbers(table):
+def test_the_seed_determines_the_predictions(table):
     X, y = table(60, missing=0.2)
     experts = [("text", LINEAR, "text"), ("net", FusionClassifier(hidden_size=4, max_epochs=2))]
     stacked = FusionStackingClassifier(experts, cv=2, batched=False, random_state=0).fit(X, y)
@@ -195,27 +195,31 @@ def test_metadata_routing(table):
         ({"cv": 30}, None, r"no class has more than \d+ rows, so that 30 stratified folds"),
         ({"cv": 5}, np.arange(40) // 14, r"5 folds cannot be made of 3 groups\. Use at most 3"),
         ({"cv": 2}, np.zeros(40), r"2 folds cannot be made of 1 groups\. Get more"),
-        ({"cv": KFold(4)}, np.arange(40) // 15, r"splits cut through groups .* the group 0\)"),
-        ({"cv": [([0, 1], [2, 3])]}, None, "predicts row 0 0 times"),
-        ({"cv": [(range(40), range(40))]}, None, "tests 40 of the rows that it trains on"),
+        (
+            {"cv": KFold(4)},
+            np.arange(40) // 15,
+            r"splits have groups in both parts .* group 0\)",
+        ),
+        ({"cv": [([0, 1], [2, 3])]}, None, "tests row 0 0 times"),
+        ({"cv": [(range(40), range(40))]}, None, "fold 0 has 40 rows in both parts"),
         ({"cv": []}, None, "cv gave no splits"),
         ({"final_estimator": LinearSVC()}, None, "final estimator .* has no predict_proba"),
     ],
 )
-def test_told_before_anything_is_fitted(table, recorder, options, groups, message):
+def test_errors_are_raised_before_anything_is_fitted(table, recorder, options, groups, message):
     X, y = table(40)
     with pytest.raises(ValueError, match=message):
         FusionStackingClassifier(recorder(), **options).fit(X, y, groups=groups)
     assert not recorder.seen
 
 
-def test_groups_of_one_row_are_rows(table):
+def test_groups_of_one_row_equal_rows_without_groups(table):
     X, y = table(40)
     stacked = FusionStackingClassifier(EXPERTS[:1], cv=4, random_state=0)
     assert stacked.fit(X, y, groups=np.arange(40)).score(X, y) > 0.4
 
 
-def test_a_class_that_a_fold_does_not_know(table):
+def test_a_class_missing_in_a_fold_raises_a_warning(table):
     X, y = table(60)
     y[0] = "odd"
     stacked = FusionStackingClassifier(EXPERTS[:2], cv=3, random_state=0)
@@ -226,7 +230,7 @@ def test_a_class_that_a_fold_does_not_know(table):
     assert stacked.predict_proba(X).shape == (60, 4)
 
 
-def test_a_final_estimator_that_fails_is_named(table):
+def test_the_error_of_the_final_estimator_has_its_name(table):
     class Broken(LogisticRegression):
         def fit(self, X, y, sample_weight=None):
             raise ValueError("no")

@@ -42,7 +42,7 @@ REGRESSORS = {
 
 
 @pytest.mark.parametrize("around", [StackingClassifier, VotingClassifier])
-def test_all_classifiers_together(table, around):
+def test_all_classifiers_in_one_ensemble(table, around):
     X, y = table(80, missing=0.2)
     options = {"cv": 2} if around is StackingClassifier else {"voting": "soft"}
     clf = around(list(CLASSIFIERS.items()), **options).fit(X, y)
@@ -51,14 +51,14 @@ def test_all_classifiers_together(table, around):
 
 
 @pytest.mark.parametrize("around", [StackingRegressor, VotingRegressor])
-def test_all_regressors_together(table, scores, around):
+def test_all_regressors_in_one_ensemble(table, scores, around):
     X, y = table(80, missing=0.2)
     # members that say nearly the same need more of a penalty than scikit-learn's default
     options = {"cv": 2, "final_estimator": Ridge(10)} if around is StackingRegressor else {}
     assert around(list(REGRESSORS.items()), **options).fit(X, scores(y)).score(X, scores(y)) > 0.1
 
 
-# BaggingClassifier turns a DataFrame into an array, in which blocks must be told
+# BaggingClassifier turns a DataFrame into an array, in which blocks must be given
 SHAPES = {"text": 2, "face": 1}
 
 
@@ -83,7 +83,7 @@ def test_bagging_of_regressors(table, scores, name):
     assert np.isfinite(bagged.predict(X.to_numpy())).all()
 
 
-def test_ours_over_scikit_learns_and_ours_over_ours(table):
+def test_nested_ensembles(table):
     X, y = table(80, missing=0.2)
     inner = LateFusionClassifier(LINEAR)
     voting = VotingClassifier([("a", LINEAR), ("b", LINEAR)], voting="soft")

@@ -60,7 +60,7 @@ def search(kind, estimator):
     if kind is BatchedRandomizedSearchCV:
         return kind(estimator, GRID, n_iter=3, random_state=0, batched=True, **options)
     if kind is BatchedGridSearchCV:
-        options["stack"] = True
+        options["batched"] = True
     return kind(estimator, GRID, **options)
 
 

@@ -175,8 +175,8 @@ def test_metadata_routing():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scoring": "roc_auc_ovr"}, "'roc_auc_ovr' does not compare labels"),
-        ({"scoring": "neg_log_loss"}, "does not compare labels"),
+        ({"scoring": "roc_auc_ovr"}, "'roc_auc_ovr' does not use predicted labels"),
+        ({"scoring": "neg_log_loss"}, "does not use predicted labels"),
         ({"thresholds": 1}, "thresholds"),
         ({"cv": 30}, r"class 'sad' has .* fewer than the 30 folds"),
         ({"cv": KFold(2)}, None),

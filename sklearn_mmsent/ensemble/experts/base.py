@@ -1,4 +1,4 @@
-"""What ensembles of experts share: reading the table, training experts, asking them."""
+"""Base class of ensembles of experts: reading the table, fitting experts, predicting."""
 
 import dataclasses
 import warnings
@@ -14,16 +14,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_mmsent.ensemble.experts.combination import known
-from sklearn_mmsent.ensemble.experts.expert import name_experts
+from sklearn_mmsent.ensemble.experts.combination import has_output
+from sklearn_mmsent.ensemble.experts.expert import make_experts
 from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
-from sklearn_mmsent.ensemble.experts.fitting import Training, name_error, outputs_of, train_expert
+from sklearn_mmsent.ensemble.experts.fitting import ExpertData, fit_expert, name_error, outputs_of
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.model_selection.splits import (
     OUT_OF_FOLD,
     choose_splitter,
     split_rows,
-    with_whole_groups,
+    with_grouped_folds,
 )
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
 from sklearn_mmsent.utils._sklearn import (
@@ -36,9 +36,9 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class BaseExperts(_BaseComposition):
-    """Train experts, and join what they say of a row.
+    """Fit experts, and combine their outputs for each row.
 
-    A child trains what it needs of ``_train`` in its ``fit``, and writes ``_combine``.
+    A subclass calls ``_fit_experts`` in its ``fit``, and implements ``_combine``.
     """
 
     # with metadata routing on, `groups` reaches fit without having to be requested
@@ -52,17 +52,17 @@ class BaseExperts(_BaseComposition):
         "random_state": ["random_state"],
     }
 
-    # -- what a child writes -----------------------------------------------------------------
+    # -- to be implemented by subclasses -----------------------------------------------------
 
     @abstractmethod
     def _combine(self, outputs, table):
-        """Join outputs of shape (n_samples, n_experts, n_outputs) to (n_samples, n_outputs)."""
+        """Combine outputs of shape (n_samples, n_experts, n_outputs) to (n_samples, n_outputs)."""
 
     # -- parameters of experts ---------------------------------------------------------------
 
     @property
     def _pairs(self):
-        """Experts as scikit-learn's compositions know them."""
+        """Experts as (name, estimator) pairs, for scikit-learn's compositions."""
         given = self.experts
         if not isinstance(given, list):
             return given
@@ -74,24 +74,24 @@ class BaseExperts(_BaseComposition):
         self.experts = [(*pair, *entry[2:]) for pair, entry in kept]
 
     def get_params(self, deep=True):
-        """Return the parameters, those of named experts included.
+        """Return the parameters, including those of named experts.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to return experts and their parameters by name, too.
+            Whether to include experts and their parameters.
 
         Returns
         -------
         dict of str to object
-            Values by name; those of an expert are called ``<expert>__<parameter>``.
+            Values by name; those of an expert are named ``<expert>__<parameter>``.
         """
         if isinstance(self.experts, list):
             return self._get_params("_pairs", deep=deep)
         return super().get_params(deep=deep)
 
     def set_params(self, **params):
-        """Set parameters, those of named experts included.
+        """Set parameters, including those of named experts.
 
         Parameters
         ----------
@@ -114,8 +114,8 @@ class BaseExperts(_BaseComposition):
 
     # -- parts of fit ------------------------------------------------------------------------
 
-    def _open(self, X, y, sample_weight, groups):
-        """Check what came, and learn what it looks like."""
+    def _read_data(self, X, y, sample_weight, groups):
+        """Check the training data, and set the attributes that follow from it."""
         name = type(self).__name__
         if y is None:
             raise ValueError(f"{name} requires y to be passed, but the target y is None")
@@ -125,12 +125,12 @@ class BaseExperts(_BaseComposition):
         missing = pd.isna(y)
         if missing.any():
             raise ValueError(
-                f"{name}: Input y contains NaN: row {int(np.argmax(missing))} has no target (nor "
-                f"have {int(missing.sum()) - 1} others). Drop rows without a target."
+                f"{name}: Input y contains NaN in {int(missing.sum())} rows, first in row "
+                f"{int(np.argmax(missing))}. Drop rows without a target."
             )
         if y.dtype.kind in "fc":
             assert_all_finite(y, input_name="y")
-        y, classes = self._read_target(y)
+        y, classes = self._check_target(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -140,24 +140,25 @@ class BaseExperts(_BaseComposition):
             if len(groups) != len(y) or pd.isna(groups).any():
                 raise ValueError(
                     f"{name}: groups must have one entry, and no NaN, for each of the {len(y)} "
-                    f"rows; it has {len(groups)} entries, {int(pd.isna(groups).sum())} of them NaN."
+                    f"rows; got {len(groups)} entries, {int(pd.isna(groups).sum())} of them NaN."
                 )
         layout = ExpertTable.layout_of(X, self.modalities, name)
-        data = Training(ExpertTable(X, layout, self.modalities), y, classes, sample_weight, groups)
+        table = ExpertTable(X, layout, self.modalities)
+        data = ExpertData(table, y, classes, sample_weight, groups)
         self._layout, self._prior = layout, data.prior
         if classes is not None:
             self.classes_ = classes
         return data
 
-    def _named_experts(self, data, given):
-        """Return those experts that can learn from the table, with seeds of their own."""
+    def _make_experts(self, data, given):
+        """Return the experts that have training rows, with seeds set."""
         name, classifier = type(self).__name__, data.classes is not None
-        experts = name_experts(given, data.table, classifier=classifier, owner=name)
+        experts = make_experts(given, data.table, classifier=classifier, owner=name)
         rng = seed_generator(self.random_state)
         experts = [
             dataclasses.replace(
                 expert,
-                estimator=with_whole_groups(
+                estimator=with_grouped_folds(
                     clone_with_seeds(expert.estimator, rng),
                     data.y,
                     data.groups,
@@ -167,21 +168,21 @@ class BaseExperts(_BaseComposition):
             )
             for expert in experts
         ]
-        able = [expert for expert in experts if data.table.readable(expert).any()]
-        if not able:
-            raise BlockError(f"{name}: every modality is missing in every training row.")
+        usable = [expert for expert in experts if data.table.readable(expert).any()]
+        if not usable:
+            raise BlockError(f"{name}: all modalities are missing in all training rows.")
         for expert in experts:
-            if expert not in able:
+            if expert not in usable:
                 warnings.warn(
-                    f"{name}: no training row has a modality of the expert {expert}; it is left "
-                    "out, in prediction, too.",
+                    f"{name}: no training row has a modality of the expert {expert}; it is ignored "
+                    "in training and prediction.",
                     UserWarning,
                     stacklevel=4,
                 )
-        return able
+        return usable
 
     def _split(self, data):
-        """Split rows so that each is predicted once, by experts that have not seen its group."""
+        """Return splits that test each row once, with groups kept together."""
         classifier = data.classes is not None
         splitter = choose_splitter(
             self.cv,
@@ -197,49 +198,49 @@ class BaseExperts(_BaseComposition):
             data.groups,
             classifier=classifier,
             owner=type(self).__name__,
-            use=OUT_OF_FOLD,
+            purpose=OUT_OF_FOLD,
         )
 
-    def _train(self, experts, data, splits=(), *, candidates=None, whole=True):
-        """Train experts, several at once; return a list of Trained for each.
+    def _fit_experts(self, experts, data, splits=(), *, candidates=None, refit=True):
+        """Fit experts in parallel; return a list of ExpertFit for each.
 
-        `candidates` has a list of parameters for each expert; None is one without any.
+        `candidates` are lists of parameters, one list per expert; None changes no parameters.
         """
         candidates = [({},)] * len(experts) if candidates is None else candidates
         return Parallel(n_jobs=self.n_jobs)(
-            delayed(train_expert)(
+            delayed(fit_expert)(
                 expert,
                 data,
                 splits,
                 candidates=params,
-                whole=whole,
+                refit=refit,
                 method=self._method(expert),
                 batched=self.batched,
             )
             for expert, params in zip(experts, candidates, strict=True)
         )
 
-    def _train_named(self, experts, data, splits=()):
-        """Train each expert on folds and all rows; return out-of-fold outputs, expert by expert."""
-        self.experts_, told = {}, []
-        for expert, (trained,) in zip(experts, self._train(experts, data, splits), strict=True):
-            if trained.error is not None:
-                raise name_error(trained.error, expert, type(self).__name__) from trained.error
-            self.experts_[expert.name] = trained.estimator
-            told.append(trained.outputs)
+    def _fit_all_experts(self, experts, data, splits=()):
+        """Fit each expert on folds and all rows; return a list of out-of-fold outputs."""
+        self.experts_, outputs = {}, []
+        for expert, (fit,) in zip(experts, self._fit_experts(experts, data, splits), strict=True):
+            if fit.error is not None:
+                raise name_error(fit.error, expert, type(self).__name__) from fit.error
+            self.experts_[expert.name] = fit.estimator
+            outputs.append(fit.outputs)
         self._fitted = [dataclasses.replace(e, estimator=self.experts_[e.name]) for e in experts]
-        return told
+        return outputs
 
-    def _by_name(self, told):
-        """Return out-of-fold outputs as users see them."""
-        is_regressor = not hasattr(self, "classes_")
-        shown = [outputs[:, 0] if is_regressor else outputs for outputs in told]
-        return dict(zip(self.experts_, shown, strict=True))
+    def _public_outputs(self, outputs):
+        """Return out-of-fold outputs by name; those of regressors with one dimension."""
+        if not hasattr(self, "classes_"):
+            outputs = [of_expert[:, 0] for of_expert in outputs]
+        return dict(zip(self.experts_, outputs, strict=True))
 
     # -- prediction --------------------------------------------------------------------------
 
     def _outputs(self, X):
-        """Return what is predicted of each row, of shape (n_samples, n_outputs)."""
+        """Return the predictions, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         if len(X) == 0:
@@ -247,35 +248,32 @@ class BaseExperts(_BaseComposition):
                 f"{type(self).__name__}: found 0 sample(s); a minimum of 1 is required."
             )
         table = ExpertTable(X, self._layout, self.modalities)
-        told = np.stack([self._ask(expert, table) for expert in self._fitted], axis=1)
-        joined = self._combine(told, table)
-        joined[~known(told).any(axis=1)] = self._prior
-        return joined
+        outputs = np.stack([self._predict(expert, table) for expert in self._fitted], axis=1)
+        combined = self._combine(outputs, table)
+        combined[~has_output(outputs).any(axis=1)] = self._prior
+        return combined
 
-    def _ask(self, expert, table):
+    def _predict(self, expert, table):
         """Return a fitted expert's outputs, NaN for rows that it cannot read."""
         outputs = np.full((len(table), len(self._prior)), np.nan)
         rows = table.readable(expert)
         if rows.any():
-            X = table.cut(expert, rows)
+            X = table.columns_of(expert).iloc[rows]
+            classes = getattr(self, "classes_", None)
             try:
-                outputs[rows] = self._finish(
-                    expert,
-                    outputs_of(
-                        expert.estimator, X, getattr(self, "classes_", None), self._method(expert)
-                    ),
-                )
+                raw = outputs_of(expert.estimator, X, classes, self._method(expert))
+                outputs[rows] = self._calibrated(expert, raw)
             except Exception as error:
                 raise name_error(error, expert, type(self).__name__, "predict") from error
         return outputs
 
-    def _finish(self, expert, outputs):
-        """Turn an expert's outputs into what is joined."""
+    def _calibrated(self, expert, outputs):
+        """Return the outputs to combine."""
         return outputs
 
 
 class ExpertClassifier(ClassifierMixin):
-    """What classification adds; stands left of `BaseExperts`."""
+    """Mixin for classifiers; to the left of `BaseExperts`."""
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -321,37 +319,37 @@ class ExpertClassifier(ClassifierMixin):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        best = self.predict_proba(X).argmax(axis=1)  # first, since it tells what is not fitted
+        best = self.predict_proba(X).argmax(axis=1)  # first, since it checks for a missing fit
         return self.classes_[best]
 
-    def _read_target(self, y):
+    def _check_target(self, y):
         check_classification_targets(y)
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least two classes to tell apart; y has one class "
-                f"only: {classes.tolist()[0]!r}."
+                f"{type(self).__name__} needs at least two classes; y has one class only: "
+                f"{classes.tolist()[0]!r}."
             )
         return y, classes
 
     def _method(self, expert):
         return "predict_proba"
 
-    def _check_able(self, experts):
-        """Refuse, before anything is fitted, experts that tell no probabilities."""
+    def _check_methods(self, experts):
+        """Check that experts have predict_proba, or decision_function for calibration."""
         for expert in experts:
             if not hasattr(expert.estimator, self._method(expert)):
                 raise ValueError(
                     f"{type(self).__name__}: the expert {expert} has no predict_proba: wrap it in "
-                    f"sklearn.calibration.CalibratedClassifierCV{self._other_remedy()}."
+                    f"sklearn.calibration.CalibratedClassifierCV{self._alternative()}."
                 )
 
-    def _other_remedy(self):
+    def _alternative(self):
         return ""
 
 
 class ExpertRegressor(RegressorMixin):
-    """What regression adds; stands left of `BaseExperts`."""
+    """Mixin for regressors; to the left of `BaseExperts`."""
 
     def predict(self, X):
         """Predict the intensity.
@@ -368,13 +366,13 @@ class ExpertRegressor(RegressorMixin):
         """
         return self._outputs(X)[:, 0]
 
-    def _read_target(self, y):
+    def _check_target(self, y):
         if y.dtype.kind not in "biuf":
             try:
                 y = y.astype(np.float64)
             except (TypeError, ValueError):
                 raise ValueError(
-                    f"{type(self).__name__}: y must be numbers; got {y.dtype} values such as "
+                    f"{type(self).__name__}: y must be numeric; got {y.dtype} values such as "
                     f"{y.tolist()[0]!r}."
                 ) from None
         return y.astype(np.float64), None
@@ -382,9 +380,9 @@ class ExpertRegressor(RegressorMixin):
     def _method(self, expert):
         return None
 
-    def _check_able(self, experts):
-        """Accept every regressor."""
+    def _check_methods(self, experts):
+        """Do nothing: every regressor predicts."""
 
-    def _calibrate(self, told, data, splits):
-        """Return intensities as they are."""
-        return told
+    def _calibrate(self, outputs, data, splits):
+        """Return intensities unchanged."""
+        return outputs

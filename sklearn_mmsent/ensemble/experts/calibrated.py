@@ -1,4 +1,4 @@
-"""Experts whose probabilities may be calibrated on their out-of-fold outputs."""
+"""Classifiers of experts with the parameter `calibration`."""
 
 from sklearn_mmsent.ensemble.experts.base import ExpertClassifier
 from sklearn_mmsent.ensemble.experts.calibration import calibrate
@@ -7,33 +7,34 @@ from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class CalibratedExperts(ExpertClassifier):
-    """Classification with the parameter `calibration`; stands left of `BaseExperts`."""
+    """Mixin for classifiers with the parameter `calibration`; to the left of `BaseExperts`."""
 
     _calibration_constraints: dict = {
         "calibration": [StrOptions({"sigmoid", "isotonic", "temperature"}), None]
     }
 
     def _method(self, expert):
-        told = hasattr(expert.estimator, "predict_proba") or self.calibration is None
-        return "predict_proba" if told else "decision_function"
+        if hasattr(expert.estimator, "predict_proba") or self.calibration is None:
+            return "predict_proba"
+        return "decision_function"
 
-    def _other_remedy(self):
+    def _alternative(self):
         if self.calibration is not None:
             return ""
-        return ", or set calibration='sigmoid', which reads its decision_function"
+        return ", or set calibration='sigmoid', which uses decision_function"
 
-    def _calibrate(self, told, data, splits):
-        """Return out-of-fold outputs as probabilities, and keep what makes them so."""
+    def _calibrate(self, outputs, data, splits):
+        """Return calibrated out-of-fold outputs, and keep the calibrators."""
         self._calibrators = {}
         if self.calibration is None:
-            return told
+            return outputs
         probabilities = []
-        for expert, outputs in zip(self._fitted, told, strict=True):
+        for expert, of_expert in zip(self._fitted, outputs, strict=True):
             margins = self._method(expert) == "decision_function"
             try:
                 calibrated, calibrator = calibrate(
-                    outputs,
-                    data.numbers,
+                    of_expert,
+                    data.encoded,
                     splits,
                     self.calibration,
                     margins=margins,
@@ -45,6 +46,6 @@ class CalibratedExperts(ExpertClassifier):
             self._calibrators[expert.name] = calibrator
         return probabilities
 
-    def _finish(self, expert, outputs):
+    def _calibrated(self, expert, outputs):
         calibrator = self._calibrators.get(expert.name)
         return outputs if calibrator is None else calibrator(outputs)

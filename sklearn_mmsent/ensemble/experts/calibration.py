@@ -1,47 +1,24 @@
-"""Probabilities that mean what they say, learned from out-of-fold outputs."""
+"""Calibration of probabilities on out-of-fold outputs."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-CLOSE = 1e-7  # probabilities nearer to 0 and 1 count as this near
+from sklearn_mmsent.model_selection.precomputed import IdentityClassifier
 
-
-class _Told(ClassifierMixin, BaseEstimator):
-    """A classifier whose rows are its own outputs."""
-
-    def __init__(self, n_classes):
-        self.n_classes = n_classes
-        self.classes_ = np.arange(n_classes)
-
-    def fit(self, X, y, sample_weight=None):
-        return self
-
-    def predict(self, X):
-        return X.argmax(axis=1)
-
-
-class _ToldProbabilities(_Told):
-    def predict_proba(self, X):
-        return X
-
-
-class _ToldMargins(_Told):
-    def decision_function(self, X):
-        return X[:, 1] if self.n_classes == 2 else X
+EPSILON = 1e-7  # probabilities are clipped to [EPSILON, 1 - EPSILON]
 
 
 class Calibrator:
-    """Map outputs of an expert to probabilities, as ``CalibratedClassifierCV`` does.
+    """Map outputs of an expert to calibrated probabilities by ``CalibratedClassifierCV``.
 
-    That splits rows itself, and through groups; this one is given outputs of rows that the expert
-    has not seen. Probabilities are calibrated as log-odds.
+    It is fitted on given out-of-fold outputs, whose splits keep groups together. Probabilities are
+    calibrated as log-odds.
 
     Parameters
     ----------
     method : {"sigmoid", "isotonic", "temperature"}
-        As of scikit-learn.
+        Method of scikit-learn.
     margins : bool
         Whether outputs are those of a ``decision_function``.
     """
@@ -49,15 +26,15 @@ class Calibrator:
     def __init__(self, method, *, margins):
         self.method, self.margins = method, margins
 
-    def fit(self, outputs, numbers, sample_weight=None):
-        """Learn from outputs of unseen rows.
+    def fit(self, outputs, labels, sample_weight=None):
+        """Fit the calibration.
 
         Parameters
         ----------
         outputs : ndarray of shape (n_samples, n_classes)
-            Probabilities or margins.
-        numbers : ndarray of int of shape (n_samples,)
-            True class numbers.
+            Out-of-fold probabilities or margins.
+        labels : ndarray of int of shape (n_samples,)
+            True class indices.
         sample_weight : ndarray of shape (n_samples,) or None, default=None
             Weight of each row.
 
@@ -65,24 +42,29 @@ class Calibrator:
         -------
         self : Calibrator
             Fitted.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows.
         """
         if not len(outputs):
-            raise ValueError("it has no out-of-fold outputs to calibrate by: too few rows have it")
-        self.seen_, numbers = np.unique(numbers, return_inverse=True)
+            raise ValueError("it has no out-of-fold outputs for calibration: too few rows have it")
+        self.seen_, labels = np.unique(labels, return_inverse=True)
         as_margins = self.margins or self.method != "temperature"
-        told = (_ToldMargins if as_margins else _ToldProbabilities)(len(self.seen_))
+        identity = IdentityClassifier(len(self.seen_), margins=as_margins)
         self.calibrated_ = None
         if len(self.seen_) > 1:
             rows = np.arange(len(outputs))
             model = CalibratedClassifierCV(
-                FrozenEstimator(told), method=self.method, cv=[(rows, rows)]
+                FrozenEstimator(identity), method=self.method, cv=[(rows, rows)]
             )
             inputs = self._inputs(outputs)
-            self.calibrated_ = model.fit(inputs, numbers, sample_weight=sample_weight)
+            self.calibrated_ = model.fit(inputs, labels, sample_weight=sample_weight)
         return self
 
     def __call__(self, outputs):
-        """Return probabilities of shape (n_samples, n_classes), zero for classes never seen."""
+        """Return probabilities of shape (n_samples, n_classes), zero for unseen classes."""
         probabilities = np.zeros(outputs.shape)
         if self.calibrated_ is None:
             probabilities[:, self.seen_] = 1.0
@@ -99,23 +81,23 @@ class Calibrator:
         outputs = np.divide(outputs, total, out=even, where=total > 0)
         if self.method == "temperature":
             return outputs
-        outputs = np.clip(outputs, CLOSE, 1 - CLOSE)
+        outputs = np.clip(outputs, EPSILON, 1 - EPSILON)
         return np.log(outputs) - np.log1p(-outputs)
 
 
-def calibrate(outputs, numbers, splits, method, *, margins, sample_weight=None):
-    """Calibrate out-of-fold outputs, each fold by what the others tell, and learn it from all.
+def calibrate(outputs, labels, splits, method, *, margins, sample_weight=None):
+    """Calibrate the out-of-fold outputs of each fold on the others, and fit a calibrator on all.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_classes)
-        Out-of-fold outputs, NaN where there are none.
-    numbers : ndarray of int of shape (n_samples,)
-        True class numbers.
+        Out-of-fold outputs, NaN for missing ones.
+    labels : ndarray of int of shape (n_samples,)
+        True class indices.
     splits : list of (ndarray of int, ndarray of int) tuples
         The folds.
     method : {"sigmoid", "isotonic", "temperature"}
-        As of :class:`Calibrator`.
+        As for :class:`Calibrator`.
     margins : bool
         Whether outputs are margins.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
@@ -124,20 +106,20 @@ def calibrate(outputs, numbers, splits, method, *, margins, sample_weight=None):
     Returns
     -------
     calibrated : ndarray of shape (n_samples, n_classes)
-        Out-of-fold probabilities.
+        Calibrated out-of-fold probabilities.
     calibrator : Calibrator
-        Learned from all rows.
+        Fitted on all rows.
     """
 
-    def learn(rows):
-        rows = rows[there[rows]]
+    def fit(rows):
+        rows = rows[known[rows]]
         weights = None if sample_weight is None else sample_weight[rows]
-        return Calibrator(method, margins=margins).fit(outputs[rows], numbers[rows], weights)
+        return Calibrator(method, margins=margins).fit(outputs[rows], labels[rows], weights)
 
-    there = ~np.isnan(outputs[:, 0])
+    known = ~np.isnan(outputs[:, 0])
     calibrated = np.full(outputs.shape, np.nan)
     for train, test in splits:
-        test = test[there[test]]
+        test = test[known[test]]
         if len(test):
-            calibrated[test] = learn(train)(outputs[test])
-    return calibrated, learn(np.arange(len(outputs)))
+            calibrated[test] = fit(train)(outputs[test])
+    return calibrated, fit(np.arange(len(outputs)))

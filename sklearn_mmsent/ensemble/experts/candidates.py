@@ -1,28 +1,27 @@
-"""The candidates of a search, as members of a library."""
+"""Candidates of a search as experts of an ensemble."""
 
 import numpy as np
 from sklearn.base import clone
 
 from sklearn_mmsent.compose.parts import final_step
-from sklearn_mmsent.ensemble.experts.expert import behind_fill
-from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn_mmsent.ensemble.experts.expert import with_imputation
 from sklearn_mmsent.utils._sklearn import BaseSearchCV
 
 
 def is_search(estimator):
-    """Tell whether an estimator is a search over candidates, fitted or not."""
+    """Return whether an estimator is a search over candidates, fitted or not."""
     return isinstance(estimator, BaseSearchCV)
 
 
-def run_search(expert, data):
-    """Return a fitted search: as it is, if it was fitted before; else its clone, run on the rows.
+def fit_search(expert, data):
+    """Return the search of an expert if it is fitted, else a clone fitted on the rows.
 
     Parameters
     ----------
     expert : Expert
-        Whose estimator is a search.
-    data : Training
-        Rows.
+        Its estimator is a search.
+    data : ExpertData
+        Training rows.
 
     Returns
     -------
@@ -32,27 +31,26 @@ def run_search(expert, data):
     search = expert.estimator
     if not hasattr(search, "cv_results_"):
         rows = np.flatnonzero(data.table.readable(expert))
-        model, _ = behind_fill(clone(search), data.table)
-        metadata = fit_metadata(model, **data.metadata(rows))
-        model.fit(data.table.cut(expert, rows), data.y[rows], **metadata)
-        search = final_step(model)
+        model, _ = with_imputation(clone(search), data.table)
+        fold = data.fold(data.table.columns_of(expert), model, rows)
+        search = final_step(model.fit(*fold.arguments, **fold.params))
     return search
 
 
 def best_candidates(search, n):
-    """Return the best candidates of a fitted search, failed ones left out.
+    """Return the best candidates of a fitted search, without failed ones.
 
     Parameters
     ----------
     search : search
         Fitted.
     n : int
-        How many at most.
+        Maximum number of candidates.
 
     Returns
     -------
     dict of int to dict
-        Parameters by place in ``cv_results_``, best first; equal ones once.
+        Parameters by index in ``cv_results_``, best first and without duplicates.
     """
     scores = _scores(search)
     order = [i for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
@@ -68,7 +66,7 @@ def best_candidates(search, n):
 
 
 def _scores(search):
-    """Return the mean score of each candidate, the one that decides if there are several."""
+    """Return the mean score of each candidate; of several scores, that of `refit` or the first."""
     results = search.cv_results_
     names = ["mean_test_score", f"mean_test_{search.refit}"]
     names += [name for name in results if name.startswith("mean_test_")]

@@ -1,4 +1,4 @@
-"""Means over the experts that can read a row, and the weights in them."""
+"""Weighted means over the experts that can read a row."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -7,29 +7,29 @@ from scipy.special import log_softmax, softmax
 TINY = 1e-12
 
 
-def known(outputs):
-    """Tell which experts have said something, as bool of shape (n_samples, n_experts)."""
+def has_output(outputs):
+    """Return which experts have an output for each row, as bool of shape (n_samples, n_experts)."""
     return ~np.isnan(outputs[:, :, 0])
 
 
-def shares(weights, there):
-    """Share weights out among the experts that can read a row.
+def normalized_weights(weights, present):
+    """Return the weights of the experts that can read each row.
 
     Parameters
     ----------
     weights : ndarray of shape (n_experts,)
         Not negative.
-    there : ndarray of bool of shape (n_samples, n_experts)
-        Who can read what.
+    present : ndarray of bool of shape (n_samples, n_experts)
+        Which experts can read each row.
 
     Returns
     -------
     ndarray of shape (n_samples, n_experts)
-        Rows sum to one; to zero where nobody can. Where only experts without weight can, they
-        share alike.
+        Each row sums to one, or to zero if no expert can read it. If only experts of weight zero
+        can, their weights are equal.
     """
-    part = there * np.asarray(weights, dtype=np.float64)
-    part = np.where(part.any(axis=1, keepdims=True), part, there)
+    part = present * np.asarray(weights, dtype=np.float64)
+    part = np.where(part.any(axis=1, keepdims=True), part, present)
     total = part.sum(axis=1, keepdims=True)
     return np.divide(part, total, out=np.zeros(part.shape), where=total > 0)
 
@@ -40,18 +40,18 @@ def pool(outputs, weights, *, geometric=False):
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_experts, n_outputs)
-        NaN where an expert says nothing.
+        NaN for rows that an expert cannot read.
     weights : ndarray of shape (n_experts,)
         Not negative.
     geometric : bool, default=False
-        Whether to multiply probabilities instead, and to scale them to one.
+        Whether to compute the normalised geometric mean of probabilities.
 
     Returns
     -------
     ndarray of shape (n_samples, n_outputs)
-        Of rows that nobody can read, without meaning.
+        Undefined for rows that no expert can read.
     """
-    share = shares(weights, known(outputs))
+    share = normalized_weights(weights, has_output(outputs))
     filled = np.nan_to_num(outputs)
     if not geometric:
         return np.einsum("nk,nko->no", share, filled)
@@ -59,19 +59,19 @@ def pool(outputs, weights, *, geometric=False):
 
 
 def learn_weights(outputs, target, *, classifier, geometric=False, sample_weight=None):
-    """Find the weights with which the pooled out-of-fold outputs err least.
+    """Return the weights with which the pooled out-of-fold outputs have the least loss.
 
-    Log loss for classes, squared error (in units of the target's variance) for intensities, over
-    the simplex. A penalty of a row's weight holds them near equal where rows are few.
+    The loss is log loss for classes and squared error divided by the variance of the target for
+    intensities. An L2 penalty with the weight of one row keeps weights near equal with few rows.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_experts, n_outputs)
-        NaN where an expert says nothing.
+        NaN for rows that an expert cannot read.
     target : ndarray of shape (n_samples,)
-        Class numbers, or intensities.
+        Class indices, or intensities.
     classifier : bool
-        Which of both.
+        Whether targets are classes.
     geometric : bool, default=False
         As for :func:`pool`.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
@@ -80,14 +80,14 @@ def learn_weights(outputs, target, *, classifier, geometric=False, sample_weight
     Returns
     -------
     ndarray of shape (n_experts,)
-        Positive, and one in sum.
+        Positive; they sum to one.
     """
-    there = known(outputs)
-    used = there.sum(axis=1) > 1  # elsewhere there is nothing to weigh
+    present = has_output(outputs)
+    used = present.sum(axis=1) > 1  # rows with a choice between experts
     n_experts = outputs.shape[1]
     if not used.any():
         return np.full(n_experts, 1 / n_experts)
-    there, target = there[used], target[used]
+    present, target = present[used], target[used]
     values = np.nan_to_num(outputs[used])
     values = _log(values) if geometric else values
     row_weights = np.ones(len(values)) if sample_weight is None else sample_weight[used]
@@ -97,7 +97,7 @@ def learn_weights(outputs, target, *, classifier, geometric=False, sample_weight
     rows = np.arange(len(values))
 
     def loss_of(pooled):
-        """Return the loss of each row and its gradient by what was pooled."""
+        """Return the loss of each row and its gradient with respect to the pooled output."""
         gradient = np.zeros_like(pooled)
         if not classifier:
             gradient[:, 0] = 2 * (pooled[:, 0] - target)
@@ -106,16 +106,16 @@ def learn_weights(outputs, target, *, classifier, geometric=False, sample_weight
             gradient = softmax(pooled, axis=1)
             gradient[rows, target] -= 1
             return -log_softmax(pooled, axis=1)[rows, target], gradient
-        told = np.maximum(pooled[rows, target], TINY)
-        gradient[rows, target] = -1 / told
-        return -np.log(told), gradient
+        likelihood = np.maximum(pooled[rows, target], TINY)
+        gradient[rows, target] = -1 / likelihood
+        return -np.log(likelihood), gradient
 
     def objective(logits):
-        share = softmax(np.where(there, logits, -np.inf), axis=1)
+        share = softmax(np.where(present, logits, -np.inf), axis=1)
         pooled = np.einsum("nk,nko->no", share, values)
         loss, gradient = loss_of(pooled)
-        moved = np.einsum("no,nko->nk", gradient, values - pooled[:, None])
-        by_logits = row_weights @ (share * moved)
+        effect = np.einsum("no,nko->nk", gradient, values - pooled[:, None])
+        by_logits = row_weights @ (share * effect)
         penalty = logits @ logits / len(values)
         return row_weights @ loss + penalty, by_logits + 2 * logits / len(values)
 

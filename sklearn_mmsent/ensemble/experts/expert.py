@@ -1,4 +1,4 @@
-"""Who the experts are: their names, their estimators, and the modalities that they read."""
+"""Experts: their names, their estimators, and the modalities that they read."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, _BaseImputer
 
-HOW_TO_NAME = (
-    "Give one estimator, of which each modality gets a clone, or a list of (name, estimator) and "
+USAGE = (
+    "Pass one estimator, to be cloned for each modality, or a list of (name, estimator) and "
     "(name, estimator, modalities), such as [('words', clf, 'text'), ('both', clf, ['text', "
     "'image'])]"
 )
@@ -19,16 +19,16 @@ HOW_TO_NAME = (
 
 @dataclass(frozen=True)
 class Expert:
-    """An estimator that reads some modalities of a table.
+    """Estimator that reads some modalities of a table.
 
     Parameters
     ----------
     name : str
         Its name.
     estimator : estimator
-        Unfitted.
+        Unfitted or fitted.
     modalities : tuple of str or None
-        What it reads; None is the whole table.
+        Modalities that it reads; None is the whole table.
     """
 
     name: str
@@ -39,60 +39,62 @@ class Expert:
         return f"{self.name!r} ({type(final_step(self.estimator)).__name__})"
 
 
-def name_experts(given, table, *, classifier, owner):
-    """Turn what the user gave into experts.
+def make_experts(given, table, *, classifier, owner):
+    """Return experts from the parameter `experts` of an ensemble.
 
     Parameters
     ----------
     given : estimator or list of tuple
         One estimator for each modality, or (name, estimator[, modalities]) tuples.
     table : ExpertTable
-        What they are to read.
+        Table that they read.
     classifier : bool
-        Whether they are to tell classes.
+        Whether they must be classifiers.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     list of Expert
-        In the order given, or that of the modalities.
+        In the given order, or that of the modalities.
 
     Raises
     ------
     ValueError, BlockError
-        If names stand twice, modalities are unknown, or an estimator does another task.
+        If names are duplicated, modalities are unknown, or an estimator is of the other kind.
     """
     if not isinstance(given, list):
         if table.layout is None:
             raise BlockError(
-                f"{owner}: one estimator for each modality needs a table of numbers, whose column "
-                "names tell the modalities; this one has raw cells. Put make_extractor(...) before "
-                "it, or give a list of (name, pipeline) tuples that read raw rows."
+                f"{owner}: one estimator for each modality needs a numeric table whose column "
+                "names give the modalities; this table has raw cells. Put make_extractor(...) "
+                "before the ensemble, or pass a list of (name, pipeline) tuples that read raw rows."
             )
         given = [(name, given, name) for name in table.layout.modalities]
-    experts = [_read_entry(entry, table, owner) for entry in given]
+    experts = [_make_expert(entry, table, owner) for entry in given]
     names = [expert.name for expert in experts]
     if not names:
-        raise ValueError(f"{owner}: the list of experts is empty. {HOW_TO_NAME}.")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{owner}: two experts have the name {twice[0]!r}. {HOW_TO_NAME}.")
+        raise ValueError(f"{owner}: the list of experts is empty. {USAGE}.")
+    if duplicates := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{owner}: two experts have the name {duplicates[0]!r}. {USAGE}.")
     for expert in experts:
         is_other = is_regressor if classifier else is_classifier
         if is_other(expert.estimator):
             kinds = ("a regressor", "a classifier")
-            is_kind, wanted = kinds if classifier else kinds[::-1]
-            raise ValueError(f"{owner}: the expert {expert} is {is_kind}; it must be {wanted}.")
+            kind, expected = kinds if classifier else kinds[::-1]
+            raise ValueError(f"{owner}: the expert {expert} is {kind}; it must be {expected}.")
     return experts
 
 
-def _read_entry(entry, table, owner):
-    fine = isinstance(entry, tuple) and len(entry) in (2, 3) and isinstance(entry[0], str)
-    if not fine or not hasattr(entry[1], "fit"):
-        raise ValueError(f"{owner}: {entry!r} is no expert. {HOW_TO_NAME}.")
+def _make_expert(entry, table, owner):
+    is_valid = isinstance(entry, tuple) and len(entry) in (2, 3) and isinstance(entry[0], str)
+    if not is_valid or not hasattr(entry[1], "fit"):
+        raise ValueError(f"{owner}: invalid expert {entry!r}. {USAGE}.")
     name, estimator = entry[:2]
     if not name or "__" in name:
-        raise ValueError(f"{owner}: the name {name!r} of an expert must not be empty or have '__'.")
+        raise ValueError(
+            f"{owner}: the name {name!r} of an expert must not be empty or contain '__'."
+        )
     if len(entry) == 2:
         return Expert(name, estimator)
     modalities = (entry[2],) if isinstance(entry[2], str) else tuple(entry[2])
@@ -100,10 +102,10 @@ def _read_entry(entry, table, owner):
     return Expert(name, estimator, modalities)
 
 
-def reads_gaps(estimator):
-    """Tell whether an estimator takes a table with NaN.
+def accepts_nan(estimator):
+    """Return whether an estimator accepts a table with NaN; False where unknown.
 
-    Of a pipeline each step must, up to one that fills; of a search, what it searches.
+    All steps of a pipeline must, up to the first imputer; of a search its estimator.
 
     Parameters
     ----------
@@ -113,39 +115,38 @@ def reads_gaps(estimator):
     Returns
     -------
     bool
-        False where in doubt.
+        Whether it does.
     """
     if isinstance(estimator, BaseSearchCV):
-        return reads_gaps(estimator.estimator)
+        return accepts_nan(estimator.estimator)
     if not hasattr(estimator, "steps"):
         return get_tags(estimator).input_tags.allow_nan
     for _, step in estimator.steps:
         if isinstance(step, FillBlocks | _BaseImputer):
             return True
-        if step not in (None, "passthrough") and not reads_gaps(step):
+        if step not in (None, "passthrough") and not accepts_nan(step):
             return False
     return True
 
 
-def behind_fill(estimator, table):
-    """Let an estimator read a table.
+def with_imputation(estimator, table):
+    """Return an estimator that can read a table with missing values.
 
     Parameters
     ----------
     estimator : estimator
         Unfitted.
     table : ExpertTable
-        Where it may have gaps that the estimator does not read, the latter goes behind
-        `FillBlocks`.
+        Table to read.
 
     Returns
     -------
     estimator : estimator
-        The same, or a pipeline.
+        The same one, or a pipeline of `FillBlocks` and it.
     prefix : str
-        What its parameters are called by there, in front.
+        Prefix of its parameters.
     """
-    if table.layout is None or reads_gaps(estimator):
+    if table.layout is None or accepts_nan(estimator):
         return estimator, ""
-    fill = FillBlocks(modalities=table.how_to_fill)
+    fill = FillBlocks(modalities=table.fill_modalities)
     return Pipeline([("fill", fill), ("predict", estimator)]), "predict__"

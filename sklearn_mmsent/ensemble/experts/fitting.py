@@ -1,26 +1,27 @@
-"""Fitting an expert on the folds and on all rows, its networks trained together."""
+"""Fit an expert on folds and on all rows, its networks in batches."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_mmsent.ensemble.experts.expert import behind_fill
-from sklearn_mmsent.model_selection.batched_fit import Fold, fit_batched
+from sklearn_mmsent.ensemble.experts.expert import with_imputation
+from sklearn_mmsent.model_selection.batched_fit import fit_batched
+from sklearn_mmsent.model_selection.folds import cut_fold
 from sklearn_mmsent.utils._metadata import fit_metadata
 
 
 @dataclass(frozen=True)
-class Training:
-    """What experts learn from.
+class ExpertData:
+    """Training rows of an ensemble, with targets and metadata.
 
     Parameters
     ----------
     table : ExpertTable
         Rows.
     y : ndarray of shape (n_samples,)
-        Targets, as they came.
+        Targets.
     classes : ndarray of shape (n_classes,) or None
-        The labels; None for intensities.
+        Class labels; None for intensities.
     sample_weight, groups : ndarray of shape (n_samples,) or None
         Metadata.
     """
@@ -32,36 +33,36 @@ class Training:
     groups: np.ndarray | None = None
 
     @property
-    def numbers(self):
-        """Targets as numbers: places in `classes`, or intensities."""
+    def encoded(self):
+        """Targets as numbers: class indices, or intensities."""
         return self.y if self.classes is None else np.searchsorted(self.classes, self.y)
-
-    def metadata(self, rows):
-        """Return the metadata of some rows, by name."""
-        given = {"sample_weight": self.sample_weight, "groups": self.groups}
-        return {name: values[rows] for name, values in given.items() if values is not None}
 
     @property
     def prior(self):
-        """What is known without any modality: class shares, or the mean; of shape (n_outputs,)."""
+        """Prediction without any modality: class frequencies or mean, of shape (n_outputs,)."""
         if self.classes is None:
             return np.atleast_1d(np.average(self.y, weights=self.sample_weight))
-        counts = np.bincount(self.numbers, self.sample_weight, minlength=len(self.classes))
+        counts = np.bincount(self.encoded, self.sample_weight, minlength=len(self.classes))
         return counts / counts.sum()
+
+    def fold(self, X, estimator, rows):
+        """Return rows of a table, with the metadata that an estimator takes."""
+        given = {"sample_weight": self.sample_weight, "groups": self.groups}
+        return cut_fold(estimator, X, self.y, rows, fit_metadata(estimator, **given))
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What became of an expert with one set of parameters.
+class ExpertFit:
+    """Result of fitting an expert with one set of parameters.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_outputs) or None
         Out-of-fold outputs, NaN for rows that it cannot read.
     estimator : estimator or None
-        Fitted on all rows; None if it was not, or if no row could be read.
+        Fitted on all rows; None if that was not requested or no row is readable.
     error : Exception or None
-        Why there is neither.
+        Error of the fit.
     """
 
     outputs: np.ndarray | None
@@ -69,64 +70,60 @@ class Trained:
     error: Exception | None = None
 
 
-def train_expert(
-    expert, data, splits=(), *, candidates=({},), whole=True, method=None, batched="auto"
+def fit_expert(
+    expert, data, splits=(), *, candidates=({},), refit=True, method=None, batched="auto"
 ):
-    """Fit an expert on folds and on all rows, each time on rows that it can read.
+    """Fit an expert on folds and on all rows, each time on the rows that it can read.
 
     Parameters
     ----------
     expert : Expert
-        Who learns.
-    data : Training
-        What from.
+        The expert.
+    data : ExpertData
+        Training rows.
     splits : list of (ndarray of int, ndarray of int) tuples, default=()
-        Folds; none give no out-of-fold outputs.
+        Folds; without any there are no out-of-fold outputs.
     candidates : sequence of dict, default=({},)
-        Parameters to set, one expert for each.
-    whole : bool, default=True
-        Whether to fit on all rows, too.
+        Sets of parameters.
+    refit : bool, default=True
+        Whether to fit on all rows as well.
     method : {"predict_proba", "decision_function"} or None, default=None
-        What tells classes; None for intensities.
+        Method that returns the outputs of a classifier; None for intensities.
     batched : "auto" or bool, default="auto"
         As for :func:`fit_batched`.
 
     Returns
     -------
-    list of Trained
+    list of ExpertFit
         One per candidate.
     """
     table, classes = data.table, data.classes
     readable = table.readable(expert)
-    parts = [train for train, _ in splits] + [np.arange(len(table))] * whole
+    parts = [train for train, _ in splits] + [np.arange(len(table))] * refit
     parts = [rows[readable[rows]] for rows in parts]
-    learned = [i for i, rows in enumerate(parts) if len(rows)]  # an empty part teaches nothing
-    estimator, prefix = behind_fill(expert.estimator, table)
+    used = [i for i, rows in enumerate(parts) if len(rows)]
+    estimator, prefix = with_imputation(expert.estimator, table)
     candidates = [{prefix + k: v for k, v in params.items()} for params in candidates]
-    folds = [_fold(expert, estimator, data, parts[i]) for i in learned]
+    X = table.columns_of(expert)
+    folds = [data.fold(X, estimator, parts[i]) for i in used]
     fits = iter(fit_batched(estimator, candidates, folds, batched=batched))
-    width = 1 if classes is None else len(classes)
+    n_outputs = 1 if classes is None else len(classes)
     results = []
     for _ in candidates:
-        of_part = {i: next(fits) for i in learned}
-        outputs = np.full((len(table), width), np.nan) if splits else None
+        by_part = {i: next(fits) for i in used}
+        outputs = np.full((len(table), n_outputs), np.nan) if splits else None
         try:
             for i, (_, test) in enumerate(splits):
-                seen = test[readable[test]]
-                if i in of_part and len(seen):
-                    fitted = _fitted(of_part[i])
-                    outputs[seen] = outputs_of(fitted, table.cut(expert, seen), classes, method)
-            final = _fitted(of_part[len(splits)]) if whole and len(splits) in of_part else None
-        except Exception as problem:  # it fails when its turn has come, under its name
-            results.append(Trained(None, None, problem))
+                rows = test[readable[test]]
+                if i in by_part and len(rows):
+                    fitted = _fitted(by_part[i])
+                    outputs[rows] = outputs_of(fitted, X.iloc[rows], classes, method)
+            final = _fitted(by_part[len(splits)]) if refit and len(splits) in by_part else None
+        except Exception as error:  # raised by the caller, with the name of the expert
+            results.append(ExpertFit(None, None, error))
         else:
-            results.append(Trained(outputs, final))
+            results.append(ExpertFit(outputs, final))
     return results
-
-
-def _fold(expert, estimator, data, rows):
-    metadata = fit_metadata(estimator, **data.metadata(rows))
-    return Fold(data.table.cut(expert, rows), data.y[rows], metadata)
 
 
 def _fitted(fit):
@@ -136,7 +133,7 @@ def _fitted(fit):
 
 
 def outputs_of(estimator, X, classes, method=None):
-    """Return what a fitted estimator says of rows, in the order of all classes.
+    """Return the outputs of a fitted estimator, with a column for each of all classes.
 
     Parameters
     ----------
@@ -145,9 +142,9 @@ def outputs_of(estimator, X, classes, method=None):
     X : DataFrame of shape (n_samples, n_features)
         Rows.
     classes : ndarray of shape (n_classes,) or None
-        All classes, of which the estimator may not know some; None for intensities.
+        All classes, some of which the estimator may not know; None for intensities.
     method : {"predict_proba", "decision_function"} or None, default=None
-        What to ask.
+        Method to call; None for ``predict``.
 
     Returns
     -------
@@ -157,7 +154,7 @@ def outputs_of(estimator, X, classes, method=None):
     Raises
     ------
     ValueError
-        If there are other than one output per row or class, or outputs that are no numbers.
+        If outputs have a wrong shape or are not finite.
     """
     raw = np.asarray(getattr(estimator, method or "predict")(X), dtype=np.float64)
     if not np.isfinite(raw).all():
@@ -174,8 +171,8 @@ def outputs_of(estimator, X, classes, method=None):
     if len(known) < len(classes):
         unknown = np.setdiff1d(classes, known).tolist()[0]
         raise ValueError(
-            f"its training rows have no {unknown!r}, of which its decision_function then tells "
-            "nothing. Take fewer folds, or an expert with predict_proba"
+            f"its training rows have no {unknown!r}, for which decision_function then has no "
+            "column. Use fewer folds, or an expert with predict_proba"
         )
     raw = np.column_stack([-raw, raw]) if raw.ndim == 1 else raw
     if raw.shape[1] != len(classes):
@@ -186,27 +183,27 @@ def outputs_of(estimator, X, classes, method=None):
     return raw
 
 
-def name_error(error, expert, owner, doing="fit"):
-    """Return an error that tells whose it is; one that is no ValueError gets a note.
+def name_error(error, expert, owner, stage="fit"):
+    """Return an error with the name of the expert: a ValueError, or the same one with a note.
 
     Parameters
     ----------
     error : Exception
-        What the expert complained of.
+        Error of the expert.
     expert : Expert
-        Who.
+        The expert.
     owner : str
-        The ensemble.
-    doing : str, default="fit"
-        When.
+        Name of the ensemble.
+    stage : str, default="fit"
+        Stage that failed.
 
     Returns
     -------
     Exception
-        To be raised from the first.
+        To be raised from `error`.
     """
-    what = f"{owner}: the expert {expert} failed in {doing}"
+    prefix = f"{owner}: the expert {expert} failed in {stage}"
     if isinstance(error, ValueError):
-        return ValueError(f"{what}: {error}")
-    error.add_note(what)
+        return ValueError(f"{prefix}: {error}")
+    error.add_note(prefix)
     return error

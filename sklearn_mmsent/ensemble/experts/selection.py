@@ -1,45 +1,45 @@
-"""Greedy selection of members, with replacement, from what they predict of unseen rows."""
+"""Greedy selection of members, with replacement, from their out-of-fold outputs."""
 
 import numpy as np
 
-from sklearn_mmsent.ensemble.experts.combination import known
+from sklearn_mmsent.ensemble.experts.combination import has_output
 
 
 def select_members(outputs, prior, score, *, among, n_rounds, n_initial):
-    """Add to an ensemble, round by round, the member with which it scores best.
+    """Add members to an ensemble one by one, each time the one with which it scores best.
 
-    It starts with the best members on their own: as many of the first `n_initial` as score best
-    together. The ensemble of the best round counts, not the last.
+    It starts with the best single members: as many of the first `n_initial` as score best as an
+    ensemble. The result is the ensemble of the best round.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_samples, n_members, n_outputs)
-        Out-of-fold outputs, NaN where a member says nothing.
+        Out-of-fold outputs, NaN for rows that a member cannot read.
     prior : ndarray of shape (n_outputs,)
-        What stands where no chosen member says anything.
+        Prediction for rows that no chosen member can read.
     score : callable
-        Of outputs of shape (n_samples, n_outputs); greater is better, NaN is worst.
+        Score of outputs of shape (n_samples, n_outputs); greater is better, NaN is worst.
     among : ndarray of int
-        The members to choose from.
+        Members to choose from.
     n_rounds : int
-        How many are added, at most.
+        Maximum number of members, counted with repetitions.
     n_initial : int
-        How many may start.
+        Maximum number of members at the start.
 
     Returns
     -------
     counts : ndarray of int of shape (n_members,)
-        How often each was chosen.
+        How often each member was chosen.
     path : list of (int, float) tuples
-        Each member that was added, and the score with it.
+        Members in the order in which they were added, with the score of the ensemble.
     """
-    there = known(outputs)
+    present = has_output(outputs)
     filled = np.nan_to_num(outputs)
     total = np.zeros((len(outputs), outputs.shape[2]))
-    heard = np.zeros(len(outputs), dtype=int)
+    n_known = np.zeros(len(outputs), dtype=int)
 
     def joined_with(k):
-        n = heard + there[:, k]
+        n = n_known + present[:, k]
         mean = (total + filled[:, k]) / np.maximum(n, 1)[:, None]
         return np.where(n[:, None] > 0, mean, prior)
 
@@ -50,17 +50,17 @@ def select_members(outputs, prior, score, *, among, n_rounds, n_initial):
     path = []
 
     def add(k, reached):
-        nonlocal total, heard
-        total, heard = total + filled[:, k], heard + there[:, k]
+        nonlocal total, n_known
+        total, n_known = total + filled[:, k], n_known + present[:, k]
         path.append((int(k), float(reached)))
 
-    alone = np.array([score_with(k) for k in among])
-    order = among[np.argsort(-alone, kind="stable")]
+    single = np.array([score_with(k) for k in among])
+    order = among[np.argsort(-single, kind="stable")]
     for k in order[:n_initial]:
         add(k, score_with(k))
     start = 1 + int(np.argmax([reached for _, reached in path]))
     kept, path = path[:start], []
-    total, heard = np.zeros_like(total), np.zeros_like(heard)
+    total, n_known = np.zeros_like(total), np.zeros_like(n_known)
     for k, reached in kept:
         add(k, reached)
     while len(path) < n_rounds:
@@ -73,23 +73,23 @@ def select_members(outputs, prior, score, *, among, n_rounds, n_initial):
 
 
 def draw_bags(n_members, n_bags, fraction, rng):
-    """Draw which members each bag may choose from.
+    """Draw the members that each bag chooses from.
 
     Parameters
     ----------
     n_members : int
-        Size of the library.
+        Number of members.
     n_bags : int
-        How many; a single one has all members.
+        Number of bags; a single one has all members.
     fraction : float
-        Of the library in a bag.
+        Share of the members in a bag.
     rng : Generator
-        Draws.
+        Random generator.
 
     Returns
     -------
     list of ndarray of int
-        Members of each bag, in their order.
+        Sorted members of each bag.
     """
     if n_bags == 1:
         return [np.arange(n_members)]

@@ -1,4 +1,4 @@
-"""Comparing models: fits on the same splits, what their scores are worth, a table, a picture."""
+"""Comparison of models on the same splits: scores, significance tests, table and plot."""
 
 from sklearn_mmsent.model_selection.comparison._compare import compare
 from sklearn_mmsent.model_selection.comparison._comparison import Comparison

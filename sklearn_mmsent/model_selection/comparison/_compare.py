@@ -1,4 +1,4 @@
-"""compare: several models on the same splits, and what their differences are worth."""
+"""compare: scores of several models on the same splits, with significance tests."""
 
 import copy
 import warnings
@@ -12,19 +12,24 @@ from tqdm import tqdm
 
 from sklearn_mmsent.model_selection.comparison import _models
 from sklearn_mmsent.model_selection.comparison._comparison import Comparison
-from sklearn_mmsent.model_selection.comparison._fits import Data, Split, run_all, seeds_of
+from sklearn_mmsent.model_selection.comparison._fits import (
+    ComparisonData,
+    Split,
+    fit_and_score,
+    seeds_for,
+)
 from sklearn_mmsent.model_selection.comparison._presence import presence_patterns
 from sklearn_mmsent.model_selection.comparison._scoring import (
     check_responses,
     choose_scorer,
     inner_scoring,
 )
-from sklearn_mmsent.model_selection.comparison._significance import ENOUGH_FOR_WILCOXON
+from sklearn_mmsent.model_selection.comparison._significance import MIN_WILCOXON_PAIRS
 from sklearn_mmsent.model_selection.splits import (
     check_rows,
     choose_splitter,
     split_rows,
-    with_whole_groups,
+    with_grouped_folds,
 )
 from sklearn_mmsent.utils._metadata import fit_metadata
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, validate_params
@@ -74,83 +79,80 @@ def compare(
     random_state=0,
     verbose=0,
 ):
-    """Compare models on the same splits: scores, their intervals, and tests against a baseline.
+    """Compare models on the same splits: scores, confidence intervals, and significance tests.
 
-    Every model is fitted on every training part with every seed, and scored on rows that it has
-    not seen; a constant predictor is always among them. What makes scores mean little, such as a
-    class that a fold lacks or groups that are cut, is told before anything is fitted.
+    Every model is fitted on every training part with every seed, and scored on the test part; a
+    constant predictor is always included. Splits that make scores misleading, such as a fold
+    without rows of some class or groups in both parts, are reported before anything is fitted.
 
     Parameters
     ----------
     estimators : estimator, dict of str to estimator, or list of estimators or (str, estimator)
-        What is compared: classifiers or regressors, pipelines, and searches among them. A search
-        is fitted anew on each training part (nested cross-validation), and where its own `cv` is
-        a number, its inner folds keep groups whole, too.
+        Classifiers or regressors, pipelines and searches included. A search is fitted on each
+        training part (nested cross-validation); where its `cv` is a number, its inner folds keep
+        groups together as well.
     X : DataFrame or array-like of shape (n_samples, ...)
-        Rows as the models take them, raw or numeric.
+        Rows, raw or numeric, as the models read them.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Targets.
     groups : array-like of shape (n_samples,) or None, default=None
-        Speaker, video, film ... of each row: no split goes through one, and every model that
-        takes groups in ``fit`` is given them.
+        Speaker, video, film ... of each row. A group is never in both parts of a split; models
+        whose ``fit`` takes groups receive them.
     cv : int, splitter, iterable of (train, test) pairs or None, default=None
-        How rows are split. None means five folds; folds are shuffled, of classes stratified, and
-        keep groups whole. A single pair is a fixed test part.
+        Splits. None means five folds; folds are shuffled, stratified for classes, and keep groups
+        together. A single pair is a fixed test set.
     n_repeats : int, default=1
-        How often rows are split, each time with another shuffle.
+        Number of repetitions of the splits, each with another shuffle.
     scoring : str, callable, list, dict or None, default=None
-        Names that :func:`get_scorer` knows, scorers by name, or a callable ``(estimator, X, y)``
-        that gives a number or a dict of them. None takes all of :func:`classification_scores`
-        for classes; for numbers :func:`intensity_scores` where the field defines them (targets of
-        both signs within [-3, 3], or [-1, 1]), else mean absolute error, correlation and R2.
+        Names for :func:`get_scorer`, scorers by name, or a callable ``(estimator, X, y)`` that
+        returns a number or a dict of numbers. None means :func:`classification_scores` for
+        classes; for intensities :func:`intensity_scores` if targets have both signs and lie in
+        [-3, 3] or [-1, 1], otherwise mean absolute error, correlation and R2.
     seeds : sequence of int, default=(0,)
-        Each model is fitted once per seed, to which all its ``random_state`` are set; those that
-        know no chance once.
+        Seeds. Each model is fitted once per seed, with all its ``random_state`` parameters set to
+        it; deterministic models are fitted once.
     baseline : str or None, default=None
-        Model that the others are tested against; None takes the constant predictor.
+        Model that the others are tested against; None means the constant predictor.
     test : {"nadeau-bengio", "wilcoxon"}, default="nadeau-bengio"
-        Of the paired differences: t-test, corrected for training rows that splits share [1]_, or
-        signed ranks without a correction, for scores far from normal.
+        Test of the paired differences: t-test corrected for overlapping training rows [1]_, or
+        Wilcoxon's signed-rank test without a correction, for scores far from normal.
     confidence_level : float, default=0.95
-        Of the intervals, which are corrected in the same way.
+        Confidence level of the intervals, which are corrected in the same way.
     nested : dict of str to grid, or None, default=None
-        Parameter grids of some models by name; each is searched inside every training part by
+        Parameter grids by model. Each is searched in every training part by
         :class:`BatchedGridSearchCV` with three folds.
     params : dict or None, default=None
-        Other metadata for ``fit``, such as ``sample_weight``, handed to the models that take it
+        Other metadata for ``fit``, such as ``sample_weight``, passed to the models that take it
         (with metadata routing, to those that request it).
     n_jobs : int or None, default=None
-        Number of fits at once in other processes, or on the workers of joblib's backend; None
-        means 1.
+        Number of parallel fits, in processes or on the workers of joblib's backend; None means 1.
     batched : "auto" or bool, default="auto"
-        Whether the networks of all folds and seeds are trained together, of fusion estimators and
-        pipelines that end in one. "auto" does, where a short measurement finds that it is faster,
-        unless `n_jobs` asks for several processes; True and False fix it, which makes results
-        repeat to the last bit on one machine (dropout draws otherwise in networks trained at
-        once).
+        Whether to train the networks of all folds and seeds in batches. "auto" decides by a short
+        timing, and does not if `n_jobs` asks for several processes. True and False make results
+        reproducible to the last bit on one machine (dropout masks differ between both).
     error_score : "raise" or float, default=float("nan")
-        Score of a fit that fails; "raise" lets the error through.
+        Score of a failed fit; "raise" raises its error.
     random_state : int, default=0
-        Of the first shuffle; each repeat takes the next number.
+        Seed of the first shuffle; each repeat uses the next number.
     verbose : int, default=0
-        A progress bar from 1 on.
+        1 shows a progress bar.
 
     Returns
     -------
     Comparison
-        Its `table` has one row per model, its `results` one per fit.
+        Its `table` has one row per model, its `results` one row per fit.
 
     Raises
     ------
     ValueError
-        Before anything is fitted: for targets or groups that are missing or of another length,
-        folds that cannot be made, a class that would be tested but not learned, scores that a
-        model cannot give, names that stand twice, or a baseline that is not there.
+        Before anything is fitted: if targets or groups are missing or differ in length, folds
+        cannot be formed, a tested class has no training rows, a model lacks a method that a score
+        needs, names are duplicated, or the baseline is unknown.
 
     See Also
     --------
-    batched_cross_validate : One model, as scikit-learn's ``cross_validate``.
-    ComparisonDisplay : The picture of the result.
+    batched_cross_validate : Scores of a single model, as in scikit-learn.
+    ComparisonDisplay : Plot of the result.
 
     References
     ----------
@@ -185,13 +187,13 @@ def compare(
         inner = inner_scoring(scoring, y, classifier=classifier)
         models = _models.with_searches(models, nested, scoring=inner)
     models = {
-        name: with_whole_groups(clone(model), y, groups, classifier=classifier)
+        name: with_grouped_folds(clone(model), y, groups, classifier=classifier)
         for name, model in models.items()
     }
     scorer = choose_scorer(scoring, y, classifier=classifier)
     check_responses(scorer, models)
     params = params or {}
-    _check_taken(models, params)
+    _check_metadata(models, params)
     seeds = _check_seeds(seeds)
     splits = _split(cv, X, y, groups, classifier, n_repeats, random_state)
     for name, model in models.items():
@@ -199,17 +201,16 @@ def compare(
         _models.check_inner_splits(name, model, y, groups, pairs, classifier=classifier)
     _check_power(test, len(splits), len(seeds))
 
-    data = Data(X, y, groups, params, scorer, classifier, raises=error_score == "raise")
-    runs = []
-    total = len(splits) * sum(len(seeds_of(model, seeds)) for model in models.values())
-    fits = run_all(models, data, splits, seeds=seeds, n_jobs=n_jobs, batched=batched)
-    for run in tqdm(fits, total=total, desc="fits", unit="fit", disable=not verbose):
-        runs.append(run)
+    raise_errors = error_score == "raise"
+    data = ComparisonData(X, y, groups, params, scorer, classifier, raise_errors)
+    total = len(splits) * sum(len(seeds_for(model, seeds)) for model in models.values())
+    fits = fit_and_score(models, data, splits, seeds=seeds, n_jobs=n_jobs, batched=batched)
+    records = list(tqdm(fits, total=total, desc="fits", unit="fit", disable=not verbose))
     order = {name: i for i, name in enumerate(models)}
-    runs.sort(key=lambda run: (order[run.model], run.split.repeat, run.seed, run.split.fold))
-    _tell_failures(runs)
+    records.sort(key=lambda r: (order[r.model], r.split.repeat, r.seed, r.split.fold))
+    _report_failures(records)
     return Comparison(
-        runs,
+        records,
         y=y,
         groups=groups,
         presence=presence_patterns(X),
@@ -228,17 +229,17 @@ def _rows(X, y, groups):
     return X, np.asarray(y), None if groups is None else np.asarray(groups)
 
 
-def _check_taken(models, params):
-    """Refuse metadata that would not reach anyone."""
+def _check_metadata(models, params):
+    """Check that some model takes each piece of metadata."""
     for name in params:
         if not any(fit_metadata(model, **{name: ()}) for model in models.values()):
-            raise ValueError(f"compare: no model takes {name!r}, given in params, in fit.")
+            raise ValueError(f"compare: no model takes {name!r} of params in fit.")
 
 
 def _check_seeds(seeds):
     seeds = list(np.atleast_1d(seeds).tolist())
     if not seeds or len(set(seeds)) < len(seeds) or not all(isinstance(s, int) for s in seeds):
-        raise ValueError(f"compare: seeds must be integers, each once; got {seeds}.")
+        raise ValueError(f"compare: seeds must be unique integers; got {seeds}.")
     return seeds
 
 
@@ -256,7 +257,7 @@ def _split(cv, X, y, groups, classifier, n_repeats, random_state):
 
 
 def _shuffled(splitter, seed):
-    """Return a splitter that shuffles by a seed."""
+    """Return a copy of a splitter that shuffles with a seed."""
     if not hasattr(splitter, "random_state"):
         raise ValueError(
             f"compare: {type(splitter).__name__} gives the same splits each time; n_repeats needs "
@@ -271,24 +272,26 @@ def _shuffled(splitter, seed):
 
 def _check_power(test, n_splits, n_seeds):
     n = n_splits if n_splits > 1 else n_seeds
-    if test == "wilcoxon" and n < ENOUGH_FOR_WILCOXON:
+    if test == "wilcoxon" and n < MIN_WILCOXON_PAIRS:
         warnings.warn(
-            f"compare: {n} pairs cannot reach p < .05 in a Wilcoxon test, whatever they are; it "
-            f"takes {ENOUGH_FOR_WILCOXON}. Use more folds or n_repeats.",
+            f"compare: a Wilcoxon test of {n} pairs cannot reach p < .05; it needs at least "
+            f"{MIN_WILCOXON_PAIRS}. Use more folds or n_repeats.",
             UserWarning,
             stacklevel=3,
         )
 
 
-def _tell_failures(runs):
-    failed = [run for run in runs if run.error is not None]
+def _report_failures(records):
+    """Warn of failed fits; raise an error if all failed."""
+    failed = [record for record in records if record.error is not None]
     if not failed:
         return
     first = failed[0]
-    told = (
-        f"{len(failed)} of {len(runs)} fits failed, {first.model!r} on fold {first.split.fold} "
+    message = (
+        f"{len(failed)} of {len(records)} fits failed, {first.model!r} on fold {first.split.fold} "
         f"first: {first.error}"
     )
-    if len(failed) == len(runs):
-        raise ValueError(f"compare: {told}")
-    warnings.warn(f"compare: {told}. Their scores are error_score.", FitFailedWarning, stacklevel=3)
+    if len(failed) == len(records):
+        raise ValueError(f"compare: {message}")
+    message = f"compare: {message}. Their scores are error_score."
+    warnings.warn(message, FitFailedWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Comparison: what came of comparing models."""
+"""Comparison: result of comparing models."""
 
 import numpy as np
 import pandas as pd
@@ -10,55 +10,55 @@ from sklearn_mmsent.model_selection.comparison._scoring import primary_of
 
 
 class Comparison:
-    """What came of comparing models; :func:`compare` makes it.
+    """Result of :func:`compare`: scores, significance tests and predictions.
 
     Parameters
     ----------
-    runs : list of Run
+    records : list of FitRecord
         Single fits, in the order of models, repeats, seeds and folds.
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         True targets.
     groups : ndarray of shape (n_samples,) or None
-        Of the rows.
+        Groups of the rows.
     presence : ndarray of str of shape (n_samples,) or None
-        Which modalities each row has; None where columns do not tell.
+        Modalities that each row has; None where column names give none.
     scorer : callable
-        What fits were scored by.
+        Scorer of the fits.
     baseline : str
-        Model that the others were tested against.
+        Model that the others are tested against.
     test : {"nadeau-bengio", "wilcoxon"}
-        The test.
+        Paired test.
     confidence_level : float
-        Of the intervals.
+        Confidence level of the intervals.
     error_score : float or "raise"
-        Score of fits that failed.
+        Score of failed fits.
 
     Attributes
     ----------
     table : DataFrame of shape (n_models, n_columns)
-        For each score ``mean``, ``std`` (of single fits), ``low`` and ``high`` (the interval of
-        the mean), ``difference`` to the baseline, ``p`` and ``p_holm`` (corrected for the number
-        of models), and the median ``seconds`` of ``fit`` and ``predict``:
-        ``table["f1_macro"]`` is all about one score.
+        For each score ``mean``, ``std`` (over fits), ``low`` and ``high`` (the interval of the
+        mean), ``difference`` from the baseline, ``p`` and ``p_holm`` (corrected for the number of
+        models); and the median ``seconds`` of ``fit`` and ``predict``. ``table["f1_macro"]``
+        selects one score.
     results : DataFrame of shape (n_fits, n_columns)
         ``model``, ``repeat``, ``fold``, ``seed``, the scores, ``fit_seconds``,
-        ``predict_seconds``, ``fit_rows``, ``test_rows`` and ``error`` (None where all went well).
+        ``predict_seconds``, ``fit_rows``, ``test_rows`` and ``error`` (None if the fit succeeded).
     scores : list of str
         Names of the scores.
     primary : str
-        The score that is meant where none is named: macro-F1, mean absolute error, or the first.
+        Default score: macro-F1, mean absolute error, or the first one.
     chosen_ : DataFrame
-        What searches among the models chose on each training part: ``model``, ``repeat``,
+        Parameters that searches among the models chose in each fit: ``model``, ``repeat``,
         ``fold``, ``seed``, ``best_score``, and a column per parameter. Empty without searches.
     best_model_ : str
-        The best mean of the primary score.
+        Model with the best mean of the primary score.
     best_score_ : float
         That mean.
 
     See Also
     --------
-    compare : Makes it.
-    ComparisonDisplay : Draws it.
+    compare : Fits the models, and returns this result.
+    ComparisonDisplay : Plots one score of the result.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Comparison:
 
     def __init__(
         self,
-        runs,
+        records,
         *,
         y,
         groups,
@@ -84,10 +84,10 @@ class Comparison:
         confidence_level,
         error_score,
     ):
-        self.runs, self.y, self.groups, self.presence = runs, y, groups, presence
+        self.records, self.y, self.groups, self.presence = records, y, groups, presence
         self.scorer = scorer
         self.baseline, self.test, self.confidence_level = baseline, test, confidence_level
-        self.scores = list(next(run.scores for run in runs if run.scores is not None))
+        self.scores = list(next(r.scores for r in records if r.scores is not None))
         self.primary = primary_of(self.scores)
         self.results = self._results(error_score)
         self.table = summary.summarize(
@@ -110,108 +110,114 @@ class Comparison:
         return self.table.to_html(float_format="%.3g")
 
     @staticmethod
-    def _keys(run):
+    def _keys(record):
         return {
-            "model": run.model,
-            "repeat": run.split.repeat,
-            "fold": run.split.fold,
-            "seed": run.seed,
+            "model": record.model,
+            "repeat": record.split.repeat,
+            "fold": record.split.fold,
+            "seed": record.seed,
         }
 
     def _results(self, error_score):
         failed = dict.fromkeys(self.scores, error_score)
         return pd.DataFrame(
             {
-                **self._keys(run),
-                **(failed if run.scores is None else run.scores),
-                "fit_seconds": run.fit_seconds,
-                "predict_seconds": run.predict_seconds,
-                "fit_rows": len(run.split.train),
-                "test_rows": len(run.split.test),
-                "error": run.error,
+                **self._keys(record),
+                **(failed if record.scores is None else record.scores),
+                "fit_seconds": record.fit_seconds,
+                "predict_seconds": record.predict_seconds,
+                "fit_rows": len(record.split.train),
+                "test_rows": len(record.split.test),
+                "error": record.error,
             }
-            for run in self.runs
+            for record in self.records
         )
 
     def _chosen(self):
-        rows = [{**self._keys(run), **run.chosen} for run in self.runs if run.chosen is not None]
+        searched = [record for record in self.records if record.best_params is not None]
+        rows = [{**self._keys(record), **record.best_params} for record in searched]
         columns = ["model", "repeat", "fold", "seed", "best_score"]
         table = pd.DataFrame(rows, columns=None if rows else columns)
         return table[columns + [name for name in table if name not in columns]]
 
     @property
     def n_splits(self):
-        """Number of splits that models were scored on, of all repeats."""
+        """Number of splits, over all repeats."""
         return summary.n_splits(self.results)
 
     def predictions(self, model=None):
-        """Return what was predicted for test rows.
+        """Return the predictions of test rows.
 
         Parameters
         ----------
         model : str or None, default=None
-            Which model; None takes the best.
+            Model; None means the best.
 
         Returns
         -------
         DataFrame
-            ``row``, ``repeat``, ``fold``, ``seed``, ``true`` and ``predicted``, by row within each
-            repeat and seed.
+            ``row``, ``repeat``, ``fold``, ``seed``, ``true`` and ``predicted``, sorted by repeat,
+            seed and row.
         """
-        runs = self._runs_of(self.best_model_ if model is None else model)
+        records = self._records_of(self.best_model_ if model is None else model)
         table = pd.concat(
             pd.DataFrame(
                 {
-                    "row": run.split.test,
-                    "repeat": run.split.repeat,
-                    "fold": run.split.fold,
-                    "seed": run.seed,
-                    "true": list(self.y[run.split.test]),
-                    "predicted": list(run.kept.responses["predict"]),
+                    "row": record.split.test,
+                    "repeat": record.split.repeat,
+                    "fold": record.split.fold,
+                    "seed": record.seed,
+                    "true": list(self.y[record.split.test]),
+                    "predicted": list(record.responses.responses["predict"]),
                 }
             )
-            for run in runs
+            for record in records
         )
         return table.sort_values(["repeat", "seed", "row"], ignore_index=True)
 
-    def _runs_of(self, model):
+    def _records_of(self, model):
         if model not in self.table.index:
             raise ValueError(
-                f"Comparison: {model!r} is not among the models: {', '.join(self.table.index)}."
+                f"Comparison: unknown model {model!r}; there are {', '.join(self.table.index)}."
             )
-        return [run for run in self.runs if run.model == model and run.kept is not None]
+        return [r for r in self.records if r.model == model and r.responses is not None]
 
     def breakdown(self, by="presence", *, models=None, scores=None):
-        """Score models on parts of the rows, from the predictions that were kept.
+        """Score models on subsets of the rows, from the stored predictions.
 
-        Predictions of all repeats and seeds are pooled. Intervals come from leaving out parts of
-        the rows in turn (the delete-a-group jackknife), groups as a whole.
+        Predictions of all repeats and seeds are pooled. Intervals are those of the delete-a-group
+        jackknife over groups, or over rows without groups.
 
         Parameters
         ----------
         by : "presence", "group" or array-like of shape (n_samples,), default="presence"
-            By the modalities that a row has, such as "text+audio"; by its group; or by labels of
-            one's own.
+            Subsets by the modalities that a row has, such as "text+audio", by its group, or by
+            given labels.
         models : list of str or None, default=None
-            Which models; None means all.
+            Models; None means all.
         scores : list of str or None, default=None
-            Which scores; None means all.
+            Scores; None means all.
 
         Returns
         -------
         DataFrame of shape (n_models * n_parts, 1 + 3 * n_scores)
             ``rows``, and for each score ``mean``, ``low`` and ``high``; indexed by model and part.
+
+        Raises
+        ------
+        ValueError
+            If `by` is invalid, or a model or a score is unknown.
         """
         parts, grouped = self._parts(by)
         names = list(self.table.index) if models is None else list(models)
-        runs = [run for name in names for run in self._runs_of(name)]
+        records = [record for name in names for record in self._records_of(name)]
         scores = self._check_scores(scores)
         if self.groups is None or grouped:
             units = np.arange(len(self.y))
         else:
             units = np.unique(self.groups, return_inverse=True)[1]
         return break_down(
-            runs,
+            records,
             self.y,
             parts,
             units,
@@ -240,8 +246,8 @@ class Comparison:
             )
         if self.presence is None:
             raise ValueError(
-                "Comparison.breakdown: by='presence' needs a DataFrame with a column per modality "
-                "or blocks, whose column names tell the modalities."
+                "Comparison.breakdown: by='presence' needs a DataFrame whose column names give the "
+                "modalities: one column of raw cells for each, or blocks."
             )
         return self.presence, False
 
@@ -250,56 +256,56 @@ class Comparison:
         for name in chosen:
             if name not in self.scores:
                 raise ValueError(
-                    f"Comparison: {name!r} was not scored; there are {', '.join(self.scores)}."
+                    f"Comparison: unknown score {name!r}; there are {', '.join(self.scores)}."
                 )
         return chosen
 
     def plot(self, score=None, *, ax=None):
-        """Draw one score of all models.
+        """Plot one score of all models.
 
         Parameters
         ----------
         score : str or None, default=None
-            Which; None takes the primary one.
+            Score; None means the primary one.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ComparisonDisplay
-            The picture.
+            The plot.
         """
         return ComparisonDisplay.from_comparison(self, score=score, ax=ax)
 
     def to_markdown(self, scores=None, *, digits=3):
-        """Write the table in markdown.
+        """Return the table in markdown.
 
         Parameters
         ----------
         scores : list of str or None, default=None
-            Which; None means all.
+            Scores; None means all.
         digits : int, default=3
-            Digits after the point.
+            Number of decimals.
 
         Returns
         -------
         str
             "mean ± std" of each score, the best in bold; interval and corrected p-value of the
-            primary score, or of the only one; seconds. Below, what was tested.
+            primary score, or of the only one; seconds. A note below names the test.
         """
         scores = self._check_scores(scores)
-        told = self.primary if self.primary in scores else scores[0]
+        tested = self.primary if self.primary in scores else scores[0]
         columns = {score: summary.mean_and_std(self.table, score, digits) for score in scores}
-        of = "" if len(scores) == 1 else f" of {told}"
-        columns[f"{self.confidence_level:.0%} interval{of}".replace("%", " %")] = {
+        suffix = "" if len(scores) == 1 else f" of {tested}"
+        columns[f"{self.confidence_level:.0%} interval{suffix}".replace("%", " %")] = {
             name: "-"
             if np.isnan(row["low"])
             else f"{row['low']:.{digits}f} to {row['high']:.{digits}f}"
-            for name, row in self.table[told].iterrows()
+            for name, row in self.table[tested].iterrows()
         }
         columns["p (Holm)"] = {
             name: "-" if np.isnan(p) else f"{p:.2g}"
-            for name, p in self.table[told, "p_holm"].items()
+            for name, p in self.table[tested, "p_holm"].items()
         }
         for seconds in ("fit", "predict"):
             columns[f"{seconds} s"] = {
@@ -309,7 +315,7 @@ class Comparison:
 
     @property
     def note(self):
-        """What the numbers of the table mean, in two sentences."""
+        """Meaning of the numbers in the table, in two sentences."""
         seeds = self.results["seed"].nunique()
         repeats = self.results["repeat"].nunique()
         if self.n_splits > 1:
@@ -318,7 +324,7 @@ class Comparison:
             kind = "corrected for shared training rows (Nadeau-Bengio)"
         else:
             over = f"{seeds} seeds of one split" if seeds > 1 else "one split and one seed"
-            kind = "over seeds alone: it tells nothing about other test rows"
+            kind = "over seeds only, which does not cover the choice of test rows"
         test = "Wilcoxon's signed ranks" if self.test == "wilcoxon" else "paired t-test"
         return (
             f"Mean ± standard deviation over {over}; interval {kind}. p: {test} against "
@@ -326,7 +332,7 @@ class Comparison:
         )
 
     def to_csv(self, path):
-        """Write the table to a csv file, columns named like ``f1_macro_mean``.
+        """Write the table to a CSV file with column names such as ``f1_macro_mean``.
 
         Parameters
         ----------

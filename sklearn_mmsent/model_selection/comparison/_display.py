@@ -1,43 +1,43 @@
-"""ComparisonDisplay: one score of all models in a picture."""
+"""ComparisonDisplay: plot of one score of all models."""
 
 import numpy as np
 
 from sklearn_mmsent.utils._optional import import_optional
 
-#: Blue and vermilion, which everybody tells apart (Okabe and Ito, 2008), and grey for fits.
+#: Blue and vermilion, distinguishable for colour-blind readers (Okabe and Ito, 2008); grey: fits.
 MODEL, BASELINE, FITS = "#0072B2", "#D55E00", "#777777"
 
 
 class ComparisonDisplay:
-    """One score of all models: means with their intervals, and every single fit.
+    """Plot of one score of all models: means with intervals, and single fits.
 
     Parameters
     ----------
     table : DataFrame of shape (n_models, n_statistics)
         ``mean``, ``low`` and ``high``, indexed by model.
     fits : dict of str to ndarray of shape (n_fits,)
-        Scores of single fits by model.
+        Scores of single fits, by model.
     score : str
         Name of the score.
     baseline : str or None, default=None
-        Model that is marked by a line.
+        Model whose mean is marked by a line.
     confidence_level : float, default=0.95
-        Of the intervals, for the axis.
+        Confidence level of the intervals, for the axis label.
 
     Attributes
     ----------
     ax_ : Axes
-        Where it was drawn.
+        The axes.
     figure_ : Figure
-        The figure of that.
+        The figure of the axes.
     points_ : list of ErrorbarContainer
         Means with intervals, from top to bottom.
     fits_ : list of PathCollection
-        Single fits, likewise.
+        Single fits, from top to bottom.
 
     See Also
     --------
-    Comparison.plot : Makes it.
+    Comparison.plot : Creates it from a comparison.
 
     Examples
     --------
@@ -60,21 +60,21 @@ class ComparisonDisplay:
 
     @classmethod
     def from_comparison(cls, comparison, *, score=None, ax=None):
-        """Draw a comparison.
+        """Plot a comparison.
 
         Parameters
         ----------
         comparison : Comparison
-            What :func:`compare` gave.
+            Result of :func:`compare`.
         score : str or None, default=None
-            Which score; None takes the primary one.
+            Score to plot; None plots the primary one.
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ComparisonDisplay
-            The picture.
+            The plot.
         """
         score = comparison.primary if score is None else comparison._check_scores([score])[0]
         fits = comparison.results.groupby("model", sort=False)[score]
@@ -88,17 +88,17 @@ class ComparisonDisplay:
         return display.plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Plot the score.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where; None makes a figure.
+            Axes to plot on; None creates a figure.
 
         Returns
         -------
         ComparisonDisplay
-            Itself.
+            The display itself.
         """
         import_optional("matplotlib", extra="report", needed_by="ComparisonDisplay")
         if ax is None:

@@ -1,4 +1,4 @@
-"""The models of a comparison: their names, what they take, and searches among them."""
+"""Models of a comparison: names, kinds, and searches among them."""
 
 import warnings
 from collections import Counter
@@ -8,19 +8,19 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.model_selection._batched_search import BatchedGridSearchCV
-from sklearn_mmsent.model_selection.splits import choose_splitter, split_rows, splits_inside
+from sklearn_mmsent.model_selection.splits import choose_splitter, split_rows, splits_rows
 
 CONSTANT = "constant"
 INNER_FOLDS = 3
 
 
 def name_models(estimators):
-    """Return estimators by name; those without one are called after their class.
+    """Return estimators by name; unnamed ones are named after their class.
 
     Parameters
     ----------
     estimators : estimator, list of estimators, list of (str, estimator) tuples or dict
-        As :func:`compare` takes them.
+        As for :func:`compare`.
 
     Returns
     -------
@@ -35,22 +35,22 @@ def name_models(estimators):
     for name, estimator in pairs:
         if not isinstance(name, str) or not hasattr(estimator, "fit"):
             raise TypeError(
-                f"compare: estimators must be estimators with names that are strings; got "
+                f"compare: estimators must map names, which are strings, to estimators; got "
                 f"{name!r}: {estimator!r}."
             )
-    twice = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
-    if twice:
+    duplicates = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
+    if duplicates:
         raise ValueError(
-            f"compare: {twice[0]!r} names several models. Give each its own name: "
+            f"compare: {duplicates[0]!r} names several models. Use unique names: "
             "compare({'small': ..., 'large': ...}, ...)."
         )
     if not pairs:
-        raise ValueError("compare: estimators is empty; there is nothing to compare.")
+        raise ValueError("compare: estimators is empty.")
     return dict(pairs)
 
 
 def are_classifiers(models):
-    """Tell whether all models predict classes; refuse a mixture, and what is neither.
+    """Return whether all models are classifiers; raise an error for mixed or unknown kinds.
 
     Parameters
     ----------
@@ -61,20 +61,24 @@ def are_classifiers(models):
     -------
     bool
         False if all are regressors.
+
+    Raises
+    ------
+    ValueError
+        If classifiers and regressors are mixed, or a model is neither.
     """
     kinds = {name: _kind(model) for name, model in models.items()}
     for name, kind in kinds.items():
         if kind is None:
             raise ValueError(
                 f"compare: {name!r} ({type(models[name]).__name__}) is neither a classifier nor a "
-                "regressor, so that there is no constant to compare it with. Compare targets one "
-                "by one."
+                "regressor, so that it has no constant baseline. Compare targets one by one."
             )
     if len(set(kinds.values())) > 1:
         some = {kind: name for name, kind in kinds.items()}
         raise ValueError(
             f"compare: {some['classifier']!r} is a classifier and {some['regressor']!r} a "
-            "regressor; there is no score for both."
+            "regressor; they have no score in common."
         )
     return "classifier" in kinds.values()
 
@@ -84,12 +88,12 @@ def _kind(model):
         return "classifier"
     if is_regressor(model):
         return "regressor"
-    inner = getattr(model, "estimator", None)  # OptunaSearchCV does not tell
+    inner = getattr(model, "estimator", None)  # the tags of OptunaSearchCV do not say
     return None if inner is None else _kind(inner)
 
 
 def with_constant(models, *, classifier):
-    """Put a constant predictor first, where the models have none yet.
+    """Add a constant predictor as the first model, unless there is one.
 
     Parameters
     ----------
@@ -101,32 +105,32 @@ def with_constant(models, *, classifier):
     Returns
     -------
     models : dict of str to estimator
-        With it.
+        All models.
     name : str
-        Of the constant predictor.
+        Name of the constant predictor.
     """
     for name, model in models.items():
         if isinstance(model, DummyClassifier | DummyRegressor):
             return models, name
     if CONSTANT in models:
         raise ValueError(
-            f"compare: {CONSTANT!r} is the name of the constant predictor that is always compared; "
-            f"give {type(models[CONSTANT]).__name__} another."
+            f"compare: {CONSTANT!r} is the name of the constant predictor, which is always added; "
+            f"rename the {type(models[CONSTANT]).__name__}."
         )
     return {CONSTANT: DummyClassifier() if classifier else DummyRegressor(), **models}, CONSTANT
 
 
 def with_searches(models, spaces, *, scoring):
-    """Wrap models into searches over their parameters.
+    """Wrap models in grid searches.
 
     Parameters
     ----------
     models : dict of str to estimator
         By name.
     spaces : dict of str to dict, or to list of dicts
-        Grids of some of the models, by name.
+        Parameter grids by model.
     scoring : scorer
-        What the searches maximise.
+        Score that the searches maximise.
 
     Returns
     -------
@@ -146,30 +150,30 @@ def with_searches(models, spaces, *, scoring):
 
 
 def check_inner_splits(name, model, y, groups, splits, *, classifier):
-    """Split the training part of every fold as a search inside will, and tell what is wrong.
+    """Check the inner splits of a search in the training part of every fold.
 
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     model : estimator
-        Its inner folds keep groups whole if they can; nothing is done for what is no search.
+        Checked only if it splits rows itself.
     y, groups : ndarray of shape (n_samples,) or None
-        Of all rows.
+        Targets and groups of all rows.
     splits : list of (train, test) pairs
-        The outer ones.
+        Outer splits.
     classifier : bool
-        Whether it predicts classes.
+        Whether it is a classifier.
     """
     final = final_step(model)
-    if not splits_inside(final):
+    if not splits_rows(final):
         return
-    owner = f"compare, folds inside of {name!r}"
-    with warnings.catch_warnings(record=True) as told:
+    owner = f"compare, inner folds of {name!r}"
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for train, _ in splits:
             splitter = choose_splitter(final.cv, y[train], classifier=classifier)
             inside = None if groups is None else groups[train]
             split_rows(splitter, train, y[train], inside, classifier=classifier, owner=owner)
-    if told:  # what is wrong with one outer fold is often wrong with all
-        warnings.warn(told[0].message, stacklevel=2)
+    if caught:  # outer folds often have the same problem
+        warnings.warn(caught[0].message, stacklevel=2)

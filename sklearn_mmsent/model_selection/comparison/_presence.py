@@ -1,4 +1,4 @@
-"""Which modalities each row has."""
+"""Modalities that are present in each row."""
 
 from itertools import compress
 
@@ -14,9 +14,9 @@ NONE = "none"
 
 
 def presence_patterns(X):
-    """Name the modalities that are there, row by row.
+    """Return the names of the modalities that are present in each row.
 
-    Columns whose names hold ``__`` are read as blocks; any other is a modality of raw cells.
+    Columns with ``__`` in their names are read as blocks; any other is a modality of raw cells.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ def presence_patterns(X):
     Returns
     -------
     ndarray of str of shape (n_samples,) or None
-        Such as "text+audio", in column order, or "none"; None where columns tell no modalities.
+        Such as "text+audio", in column order, or "none"; None where column names give no
+        modalities.
     """
     if not isinstance(X, pd.DataFrame) or not all(isinstance(name, str) for name in X.columns):
         return None
@@ -35,15 +36,15 @@ def presence_patterns(X):
     try:
         table, layout = X[blocks], BlockLayout.from_names(blocks)
         for block in layout.blocks:
-            # by itself: a large table is not copied whole
+            # block by block, so that a large table is not copied whole
             values = BlockLayout((block,), layout.n_columns).read(table)[0]
             present[block.modality] = present.get(block.modality, False) | values.present
-    except BlockError:  # names of another meaning
+    except BlockError:  # names that contain __ but are no blocks
         return None
     for name in X:
         if SEPARATOR not in name:
-            there = np.array([not is_missing(cell) for cell in X[name]])
-            present[name] = present.get(name, False) | there
+            found = np.array([not is_missing(cell) for cell in X[name]])
+            present[name] = present.get(name, False) | found
     order = [name.partition(SEPARATOR)[0] for name in X]
     modalities = sorted(present, key=order.index)
     rows = zip(*(present[name] for name in modalities), strict=True)

@@ -1,4 +1,4 @@
-"""What fits are scored by, and whether they can be."""
+"""Scorers of a comparison."""
 
 from numbers import Real
 
@@ -8,26 +8,27 @@ from sklearn.metrics import r2_score
 from sklearn_mmsent.metrics import classification_scores, get_scorer, intensity_scores
 from sklearn_mmsent.utils._sklearn import _check_response_method
 
-#: Scores that a model is chosen, drawn and searched by, where the default ones are computed.
+#: Primary scores, by which models are ranked, plotted and searched by default.
 PRIMARY = ("f1_macro", "mae", "mae_sims")
 
 
 def choose_scorer(scoring, y, *, classifier):
-    """Turn what a user asks for into one scorer of several scores.
+    """Return one scorer that computes all requested scores.
 
     Parameters
     ----------
     scoring : str, callable, list, tuple, set, dict or None
-        As :func:`compare` takes it.
+        As for :func:`compare`.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets, whose range decides which intensity scores are the default.
+        Targets, whose range determines the default intensity scores.
     classifier : bool
         Whether targets are classes.
 
     Returns
     -------
     callable
-        Maps an estimator, rows and targets to a dict of scores, as a user's own scorer may.
+        Scorer with the signature ``(estimator, X, y)`` that returns a dict of scores; a custom
+        one may return a number.
     """
     if scoring is None:
         return PredictionScores(classification_scores if classifier else _scores_of(y))
@@ -39,7 +40,7 @@ def choose_scorer(scoring, y, *, classifier):
         return NamedScorers({name: get_scorer(scorer) for name, scorer in scoring.items()})
     names = list(scoring)
     if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"compare: scoring must list names, each once; got {names}.")
+        raise ValueError(f"compare: scoring must be a list of unique score names; got {names}.")
     return NamedScorers({name: get_scorer(name) for name in names})
 
 
@@ -56,13 +57,13 @@ def _sims_scores(y_true, y_pred):
 
 
 def _plain_scores(y_true, y_pred):
-    """Score numbers on a scale for which the field defines no classes."""
+    """Score intensities on a scale without a conventional mapping to classes."""
     scores = intensity_scores(y_true, y_pred)
     return {"mae": scores["mae"], "corr": scores["corr"], "r2": float(r2_score(y_true, y_pred))}
 
 
 class PredictionScores:
-    """Scorer made of a function of true and predicted targets that returns a dict.
+    """Scorer from a function of true and predicted targets that returns a dict.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ class PredictionScores:
 
 
 class NamedScorers:
-    """Scorer made of scikit-learn's scorers.
+    """Scorer that combines several scorers of scikit-learn.
 
     Parameters
     ----------
@@ -99,14 +100,14 @@ def compute(scorer, estimator, X, y):
     Parameters
     ----------
     scorer : callable
-        As `choose_scorer` gives it.
+        From `choose_scorer`.
     estimator, X, y
-        What it is called with.
+        Its arguments.
 
     Returns
     -------
     dict of str to float
-        A scorer of one's own that gives a number has the name "score".
+        By name; a single number is named "score".
     """
     scores = scorer(estimator, X, y)
     if isinstance(scores, Real):
@@ -115,12 +116,12 @@ def compute(scorer, estimator, X, y):
 
 
 def primary_of(scores):
-    """Return the score that is meant where only one can be."""
+    """Return the name of the primary score."""
     return next((name for name in PRIMARY if name in scores), scores[0])
 
 
 def inner_scoring(scoring, y, *, classifier):
-    """Return what a search inside of a comparison maximises: the first of its scores.
+    """Return the score that a nested search maximises: the first of the comparison's scores.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def inner_scoring(scoring, y, *, classifier):
     Returns
     -------
     scorer
-        Of a single number, higher being better.
+        Returns a single number; higher is better.
     """
     if scoring is None:
         function = None if classifier else _scores_of(y)
@@ -143,14 +144,19 @@ def inner_scoring(scoring, y, *, classifier):
 
 
 def check_responses(scorer, models):
-    """Refuse scorers that ask models for what these do not have, such as probabilities.
+    """Check that models have the methods that a scorer needs, such as predict_proba.
 
     Parameters
     ----------
     scorer : callable
-        As `choose_scorer` gives it.
+        From `choose_scorer`.
     models : dict of str to estimator
         Unfitted.
+
+    Raises
+    ------
+    ValueError
+        If a model lacks a method.
     """
     for score, single in getattr(scorer, "scorers", {}).items():
         methods = getattr(single, "_response_method", "predict")
@@ -160,7 +166,7 @@ def check_responses(scorer, models):
             except AttributeError:
                 wanted = methods if isinstance(methods, str) else " or ".join(methods)
                 raise ValueError(
-                    f"compare: the score {score!r} needs {wanted} of every model, which {name!r} "
-                    f"({type(model).__name__}) does not have. Wrap it into CalibratedClassifierCV, "
+                    f"compare: the score {score!r} needs {wanted}, which {name!r} "
+                    f"({type(model).__name__}) does not have. Wrap it in CalibratedClassifierCV, "
                     "or choose a score of predicted labels, such as 'f1_macro'."
                 ) from None

@@ -1,29 +1,29 @@
-"""Intervals and tests for scores of folds, which share the rows that they are trained on."""
+"""Intervals and tests for scores of folds, whose training rows overlap."""
 
 import numpy as np
 from scipy.stats import t as student_t
 from scipy.stats import wilcoxon
 
 #: Fewer pairs than this cannot reach p < .05 in a two-sided Wilcoxon test.
-ENOUGH_FOR_WILCOXON = 6
+MIN_WILCOXON_PAIRS = 6
 
 
 def corrected_interval(values, share, confidence_level):
-    """Compute the interval of a mean over splits that overlap.
+    """Return the confidence interval of a mean over overlapping splits.
 
     Parameters
     ----------
     values : ndarray of shape (n_splits,)
-        A score of each split.
+        Score of each split.
     share : float
-        Test rows by training rows; 0 means that values are independent.
+        Ratio of test to training rows; 0 for independent values.
     confidence_level : float
         Such as 0.95.
 
     Returns
     -------
     low, high : float
-        Around the mean, by Student's t with the variance of Nadeau and Bengio; NaN for one value.
+        Bounds from Student's t with the variance of Nadeau and Bengio [1]_; NaN for one value.
 
     References
     ----------
@@ -38,21 +38,21 @@ def corrected_interval(values, share, confidence_level):
 
 
 def paired_p(differences, share, test):
-    """Test whether differences of paired scores are zero on average.
+    """Return the p-value of the hypothesis that paired scores do not differ on average.
 
     Parameters
     ----------
     differences : ndarray of shape (n_splits,)
-        Score of a model less that of another, split by split.
+        Difference of the scores of two models on each split.
     share : float
-        Test rows by training rows; 0 means that differences are independent.
+        Ratio of test to training rows; 0 for independent differences.
     test : {"nadeau-bengio", "wilcoxon"}
-        Corrected resampled t-test, or signed ranks, which know no correction.
+        Corrected resampled t-test, or signed-rank test without a correction.
 
     Returns
     -------
     float
-        Two-sided p-value; 1 where nothing differs, NaN for a single pair.
+        Two-sided p-value; 1 if all differences are zero, NaN for a single pair.
     """
     if len(differences) < 2 or np.isnan(differences).any():
         return np.nan
@@ -67,17 +67,17 @@ def paired_p(differences, share, test):
 
 
 def _corrected_error(values, share):
-    """Standard error of the mean, the rows that splits have in common taken into account."""
+    """Return the standard error of the mean, corrected for overlapping training rows."""
     return np.sqrt((1 / len(values) + share) * values.var(ddof=1))
 
 
 def holm(p_values):
-    """Correct p-values for their number, as Holm does.
+    """Return p-values corrected for multiple tests by Holm's method.
 
     Parameters
     ----------
     p_values : ndarray of shape (n_tests,)
-        NaN where nothing was tested.
+        NaN where there was no test.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From the scores of single fits to one row per model."""
+"""Summaries of the scores of single fits: one row per model."""
 
 import numpy as np
 import pandas as pd
@@ -9,13 +9,13 @@ from sklearn_mmsent.model_selection.comparison._significance import (
     paired_p,
 )
 
-#: Scores of which less is better; all others follow scikit-learn's "more is better".
+#: Scores where lower is better; for all others higher is better.
 ERRORS = {"mae", "mae_sims"}
 STATISTICS = ("mean", "std", "low", "high", "difference", "p", "p_holm")
 
 
 def best_of(means, score):
-    """Return the label of the best of some means; None where all are NaN."""
+    """Return the label of the best mean; None if all are NaN."""
     if means.isna().all():
         return None
     return means.idxmin() if score in ERRORS else means.idxmax()
@@ -24,28 +24,28 @@ def best_of(means, score):
 def summarize(results, scores, *, baseline=None, test="nadeau-bengio", confidence_level=0.95):
     """Summarise the fits of each model.
 
-    Splits that were scored with several seeds count once, with the mean over their seeds; only
-    where there is a single split, seeds take the place of splits.
+    A split that was scored with several seeds counts once, with the mean over its seeds. With a
+    single split, seeds are compared instead of splits.
 
     Parameters
     ----------
     results : DataFrame or iterable of dict
-        One row per fit: ``model``, the scores, and, where there are several, ``repeat``, ``fold``
-        and ``seed``; ``fit_rows`` and ``test_rows`` for the correction, ``fit_seconds`` and
+        One row per fit: ``model``, the scores and, where there are several, ``repeat``, ``fold``
+        and ``seed``; ``fit_rows`` and ``test_rows`` for the correction; ``fit_seconds`` and
         ``predict_seconds``.
     scores : sequence of str
         Names of the scores to summarise.
     baseline : str or None, default=None
-        Model that the others are tested against; None tests nothing.
+        Model that the others are tested against; None for no tests.
     test : {"nadeau-bengio", "wilcoxon"}, default="nadeau-bengio"
-        The test.
+        Paired test.
     confidence_level : float, default=0.95
-        Of the interval of the mean.
+        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame of shape (n_models, n_columns)
-        For each score ``mean``, ``std`` (of single fits, with n - 1), ``low`` and ``high`` (the
+        For each score ``mean``, ``std`` (over fits, with n - 1), ``low`` and ``high`` (the
         interval) and, with a baseline, ``difference``, ``p`` and ``p_holm``; then the median
         seconds of ``fit`` and ``predict``. Indexed by model, in order of first appearance.
     """
@@ -83,32 +83,32 @@ def _named(intervals, models):
 
 
 def n_splits(results):
-    """Count the splits that models were scored on."""
+    """Return the number of splits."""
     keys = [key for key in ("repeat", "fold") if key in results]
     return len(results[keys].drop_duplicates()) if keys else 1
 
 
 def test_share(results):
-    """Return test rows by training rows, on average; 0 for seeds of one split."""
+    """Return the mean ratio of test to training rows; 0 for seeds of one split."""
     if n_splits(results) == 1 or "fit_rows" not in results:
         return 0.0
     return float(results["test_rows"].mean() / results["fit_rows"].mean())
 
 
 def by_unit(results, score):
-    """Return what is compared in pairs: the score of each split, or of each seed of a single one.
+    """Return the values that are compared in pairs: one per split, or per seed of a single split.
 
     Parameters
     ----------
     results : DataFrame
         One row per fit.
     score : str
-        Its name.
+        Name of the score.
 
     Returns
     -------
     dict of str to ndarray
-        By model; of one value where a model that has no use for seeds was fitted once.
+        By model; a single value for a deterministic model on a single split.
     """
     if n_splits(results) > 1:
         unit = [key for key in ("repeat", "fold") if key in results]
@@ -121,28 +121,27 @@ def by_unit(results, score):
 
 
 def to_markdown(table, scores, *, digits=3):
-    """Write a summary as a markdown table of "mean ± std".
+    """Return a summary as a markdown table of "mean ± std".
 
     Parameters
     ----------
     table : DataFrame
-        What `summarize` gives.
+        Result of `summarize`.
     scores : sequence of str
         Names of the scores, one column each.
     digits : int, default=3
-        Digits after the point.
+        Number of decimals.
 
     Returns
     -------
     str
-        The table, its best mean in each column in bold (the lowest where the score is an error);
-        undefined scores are a dash.
+        The table, with the best mean of each column in bold and a dash for undefined scores.
     """
     return write_markdown({score: mean_and_std(table, score, digits) for score in scores})
 
 
 def mean_and_std(table, score, digits):
-    """Return cells such as "**0.700** ± 0.010", the best in bold."""
+    """Return cells such as "**0.700** ± 0.010", with the best mean in bold."""
     means, stds = table[score, "mean"], table[score, "std"]
     best = means.get(best_of(means, score))
     cells = {}
@@ -154,7 +153,7 @@ def mean_and_std(table, score, digits):
 
 
 def write_markdown(columns):
-    """Write columns of cells, dicts by model, as a markdown table."""
+    """Return a markdown table from columns, each a dict of cells by model."""
     lines = ["| model | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for name in next(iter(columns.values())):
         cells = (cells[name] for cells in columns.values())

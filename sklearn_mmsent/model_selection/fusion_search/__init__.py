@@ -1,4 +1,4 @@
-"""Optuna over whole pipelines, the networks of several trials trained at once."""
+"""Search over whole pipelines with Optuna that trains the networks of several trials in batches."""
 
 from sklearn_mmsent.model_selection.fusion_search._search import FusionSearchCV
 

@@ -1,4 +1,4 @@
-"""What is wrong with a search, said before its first trial."""
+"""Checks of a search before its first trial."""
 
 import difflib
 from collections.abc import Mapping
@@ -7,28 +7,32 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_mmsent.model_selection.splits import SEARCH, choose_splitter
-from sklearn_mmsent.model_selection.splits import split_rows as split_rows_of
+from sklearn_mmsent.model_selection import splits
 from sklearn_mmsent.spaces.domains import Choices, DependsOn
 
-_WHO = "FusionSearchCV"
+_OWNER = "FusionSearchCV"
 
 
 def check_names(space, estimator):
-    """Raise an error if a space names a parameter that the estimator does not have.
+    """Check that the estimator has the parameters of a search space.
 
     Parameters
     ----------
     space : SearchSpace
-        Names, and what to try; what it puts in the place of a step brings parameters of its own.
+        Search space. The parameters of estimators among its values are known as well.
     estimator : estimator
-        What is searched.
+        Estimator that is searched.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is unknown.
     """
     known = set(estimator.get_params(deep=True))
     for name, domain in space.items():
         for value in _values(domain):
             if hasattr(value, "get_params") and not isinstance(value, type):
-                known |= {f"{name}__{own}" for own in value.get_params(deep=True)}
+                known |= {f"{name}__{param}" for param in value.get_params(deep=True)}
     for name in space:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -36,24 +40,24 @@ def check_names(space, estimator):
             close = close or sorted((k for k in known if k.rpartition("__")[2] == last), key=len)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{_WHO}: the search space has {name!r}, which is no parameter of "
+                f"{_OWNER}: the search space has {name!r}, which is no parameter of "
                 f"{type(estimator).__name__}.{hint}"
             )
 
 
 def split_rows(cv, estimator, X, y, groups, split_params):
-    """Split rows into folds, once for the whole search, and check them.
+    """Return the splits of the whole search, after checks.
 
     Parameters
     ----------
     cv : int, splitter, iterable or None
-        How. A number of folds, or None for five, keeps groups together where there are some.
+        Splits. A number of folds, or None for five, keeps groups together.
     estimator : estimator
-        What is searched.
+        Estimator that is searched.
     X, y, groups : array-like
-        Rows.
+        Rows, targets and groups.
     split_params : dict
-        Metadata of the splitter.
+        Metadata for the splitter.
 
     Returns
     -------
@@ -65,22 +69,22 @@ def split_rows(cv, estimator, X, y, groups, split_params):
         y = np.ravel(y) if classifier else y
     else:
         classifier = False
-    splitter = choose_splitter(cv, y, classifier=classifier, groups=groups, shuffle=False)
+    splitter = splits.choose_splitter(cv, y, classifier=classifier, groups=groups, shuffle=False)
     params = {name: value for name, value in split_params.items() if name != "groups"}
-    return split_rows_of(
+    return splits.split_rows(
         splitter,
         X,
         y,
         groups,
         classifier=classifier,
-        owner=_WHO,
-        use=SEARCH,
+        owner=_OWNER,
+        purpose=splits.SEARCH,
         params=params,
     )
 
 
 def _values(domain):
-    """Return the values that a domain lists."""
+    """Return the values of a list of choices, with or without a condition."""
     if isinstance(domain, DependsOn):
         cases = [*domain.cases.values(), domain.otherwise]
         return [value for case in cases if case is not None for value in _values(case)]
@@ -88,18 +92,24 @@ def _values(domain):
 
 
 def earlier_candidates(start_from, n):
-    """Return the candidates that a search begins with.
+    """Return the first candidates of a search.
 
     Parameters
     ----------
     start_from : None, FusionSearchCV, Study, mapping or list of mapping
-        An earlier search or study, or values of parameters.
+        A fitted search or study, or values of parameters.
     n : int
-        How many to take of a search or study, the best first.
+        Number of candidates to take from a search or study, best first.
 
     Returns
     -------
     list of dict
+        Values of parameters.
+
+    Raises
+    ------
+    TypeError
+        If `start_from` is none of these.
     """
     if start_from is None:
         return []
@@ -113,6 +123,6 @@ def earlier_candidates(start_from, n):
     if isinstance(start_from, (list, tuple)) and all(isinstance(c, Mapping) for c in start_from):
         return [dict(candidate) for candidate in start_from]
     raise TypeError(
-        f"{_WHO}: start_from takes a fitted FusionSearchCV, a study of Optuna, or dicts of "
+        f"{_OWNER}: start_from must be a fitted FusionSearchCV, a study of Optuna, or dicts of "
         f"parameters. Got {type(start_from).__name__} instead."
     )

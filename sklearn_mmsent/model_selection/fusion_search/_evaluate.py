@@ -1,4 +1,4 @@
-"""Training and scoring candidates fold by fold, those side by side that can be."""
+"""Fit and score candidates fold by fold, their networks in batches."""
 
 import copy
 import time
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_mmsent.model_selection.batched_fit import FULL, Fold, fit_batched
+from sklearn_mmsent.model_selection.batched_fit import FULL_BATCH, fit_batched
+from sklearn_mmsent.model_selection.folds import cut_fold
 from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD
-from sklearn_mmsent.utils._sklearn import _check_method_params, _safe_split
 
-EPOCHS = (4, 8, 16, 32, 64)  # of the first fold, after which trials are compared
-KEPT = 20  # of each fold, for candidates to come: four variants of steps and what they give
+EPOCHS = (4, 8, 16, 32, 64)  # of the first fold, after which trials may be pruned
+CACHE_SIZE = 20  # per fold: four variants of earlier steps, and the tables that they give
 
 
 @dataclass(frozen=True)
-class Data:
-    """Rows, how they are split, and what goes along with them."""
+class SearchData:
+    """All rows with their splits and metadata."""
 
     X: object
     y: object
@@ -29,47 +29,47 @@ class Data:
 
 
 class Evaluator:
-    """Fits candidates on folds and scores them.
+    """Fit candidates on folds, score them, and report to the study.
 
     Parameters
     ----------
     estimator : estimator
-        What is searched.
-    data : Data
+        Estimator that is searched.
+    data : SearchData
         Rows.
     scorer : callable
-        Of an estimator, X and y; gives a number, or a dict of them.
+        Scorer ``(estimator, X, y)`` that returns a number or a dict of numbers.
     objective : str
-        Which of the numbers the study is about.
-    link : Link
-        Told of each step.
+        Name of the score that the study maximises.
+    study : SharedStudy
+        Receives intermediate values and results.
     prune : bool
-        Whether to ask the study if candidates should be stopped.
+        Whether to ask the study which candidates to stop.
     batched : "auto" or bool
         As for `train_members`.
     return_train_score : bool
-        Whether to score the training rows, too.
+        Whether to compute scores on the training rows as well.
     """
 
     def __init__(
-        self, estimator, data, scorer, objective, link, *, prune, batched, return_train_score
+        self, estimator, data, scorer, objective, study, *, prune, batched, return_train_score
     ):
-        self.estimator, self.data, self.link = estimator, data, link
+        self.estimator, self.data, self.study = estimator, data, study
         self.scorer, self.objective = scorer, objective
         self.prune, self.batched = prune, batched
         self.return_train_score = return_train_score
         self.folds = [None] * len(data.splits)
-        self.kept = [Recent(KEPT) for _ in data.splits]
+        self.caches = [LRUCache(CACHE_SIZE) for _ in data.splits]
 
     def run(self, candidates):
-        """Evaluate candidates on all folds, or until they fail or are pruned; tell the study."""
+        """Evaluate candidates on all folds, or until they fail or are pruned."""
         for candidate in candidates:
             candidate.record = {"test": [], "fit_time": [], "score_time": [], "how": []}
             if self.return_train_score:
                 candidate.record["train"] = []
         left, first = list(candidates), 0
         while left and first < len(self.folds):
-            n = self._folds_at_once(len(left))
+            n = self._n_folds_at_once(len(left))
             chosen = range(first, min(first + n, len(self.folds)))
             self._run_folds(left, chosen)
             first = chosen.stop
@@ -79,31 +79,31 @@ class Evaluator:
         for candidate in left:
             self._finish(candidate)
 
-    def _folds_at_once(self, n_candidates):
-        """Return how many folds to train at once: enough to fill a batch, so as to prune early."""
+    def _n_folds_at_once(self, n_candidates):
+        """Return the number of folds to train at once: the fewest that fill a batch."""
         if not self.prune:
             return len(self.folds)
-        return -(-FULL // n_candidates)
+        return -(-FULL_BATCH // n_candidates)
 
     def _run_folds(self, candidates, chosen):
         folds = [self._fold(f) for f in chosen]
-        watch = _EpochRace(self, candidates, chosen) if self.prune and chosen.start == 0 else None
+        watch = _EpochPruner(self, candidates) if self.prune and chosen.start == 0 else None
         fits = fit_batched(
             self.estimator,
             [candidate.params for candidate in candidates],
             [train for train, _ in folds],
             batched=self.batched,
-            shared=[self.kept[f] for f in chosen],
+            caches=[self.caches[f] for f in chosen],
             watch=watch,
         )
-        by_place = {(fit.candidate, fit.fold): fit for fit in fits}
+        by_index = {(fit.candidate, fit.fold): fit for fit in fits}
         for i, (_, test) in enumerate(folds):
             scored = []
             for c, candidate in enumerate(candidates):
                 if not (candidate.failure or candidate.pruned):
-                    self._score_fold(candidate, by_place[c, i], chosen[i], test)
+                    self._score_fold(candidate, by_index[c, i], chosen[i], test)
                     scored.append(candidate)
-            self._race([c for c in scored if not c.failure], (chosen[i] + 1) * FOLD)
+            self._prune_after_fold([c for c in scored if not c.failure], chosen[i] + 1)
 
     def _score_fold(self, candidate, fit, f, test):
         if fit.error is not None:
@@ -124,17 +124,17 @@ class Evaluator:
         record["how"].append(fit.how)
         if not np.isfinite(list(scores.values())).all():
             candidate.failure = ValueError(
-                f"scoring gave a number that is not finite in fold {f}: {scores}"
+                f"scoring returned a number that is not finite in fold {f}: {scores}"
             )
 
-    def _race(self, candidates, step):
-        """Report the mean of the folds so far, and let the study stop candidates."""
-        if not self.prune or step >= FOLD * len(self.folds):
+    def _prune_after_fold(self, candidates, n_done):
+        """Report the mean score over the finished folds, and prune candidates."""
+        if not self.prune or n_done >= len(self.folds):
             return
         for candidate in candidates:
-            self.link.report(candidate, self._mean(candidate), step)
+            self.study.report(candidate, self._mean(candidate), n_done * FOLD)
         for candidate in candidates:
-            candidate.pruned = self.link.should_prune(candidate)
+            candidate.pruned = self.study.should_prune(candidate)
 
     def _finish(self, candidate):
         record = candidate.record
@@ -145,38 +145,36 @@ class Evaluator:
             record["state"] = "pruned"
         else:
             record |= {"state": "complete", "value": self._mean(candidate)}
-        self.link.finish(candidate)
+        self.study.finish(candidate)
 
-    def value_of(self, scores):
+    def objective_of(self, scores):
         """Return the score that is maximised."""
         return scores[self.objective] if self.objective in scores else next(iter(scores.values()))
 
     def _mean(self, candidate):
-        return float(np.mean([self.value_of(scores) for scores in candidate.record["test"]]))
+        return float(np.mean([self.objective_of(scores) for scores in candidate.record["test"]]))
 
     # -- rows and scores ---------------------------------------------------------------------
 
     def _fold(self, f):
-        """Return the training rows of a fold, and what to score its test rows by."""
+        """Return the training and the test side of a fold."""
         if self.folds[f] is None:
             data, (train, test) = self.data, self.data.splits[f]
-            X_train, y_train = _safe_split(self.estimator, data.X, data.y, train)
-            X_test, y_test = _safe_split(self.estimator, data.X, data.y, test, train)
-            fit_params = _check_method_params(data.X, data.fit_params, indices=train)
-            score_params = _check_method_params(data.X, data.score_params, indices=test)
-            self.folds[f] = Fold(X_train, y_train, fit_params), Fold(X_test, y_test, score_params)
+            rows = self.estimator, data.X, data.y
+            self.folds[f] = (
+                cut_fold(*rows, train, data.fit_params),
+                cut_fold(*rows, test, data.score_params, train_rows=train),
+            )
         return self.folds[f]
 
     def _train_rows(self, f):
-        rows, (train, _) = self.folds[f][0], self.data.splits[f]
-        score_params = _check_method_params(self.data.X, self.data.score_params, indices=train)
-        return Fold(rows.X, rows.y, score_params)
+        data = self.data
+        return cut_fold(self.estimator, data.X, data.y, data.splits[f][0], data.score_params)
 
     def score(self, fit, f, rows):
         """Return the scores of a fit on rows, by name."""
-        target = () if rows.y is None else (rows.y,)
-        estimator = _read_once(fit, rows.X, self.kept[f])
-        scores = self.scorer(estimator, rows.X, *target, **rows.fit_params)
+        estimator = _with_cached_steps(fit, rows.X, self.caches[f])
+        scores = self.scorer(estimator, *rows.arguments, **rows.params)
         if not isinstance(scores, dict):
             scores = {"score": scores}
         for name, score in scores.items():
@@ -187,49 +185,49 @@ class Evaluator:
         return {name: float(score) for name, score in scores.items()}
 
 
-class _EpochRace:
-    """Compares candidates on the first fold's test rows while they are trained."""
+class _EpochPruner:
+    """Prune candidates by their scores on the first fold's test rows during training."""
 
     epochs = frozenset(EPOCHS)
 
-    def __init__(self, evaluator, candidates, chosen):
+    def __init__(self, evaluator, candidates):
         self.evaluator = evaluator
         self.candidates = candidates
         self.test = evaluator.folds[0][1]
 
     def __call__(self, fits):
-        """Tell which fits end."""
-        shown = {fit.candidate: fit for fit in fits if fit.fold == 0}
-        link, raced = self.evaluator.link, []
-        for number, fit in shown.items():
-            candidate = self.candidates[number]
-            with warnings.catch_warnings():  # what it predicts now is nobody's result
+        """Return which fits to stop."""
+        in_first_fold = {fit.candidate: fit for fit in fits if fit.fold == 0}
+        study, reported = self.evaluator.study, []
+        for index, fit in in_first_fold.items():
+            candidate = self.candidates[index]
+            with warnings.catch_warnings():  # of predictions that are not the result
                 warnings.simplefilter("ignore")
                 try:
                     scores = self.evaluator.score(fit, 0, self.test)
-                except Exception:  # told by the scores at the end
+                except Exception:  # raised again by the final score
                     continue
-            value = self.evaluator.value_of(scores)
+            value = self.evaluator.objective_of(scores)
             if np.isfinite(value):
-                link.report(candidate, value, len(fit.final.net_.history))
-                raced.append(candidate)
-        for candidate in raced:
-            candidate.pruned = link.should_prune(candidate)
+                study.report(candidate, value, len(fit.final.net_.history))
+                reported.append(candidate)
+        for candidate in reported:
+            candidate.pruned = study.should_prune(candidate)
         return [self.candidates[fit.candidate].pruned for fit in fits]
 
 
-class Recent(OrderedDict):
-    """A dict that forgets what was not asked for the longest.
+class LRUCache(OrderedDict):
+    """Dict that drops the least recently used entries.
 
     Parameters
     ----------
-    most : int
-        How many things it holds.
+    max_size : int
+        Maximum number of entries.
     """
 
-    def __init__(self, most):
+    def __init__(self, max_size):
         super().__init__()
-        self.most = most
+        self.max_size = max_size
 
     def __getitem__(self, key):
         self.move_to_end(key)
@@ -237,15 +235,15 @@ class Recent(OrderedDict):
 
     def __setitem__(self, key, value):
         super().__setitem__(key, value)
-        while len(self) > self.most:
+        while len(self) > self.max_size:
             self.popitem(last=False)
 
 
-class _Known(TransformerMixin, BaseEstimator):
-    """The fitted steps before an estimator, one table already passed through."""
+class _FittedSteps(TransformerMixin, BaseEstimator):
+    """Fitted steps of a pipeline, with their output for one table."""
 
-    def __init__(self, steps, X, table):
-        self.steps, self.X, self.table = steps, X, table
+    def __init__(self, steps, X, output):
+        self.steps, self.X, self.output = steps, X, output
 
     def __sklearn_is_fitted__(self):
         return True
@@ -255,20 +253,20 @@ class _Known(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Return what the steps make of rows."""
-        return self.table if X is self.X else _transform(self.steps, X)
+        """Return the output of the steps."""
+        return self.output if X is self.X else _transform(self.steps, X)
 
 
-def _read_once(fit, X, kept):
-    """Return an estimator like a fit's, which finds rows that others like it have read."""
+def _with_cached_steps(fit, X, cache):
+    """Return the fit's estimator, its earlier steps with the cached output for X."""
     steps = getattr(fit.estimator, "steps", [])
     if len(steps) < 2 or fit.steps_key is None:
         return fit.estimator
-    key = ("read", fit.steps_key, id(X))  # the rows of a fold are held, and their ids with them
-    if key not in kept:
-        kept[key] = _transform(steps[:-1], X)
+    key = ("output", fit.steps_key, id(X))  # folds keep X alive, and with it its id
+    if key not in cache:
+        cache[key] = _transform(steps[:-1], X)
     estimator = copy.copy(fit.estimator)
-    estimator.steps = [("earlier", _Known(steps[:-1], X, kept[key])), steps[-1]]
+    estimator.steps = [("earlier", _FittedSteps(steps[:-1], X, cache[key])), steps[-1]]
     return estimator
 
 

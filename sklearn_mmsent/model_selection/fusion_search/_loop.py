@@ -1,4 +1,4 @@
-"""The loop of a search: ask, evaluate, tell; in this process or in several."""
+"""Main loop of a search: ask for trials, evaluate them, repeat; in one process or in several."""
 
 import contextlib
 import tempfile
@@ -13,164 +13,162 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from sklearn_mmsent.exceptions import StudyError
-from sklearn_mmsent.model_selection.fusion_search._evaluate import Data, Evaluator
-from sklearn_mmsent.model_selection.fusion_search._study import Link, counts, is_done
+from sklearn_mmsent.model_selection.fusion_search._evaluate import Evaluator, SearchData
+from sklearn_mmsent.model_selection.fusion_search._study import SharedStudy, counts, is_done
 
-PAUSE = 0.5  # seconds between looks at what others do
+PAUSE = 0.5  # seconds between looks at the trials of other processes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a process needs to work on a search.
+    """Everything that a process needs to work on a search.
 
     Parameters
     ----------
     estimator : estimator
-        What is searched.
-    data : Data
-        Rows and their splits.
-    link : dict
-        Parameters of :class:`Link`.
+        Estimator that is searched.
+    data : SearchData
+        Rows and splits.
+    study : dict
+        Parameters of :class:`SharedStudy`.
     evaluator : dict
         Options of :class:`Evaluator`.
     start_from : list of dict
-        Candidates to begin with.
+        First candidates.
     n_trials : int or None
-        Trials that the study is to have in the end.
+        Number of trials that the study is to have.
     deadline : float or None
-        When to begin no more trials, in seconds of the system's clock.
-    n_together : int
-        Trials to ask for at once.
-    n_alike : int
-        Of these, how many in a row have networks of one shape.
+        Time after which no trial is started, in seconds of the system clock.
+    n_batched : int
+        Number of trials in a batch.
+    n_same_shape : int
+        Number of consecutive trials of a batch whose networks have the same shapes.
     max_failures : int or None
-        Trials that may fail.
+        Number of failed trials that ends the search.
     raise_errors : bool
         Whether the first failure ends the search.
     verbose : int
-        1 draws a progress bar, 2 lets Optuna tell what it does.
+        1 shows a progress bar, 2 the messages of Optuna as well.
     """
 
     estimator: object
-    data: Data
-    link: dict
+    data: SearchData
+    study: dict
     evaluator: dict
     start_from: list
     n_trials: int | None
     deadline: float | None
-    n_together: int
-    n_alike: int
+    n_batched: int
+    n_same_shape: int
     max_failures: int | None
     raise_errors: bool
     verbose: int
 
 
 class TooManyFailures(RuntimeError):
-    """So many trials have failed that the rest will hardly fare better."""
+    """The search was ended by failed trials."""
 
 
-def run(plan, n_jobs):
-    """Run a search to its end.
+def run_search(plan, n_jobs):
+    """Run a search.
 
     Parameters
     ----------
     plan : Plan
-        What to do.
+        The search.
     n_jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------
     (list of FrozenTrial, Exception or None)
-        The trials that were run, and what ended the search before its time.
+        The finished trials, and the error that ended the search early.
     """
     with optuna_verbosity(plan.verbose), contextlib.ExitStack() as stack:
-        if n_jobs > 1 and plan.link["storage"] is None:
+        if n_jobs > 1 and plan.study["storage"] is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            plan = replace(plan, link=plan.link | {"storage": str(Path(folder) / "study.log")})
-        link = Link(**plan.link)
+            plan = replace(plan, study=plan.study | {"storage": str(Path(folder) / "study.log")})
+        study = SharedStudy(**plan.study)
         error = None
         try:
-            link.start_from(plan.start_from)
+            study.start_from(plan.start_from)
             if n_jobs > 1:
-                _in_processes(plan, link, n_jobs)
+                _run_in_processes(plan, study, n_jobs)
             else:
-                _work(plan, link)
-            trials = [trial for trial in link.trials() if is_done(trial)]
+                _run_trials(plan, study)
+            trials = [trial for trial in study.trials() if is_done(trial)]
         except (StudyError, TooManyFailures, BrokenProcessPool) as failure:
-            trials, error = list(link.known.values()), failure
+            trials, error = list(study.known.values()), failure
         finally:
-            link.storage.close()
+            study.storage.close()
         return sorted(trials, key=lambda trial: trial.number), error
 
 
-def _in_processes(plan, link, n_jobs):
-    """Let other processes work; watch them from here."""
+def _run_in_processes(plan, study, n_jobs):
+    """Run trials in other processes, and show their progress."""
     quiet = replace(plan, verbose=0, start_from=[])
     workers = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="all")
-    with _Progress(plan, link) as progress, progress.from_aside():
-        for _ in workers(delayed(_work_apart)(quiet) for _ in range(n_jobs)):
+    with _Progress(plan, study) as progress, progress.in_background():
+        for _ in workers(delayed(_run_worker)(quiet) for _ in range(n_jobs)):
             pass
-    link.trials()
+    study.trials()
 
 
-def _work_apart(plan):
+def _run_worker(plan):
     with optuna_verbosity(plan.verbose):
-        link = Link(**plan.link)
-        _work(plan, link)
+        _run_trials(plan, SharedStudy(**plan.study))
 
 
-def _work(plan, link):
-    evaluator = Evaluator(plan.estimator, plan.data, link=link, **plan.evaluator)
-    with link, _Progress(plan, link) as progress:
+def _run_trials(plan, study):
+    evaluator = Evaluator(plan.estimator, plan.data, study=study, **plan.evaluator)
+    with study, _Progress(plan, study) as progress:
         while True:
-            link.take_back_lost()
-            trials = link.trials()
+            study.retry_lost()
+            trials = study.trials()
             progress.show(trials)
             n = _n_to_ask(plan, trials)
             if n is None:
                 return
-            candidates = link.ask(n, plan.n_trials, plan.n_alike) if n else []
+            candidates = study.ask(n, plan.n_trials, plan.n_same_shape) if n else []
             if not candidates:
-                time.sleep(PAUSE)  # others run the last ones
+                time.sleep(PAUSE)  # other processes run the last trials
                 continue
             try:
                 evaluator.run(candidates)
             finally:
-                link.release([c for c in candidates if "state" not in c.record])
-            _check_failures(plan, link, candidates)
+                study.release([c for c in candidates if "state" not in c.record])
+            _check_failures(plan, study, candidates)
 
 
 def _n_to_ask(plan, trials):
-    """Return how many trials to begin; None for the end."""
-    late = plan.deadline is not None and time.time() >= plan.deadline
-    if late:
+    """Return the number of trials to start; None at the end of the search."""
+    if plan.deadline is not None and time.time() >= plan.deadline:
         return None
     if plan.n_trials is None:
-        return plan.n_together
+        return plan.n_batched
     if sum(map(is_done, trials)) >= plan.n_trials:
         return None
-    return max(0, min(plan.n_together, plan.n_trials - sum(map(counts, trials))))
+    return max(0, min(plan.n_batched, plan.n_trials - sum(map(counts, trials))))
 
 
-def _check_failures(plan, link, candidates):
+def _check_failures(plan, study, candidates):
     failed = [candidate for candidate in candidates if candidate.failure is not None]
     if failed and plan.raise_errors:
         raise failed[0].failure
-    failures = [t for t in link.known.values() if t.state == optuna.trial.TrialState.FAIL]
+    failures = [t for t in study.known.values() if t.state == optuna.trial.TrialState.FAIL]
     if failed and plan.max_failures is not None and len(failures) >= plan.max_failures:
         raise TooManyFailures(
-            f"FusionSearchCV: {len(failures)} of {len(link.known)} trials have failed, which is "
+            f"FusionSearchCV: {len(failures)} of {len(study.known)} trials have failed, which is "
             f"max_failures. The last, with {failed[-1].params}: "
             f"{type(failed[-1].failure).__name__}: {failed[-1].failure}"
         ) from failed[-1].failure
 
 
 class _Progress:
-    """A progress bar of trials, or nothing."""
+    """Progress bar over trials, if the search is verbose."""
 
-    def __init__(self, plan, link):
-        self.link = link
+    def __init__(self, plan, study):
+        self.study = study
         self.bar = None
         if plan.verbose:
             self.bar = tqdm(total=plan.n_trials, unit="trial", desc="FusionSearchCV")
@@ -183,27 +181,27 @@ class _Progress:
             self.bar.close()
 
     def show(self, trials):
-        """Draw how many trials are done, and the best score."""
+        """Show the number of finished trials and the best score."""
         if self.bar is None:
             return
         done = [trial for trial in trials if is_done(trial)]
         states = [trial.state.name for trial in done]
         values = [trial.value for trial in done if trial.state.name == "COMPLETE"]
-        told = {"pruned": states.count("PRUNED"), "failed": states.count("FAIL")}
+        numbers = {"pruned": states.count("PRUNED"), "failed": states.count("FAIL")}
         if values:
-            told = {"best": f"{max(values):.4f}", **told}
-        self.bar.set_postfix(told, refresh=False)
+            numbers = {"best": f"{max(values):.4f}", **numbers}
+        self.bar.set_postfix(numbers, refresh=False)
         self.bar.update(len(done) - self.bar.n)
 
     @contextlib.contextmanager
-    def from_aside(self):
-        """Look from time to time at what other processes do, and know it if they fail."""
+    def in_background(self):
+        """Show the trials of other processes while they run."""
         ended = threading.Event()
 
         def draw():
             while not ended.wait(PAUSE):
-                with contextlib.suppress(StudyError):  # the workers tell
-                    self.show(self.link.trials())
+                with contextlib.suppress(StudyError):  # raised by the workers
+                    self.show(self.study.trials())
 
         thread = threading.Thread(target=draw, daemon=True)
         thread.start()
@@ -213,12 +211,12 @@ class _Progress:
             ended.set()
             thread.join()
             with contextlib.suppress(StudyError):
-                self.show(self.link.trials())
+                self.show(self.study.trials())
 
 
 @contextlib.contextmanager
 def optuna_verbosity(verbose):
-    """Let Optuna tell as much as is asked for, for a while."""
+    """Set the verbosity of Optuna temporarily."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.INFO if verbose > 1 else optuna.logging.ERROR)
     try:

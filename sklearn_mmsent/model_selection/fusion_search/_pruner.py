@@ -1,29 +1,30 @@
-"""A pruner for trials that are trained side by side."""
+"""Pruner for trials that are trained at the same time."""
 
 import numpy as np
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-#: Steps of a study from here on count folds, those below it epochs of the first fold.
+#: Steps of a study below this are epochs of the first fold; multiples of it count finished folds.
 FOLD = 1000
-_SEEN = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+_COMPARED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
 
 class RacePruner(BasePruner):
-    """Stop a trial that is not among the better part of all that came as far.
+    """Stop a trial that is not in the better part of all trials that reached its step.
 
-    Optuna's own pruners look at trials that have finished; in a race those count that run beside
-    it, too, so that the first trials are pruned as well.
+    Running trials count as well, so that the trials of the first batch are pruned. Optuna's median,
+    percentile and Hyperband pruners compare with complete trials; its successive halving pruner
+    compares with running ones, but always promotes the first trial that asks.
 
     Parameters
     ----------
     keep_epochs : float, default=0.7
-        Share of trials that go on after some epochs, when scores tell little yet.
+        Share of trials to keep after some epochs, when scores are still uncertain.
     keep_folds : float, default=0.5
-        Share that goes on after a fold.
+        Share of trials to keep after a fold.
     n_others : int, default=5
-        Trials that must have come as far before any is stopped.
+        Number of other trials that must have reached a step before any trial is stopped.
     """
 
     def __init__(self, keep_epochs=0.7, keep_folds=0.5, n_others=5):
@@ -32,7 +33,7 @@ class RacePruner(BasePruner):
         self.n_others = n_others
 
     def prune(self, study, trial):
-        """Tell whether to stop a trial."""
+        """Return whether to stop a trial."""
         step = trial.last_step
         if step is None:
             return False
@@ -40,7 +41,7 @@ class RacePruner(BasePruner):
         value = sign * trial.intermediate_values[step]
         others = [
             sign * other.intermediate_values[step]
-            for other in study.get_trials(deepcopy=False, states=_SEEN)
+            for other in study.get_trials(deepcopy=False, states=_COMPARED)
             if other.number != trial.number and step in other.intermediate_values
         ]
         others = [other for other in others if not np.isnan(other)]
@@ -49,6 +50,6 @@ class RacePruner(BasePruner):
         keep = self.keep_folds if step >= FOLD else self.keep_epochs
         if np.isnan(value):
             return True
-        # equals count half: where most are as bad as a constant, they fall behind together
+        # ties count half, so that trials that are all as bad as a constant are stopped together
         better = np.mean(np.array(others) > value)
         return bool(better > 0 and better + np.mean(np.array(others) == value) / 2 >= keep)

@@ -1,4 +1,4 @@
-"""From the trials of a study to scikit-learn's results."""
+"""Results of scikit-learn's searches from the trials of a study."""
 
 import hashlib
 import warnings
@@ -15,18 +15,18 @@ def rows_of_results(trials, n_splits, error_score, *, with_train):
     Parameters
     ----------
     trials : list of FrozenTrial
-        Trials that have ended.
+        Finished trials.
     n_splits : int
         Number of folds.
     error_score : float or "raise"
-        Score of a trial that has failed.
+        Score of a failed trial.
     with_train : bool
-        Whether scores of the training rows are among them.
+        Whether to include scores of the training rows.
 
     Returns
     -------
     list of dict
-        Folds that a trial did not come to have NaN.
+        NaN for folds that a trial did not reach.
     """
     records = [trial.user_attrs[RECORD] for trial in trials]
     names = next((list(r["test"][0]) for r in records if r.get("test")), ["score"])
@@ -46,8 +46,8 @@ def rows_of_results(trials, n_splits, error_score, *, with_train):
     return out
 
 
-def unlike_scikit_learn(trials):
-    """Return the columns of results that only this search has."""
+def extra_columns(trials):
+    """Return the columns of ``cv_results_`` that scikit-learn's searches do not have."""
     records = [trial.user_attrs[RECORD] for trial in trials]
     return {
         "trial": [trial.number for trial in trials],
@@ -57,7 +57,7 @@ def unlike_scikit_learn(trials):
 
 
 def warn_of_failures(trials, error_score):
-    """Say how many trials have failed, and why the first did."""
+    """Warn of failed trials, with the first error; raise a ValueError if all failed."""
     errors = [t.user_attrs[RECORD].get("error") for t in trials]
     errors = [error for error in errors if error is not None]
     if not errors:
@@ -75,7 +75,7 @@ def warn_of_failures(trials, error_score):
 
 
 def describe_search(space, X, y, splits, objective, estimator):
-    """Return what two runs must have in common to share a study, as plain values."""
+    """Return the properties that searches must share to use the same study."""
     rows = hashlib.sha256()
     for part in splits:
         for numbers in part:

@@ -1,4 +1,4 @@
-"""FusionSearchCV."""
+"""FusionSearchCV: search with Optuna that trains several trials in a batch."""
 
 import os
 import time
@@ -18,10 +18,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.model_selection.folds import Fold
 from sklearn_mmsent.model_selection.fusion_search import _checks as checks
 from sklearn_mmsent.model_selection.fusion_search import _results as results
-from sklearn_mmsent.model_selection.fusion_search._evaluate import Data
-from sklearn_mmsent.model_selection.fusion_search._loop import Plan, optuna_verbosity, run
+from sklearn_mmsent.model_selection.fusion_search._evaluate import SearchData
+from sklearn_mmsent.model_selection.fusion_search._loop import Plan, optuna_verbosity, run_search
 from sklearn_mmsent.model_selection.fusion_search._pruner import RacePruner
 from sklearn_mmsent.model_selection.fusion_search._sampler import NumberedSampler
 from sklearn_mmsent.model_selection.fusion_search._study import copy_in_memory
@@ -36,108 +37,108 @@ from sklearn_mmsent.utils._sklearn import (
     _MultimetricScorer,
 )
 
-TOGETHER = 16  # trials of fusion networks that are asked for at once
-ALIKE = 4  # of them in a row have networks of one shape; more would leave fusions untried
+N_BATCHED = 16  # trials of fusion networks in a batch
+N_SAME_SHAPE = 4  # consecutive trials with networks of the same shapes; more would try few fusions
 
 
 class FusionSearchCV(BaseSearchCV):
-    """Search whole pipelines with Optuna, the networks of several trials trained at once.
+    """Search over whole pipelines with Optuna that trains several trials in a batch.
 
-    Trials are asked for in batches. Those whose networks have equal shapes are trained together,
-    fold by fold; after some epochs of the first fold, and after each fold, those that fall behind
-    are stopped. Steps of a pipeline that several trials have in common are fitted, and applied to
-    the test rows, once per fold. A study that is kept in a file or a database is resumed after a
-    kill, and may be worked on by several processes and machines; see ``docs/searching.md``.
+    Networks of equal shapes are trained together, fold by fold. After some epochs of the first
+    fold, and after each fold, trials that fall behind are pruned. Steps of a pipeline that several
+    trials share are fitted, and applied to the test rows, once per fold. A study in a file or a
+    database is resumed after an interruption, and can be shared by several processes and machines;
+    see ``docs/searching.md``.
 
     Parameters
     ----------
     estimator : estimator
         A fusion estimator, or a pipeline that ends in one; any other is fitted one by one.
     space : SearchSpace, dict or None, default=None
-        What to try: added to the space that the estimator brings along, and in its place where
-        both have a parameter. Names are those of ``set_params``; see :class:`SearchSpace`.
+        Search space, by the names of ``set_params``; see :class:`SearchSpace`. It extends the
+        estimator's own space, and replaces parameters of it.
     level : {"small", "full"} or None, default="small"
-        How much of the estimator's own space to search; None for nothing but `space`.
+        Size of the estimator's own search space; None uses `space` only.
     n_trials : int or None, default=50
-        Trials that the study is to have in the end, pruned and failed ones included, whoever has
-        run them; None for as many as `timeout` allows.
+        Number of trials that the study is to have, including pruned and failed ones and those of
+        other processes; None for as many as `timeout` allows.
     timeout : float or None, default=None
-        Seconds after which no more trials are begun.
+        Seconds after which no more trials are started.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is scored; None takes the estimator's own score. Of several, the one that `refit`
-        names, or else the first, is maximised.
+        Scores to compute; None uses the estimator's ``score``. Of several, the one named by
+        `refit`, or else the first, is maximised.
     refit : bool, str or callable, default=True
         Whether, or by which score, to refit the best candidate on all rows.
     cv : int, splitter, iterable or None, default=None
-        How rows are split, once for all trials; None means five folds. If ``fit`` is given groups,
-        a number of folds means folds that keep them together.
+        Splits, the same for all trials; None means five folds. With groups, a number of folds
+        keeps each group in one fold.
     sampler : {"tpe", "random"} or optuna.samplers.BaseSampler, default="tpe"
-        Who chooses: a tree-structured Parzen estimator [1]_ [2]_, or chance.
+        Sampler of parameters: tree-structured Parzen estimator [1]_ [2]_, or random.
     sampler_params : dict or None, default=None
         Parameters of Optuna's TPESampler or RandomSampler, such as ``{"n_startup_trials": 20}``.
     pruner : {"race"}, optuna.pruners.BasePruner or None, default="race"
-        Who stops trials. "race" compares each with all that have come as far, those that run
-        beside it included; None stops none. Steps of the study are epochs of the first fold up to
-        999, and 1000 for each fold that is done.
+        Pruner. "race" compares a trial with all trials that reached the same step, running ones
+        included; None prunes none. Steps up to 999 are epochs of the first fold; later ones are
+        1000 for each finished fold.
     pruner_params : dict or None, default=None
-        Of "race": ``keep_epochs`` (0.7 by default) and ``keep_folds`` (0.5), the shares of trials
-        that go on, and ``n_others`` (5), how many must have come as far before any is stopped.
+        Parameters of "race": ``keep_epochs`` (default 0.7) and ``keep_folds`` (0.5), shares of
+        trials to keep, and ``n_others`` (5), number of other trials that must have reached a step
+        before any is pruned.
     start_from : FusionSearchCV, optuna.Study, dict, list of dict or None, default=None
-        Where to begin: the best trials of a fitted search or a study, or parameters by name. They
-        are the first trials of a new study.
+        First trials of a new study: the best ones of a fitted search or a study, or parameters by
+        name.
     n_start : int, default=5
-        How many trials of a search or study to take.
+        Number of trials to take from a search or study.
     storage : str, Path, optuna.storages.BaseStorage or None, default=None
-        Where the study is kept: a path, of an SQLite file where it ends in .db, .sqlite or
-        .sqlite3, and of a journal else; the URL of a database; or None for memory.
+        Storage of the study: the path of an SQLite file if it ends in .db, .sqlite or .sqlite3,
+        of a journal otherwise; the URL of a database; or None for memory.
     study_name : str, default="fusion-search"
         Name of the study in the storage.
-    n_together : "auto" or int, default="auto"
-        Trials to ask for at once: 16 with fusion networks, in groups of 4 whose networks have one
-        shape; others one by one.
+    n_batched : "auto" or int, default="auto"
+        Number of trials in a batch. "auto" means 16 for fusion networks, in groups of 4 whose
+        networks have the same shapes, and 1 for other estimators.
     n_jobs : int or None, default=None
-        Processes that work on the study; None means 1, -1 all cores.
+        Number of processes that work on the study; None means 1, -1 all cores.
     batched : "auto" or bool, default="auto"
-        Whether networks are trained at once: "auto" lets a short measurement decide; True
-        and False fix it, which makes results repeat to the last bit on one machine.
+        Whether to train networks in batches; "auto" decides by a short timing. True and False
+        make results reproducible to the last bit on one machine.
     max_failures : int or None, default=20
-        Trials that may fail before the search gives up; None for any number.
+        Number of failed trials that ends the search; None for no limit.
     error_score : "raise" or float, default=float("nan")
-        Score of a trial that fails, which the study has as failed; "raise" ends the search at the
-        first.
+        Score of a failed trial; "raise" ends the search at the first failure.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to compute scores on the training rows as well.
     random_state : int, RandomState or None, default=None
-        Decides what is tried, not what estimators draw. With one process an int gives the same
-        trials again; another `n_together` gives others, since choices then know less or more.
+        Seed of the sampler; estimators have their own. With one process an int reproduces the
+        trials, for the same `n_batched`.
     verbose : int, default=0
-        1 draws a progress bar, 2 also lets Optuna tell what it does.
+        1 shows a progress bar, 2 the messages of Optuna as well.
 
     Attributes
     ----------
     study_ : optuna.Study
         A copy of the study in memory: trial i is row i of ``cv_results_``.
     cv_results_ : dict of str to array
-        As of :class:`sklearn.model_selection.GridSearchCV`, NaN for folds that a pruned trial did
-        not come to; and ``trial`` (its number in the storage), ``state`` ("complete", "pruned" or
-        "failed") and ``error``.
+        As in :class:`sklearn.model_selection.GridSearchCV`, with NaN for folds that a pruned trial
+        did not reach; and ``trial`` (its number in the storage), ``state`` ("complete", "pruned"
+        or "failed") and ``error``.
     space_ : SearchSpace
-        What was searched.
+        The search space.
     best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
             multimetric_, classes_, n_features_in_, feature_names_in_
-        As of :class:`sklearn.model_selection.GridSearchCV`; the best is one that was scored on all
-        folds.
+        As in :class:`sklearn.model_selection.GridSearchCV`; the best candidate is one that was
+        scored on all folds.
 
     Raises
     ------
     StudyError
-        If the storage cannot be read, holds the study of another search, or vanishes in the middle;
-        then ``cv_results_`` and ``study_`` are of what was found.
+        If the storage cannot be read, has the study of another search, or becomes unavailable;
+        then ``cv_results_`` and ``study_`` hold the results so far.
 
     See Also
     --------
-    BatchedRandomizedSearchCV : Draws at random, and remembers nothing.
-    SearchSpace : What to try, with conditions.
+    BatchedRandomizedSearchCV : Random search without a study or pruning.
+    SearchSpace : Search spaces with conditions.
 
     References
     ----------
@@ -179,7 +180,7 @@ class FusionSearchCV(BaseSearchCV):
         "n_start": [Interval(Integral, 1, None, closed="left")],
         "storage": [str, os.PathLike, BaseStorage, None],
         "study_name": [str],
-        "n_together": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_batched": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batched": [StrOptions({"auto"}), "boolean"],
         "max_failures": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
@@ -204,7 +205,7 @@ class FusionSearchCV(BaseSearchCV):
         n_start=5,
         storage=None,
         study_name="fusion-search",
-        n_together="auto",
+        n_batched="auto",
         n_jobs=None,
         batched="auto",
         max_failures=20,
@@ -229,7 +230,7 @@ class FusionSearchCV(BaseSearchCV):
         self.n_start = n_start
         self.storage = storage
         self.study_name = study_name
-        self.n_together = n_together
+        self.n_batched = n_batched
         self.n_jobs = n_jobs
         self.batched = batched
         self.max_failures = max_failures
@@ -257,7 +258,7 @@ class FusionSearchCV(BaseSearchCV):
         self : object
             The fitted search.
         """
-        began = time.time()
+        started = time.time()
         scorer, metric, objective = self._scorer()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
@@ -268,14 +269,15 @@ class FusionSearchCV(BaseSearchCV):
             self.cv, self.estimator, X, y, groups, dict(routed.splitter.split)
         )
         self.n_splits_ = len(splits)
-        data = Data(X, y, splits, dict(routed.estimator.fit), dict(routed.scorer.score))
-        plan = self._plan(data, scorer, objective, began)
-        trials, error = run(plan, effective_n_jobs(self.n_jobs))
+        fit_params, score_params = dict(routed.estimator.fit), dict(routed.scorer.score)
+        data = SearchData(X, y, splits, fit_params, score_params)
+        plan = self._plan(data, scorer, objective, started)
+        trials, error = run_search(plan, effective_n_jobs(self.n_jobs))
         with optuna_verbosity(0):
             self.study_ = copy_in_memory(self.study_name, trials)
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         if trials:
-            self._tell_results(trials, metric, scorer)
+            self._set_results(trials, metric, scorer)
         if error is not None:
             raise error
         results.warn_of_failures(trials, self.error_score)
@@ -285,15 +287,15 @@ class FusionSearchCV(BaseSearchCV):
                 f"timeout={self.timeout} seconds. Give it more time, or fewer folds."
             )
         if self.refit:
-            self._refit(X, y, routed.estimator.fit)
+            self._refit(Fold(X, y, fit_params))
         return self
 
     # -- parts of fit ------------------------------------------------------------------------
 
     def _scorer(self):
-        """Return who scores, the score that decides in results, and the one that is maximised."""
+        """Return the scorer, the score that determines the best, and the one that is maximised."""
         scorer, metric = self._get_scorers()
-        if isinstance(scorer, _MultimetricScorer):  # which would tell errors as texts
+        if isinstance(scorer, _MultimetricScorer):  # which by default returns errors as texts
             names = scorer._scorers
             objective = self.refit if isinstance(self.refit, str) else next(iter(names))
             return _MultimetricScorer(scorers=names, raise_exc=True), metric, objective
@@ -301,23 +303,23 @@ class FusionSearchCV(BaseSearchCV):
         return scorer, self.refit if several else metric, self.refit if several else "score"
 
     def _space(self):
-        own = SearchSpace({}) if self.level is None else space_of(self.estimator, self.level)
-        space = own | (self.space or {})
+        default = SearchSpace({}) if self.level is None else space_of(self.estimator, self.level)
+        space = default | (self.space or {})
         if not len(space):
             raise ValueError(
-                f"FusionSearchCV: there is nothing to search. {type(self.estimator).__name__} "
-                "brings no search space along; give one: space={'parameter': [values]}."
+                f"FusionSearchCV: the search space is empty. {type(self.estimator).__name__} has "
+                "none of its own; pass space={'parameter': [values]}."
             )
         checks.check_names(space, self.estimator)
         return space
 
-    def _plan(self, data, scorer, objective, began):
+    def _plan(self, data, scorer, objective, started):
         if self.n_trials is None and self.timeout is None:
-            raise ValueError("FusionSearchCV: give n_trials or timeout, or it would never end.")
-        stackable = isinstance(final_step(self.estimator), BaseFusion)
-        together = self.n_together
-        if together == "auto":
-            together = TOGETHER if stackable else 1
+            raise ValueError("FusionSearchCV: n_trials or timeout must be given.")
+        is_fusion = isinstance(final_step(self.estimator), BaseFusion)
+        n_batched = self.n_batched
+        if n_batched == "auto":
+            n_batched = N_BATCHED if is_fusion else 1
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         sampler, pruner = self.sampler, self.pruner
         if isinstance(sampler, str):
@@ -326,15 +328,15 @@ class FusionSearchCV(BaseSearchCV):
             pruner = NopPruner()
         elif pruner == "race":
             pruner = RacePruner(**(self.pruner_params or {}))
-        told = self.scoring if not callable(self.scoring) else _name(self.scoring)
-        told = f"{objective} of {told}"
+        scoring = self.scoring if not callable(self.scoring) else _name(self.scoring)
+        score = f"{objective} of {scoring}"
         search = results.describe_search(
-            self.space_, data.X, data.y, data.splits, told, self.estimator
+            self.space_, data.X, data.y, data.splits, score, self.estimator
         )
         return Plan(
             estimator=clone(self.estimator),
             data=data,
-            link={
+            study={
                 "storage": self.storage,
                 "name": self.study_name,
                 "space": self.space_,
@@ -351,24 +353,24 @@ class FusionSearchCV(BaseSearchCV):
             },
             start_from=checks.earlier_candidates(self.start_from, self.n_start),
             n_trials=self.n_trials,
-            deadline=None if self.timeout is None else began + self.timeout,
-            n_together=together,
-            n_alike=ALIKE if stackable else 1,
+            deadline=None if self.timeout is None else started + self.timeout,
+            n_batched=n_batched,
+            n_same_shape=N_SAME_SHAPE if is_fusion else 1,
             max_failures=self.max_failures,
             raise_errors=self.error_score == "raise",
             verbose=int(self.verbose),
         )
 
-    def _tell_results(self, trials, metric, scorer):
-        """Set what scikit-learn's searches tell of candidates."""
+    def _set_results(self, trials, metric, scorer):
+        """Set the attributes of scikit-learn's searches."""
         params = [self.space_.decode(trial.params) for trial in trials]
         rows = results.rows_of_results(
             trials, self.n_splits_, self.error_score, with_train=self.return_train_score
         )
         with warnings.catch_warnings():
-            # of pruned trials, of which there is nothing to warn
+            # scores of pruned trials are NaN as documented
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores", UserWarning)
-            more = results.unlike_scikit_learn(trials)
+            more = results.extra_columns(trials)
             self.cv_results_ = self._format_results(params, self.n_splits_, rows, more)
         names = list(rows[0]["test_scores"])
         self.multimetric_ = isinstance(scorer, _MultimetricScorer) or names != ["score"]
@@ -379,10 +381,10 @@ class FusionSearchCV(BaseSearchCV):
                 self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
             self.best_params_ = params[self.best_index_]
 
-    def _refit(self, X, y, fit_params):
+    def _refit(self, rows):
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         started = time.perf_counter()
-        self.best_estimator_ = best.fit(X, *(() if y is None else (y,)), **fit_params)
+        self.best_estimator_ = best.fit(*rows.arguments, **rows.params)
         self.refit_time_ = time.perf_counter() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -390,7 +392,7 @@ class FusionSearchCV(BaseSearchCV):
     # -- scikit-learn's interface ------------------------------------------------------------
 
     def get_metadata_routing(self):
-        """Return who asks for which metadata; a number of folds takes groups.
+        """Return the metadata routing; a number of folds takes groups.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Where a study is kept: in memory, in a file, or in a database."""
+"""Storage of a study: memory, a file, or a database."""
 
 import contextlib
 import json
@@ -13,19 +13,20 @@ from optuna.storages.journal import JournalFileBackend
 
 from sklearn_mmsent.exceptions import StudyError
 
-_SQLITE = b"SQLite format 3\0"
-_SQLITE_ENDINGS = (".db", ".sqlite", ".sqlite3")
-_WAIT = 60  # seconds for which a process waits while another writes to an SQLite file
+_SQLITE = "sqlite:///"
+_JOURNAL = b'{"op_code":'  # how a journal begins
+_SQLITE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+_TIMEOUT = 60  # seconds for which a process waits while another writes to an SQLite file
 
 
 class OpenStorage:
-    """A storage of Optuna, and what it takes to tell that it is gone.
+    """A storage of Optuna with clear errors when it becomes unavailable.
 
     Parameters
     ----------
     storage : None, str, Path or BaseStorage
-        Memory; a path of a file, SQLite where it ends in .db, .sqlite or .sqlite3 and a journal
-        else; a URL of a database; or a storage of Optuna.
+        None for memory; a path of a file, SQLite if it ends in .db, .sqlite or .sqlite3, a journal
+        otherwise; the URL of a database; or a storage of Optuna.
     """
 
     def __init__(self, storage):
@@ -34,21 +35,24 @@ class OpenStorage:
             self.storage = InMemoryStorage()
         elif isinstance(storage, BaseStorage):
             self.storage, self.place = storage, type(storage).__name__
+        elif "://" in (place := os.fspath(storage)) and not place.startswith(_SQLITE):
+            self._open_database(place)
         else:
-            self._open(os.fspath(storage))
+            self._open_file(place)
         self._file = self._identity()
 
     @property
     def shared(self):
-        """Whether other processes can see it."""
+        """Whether other processes can access it."""
         return not isinstance(self.storage, InMemoryStorage)
 
     @contextlib.contextmanager
-    def reached(self):
-        """Run what reads or writes; say clearly where the storage cannot be reached."""
+    def available(self):
+        """Run code that reads or writes; raise a StudyError if the storage is unavailable."""
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
+            # Optuna would go on writing to a deleted SQLite file, or begin another journal
             if self.path is not None and self._identity() != self._file:
                 raise FileNotFoundError(f"the file {str(self.path)!r} was removed or replaced")
             yield
@@ -56,47 +60,50 @@ class OpenStorage:
             if isinstance(error, StudyError):
                 raise
             raise StudyError(
-                f"FusionSearchCV: the study in {self.place} can no longer be reached: "
-                f"{_reason(error)}. What was found until then is in cv_results_ and study_ of "
-                "this search. Make the storage available again, and fit once more to go on."
+                f"FusionSearchCV: the study in {self.place} is no longer available: "
+                f"{_reason(error)}. The results so far are in cv_results_ and study_ of this "
+                "search. Restore the storage, and call fit again to continue."
             ) from error
 
     def close(self):
-        """Close connections to a database that this object has opened."""
+        """Close the connections to a database that this object opened."""
         if self.path is not None and isinstance(self.storage, RDBStorage):
             self.storage.remove_session()
             self.storage.engine.dispose()
 
-    def _open(self, place):
-        if "://" in place and not place.startswith("sqlite:///"):
-            from sqlalchemy.engine import make_url
+    def _open_database(self, url):
+        from sqlalchemy.engine import make_url
 
-            try:
-                self.place = make_url(place).render_as_string(hide_password=True)
-                self.storage = RDBStorage(place)
-            except ImportError as error:
-                raise StudyError(
-                    f"FusionSearchCV: a study in {self.place} needs the driver of the database: "
-                    f"{str(error).rstrip('.')}. For example: pip install psycopg2-binary "
-                    "(postgresql://...) or pymysql (mysql+pymysql://...)."
-                ) from error
-            except Exception as error:
-                raise StudyError(
-                    f"FusionSearchCV: the database {self.place} cannot be opened: {_reason(error)}"
-                ) from error
-            return
-        self.path = Path(place.removeprefix("sqlite:///"))
-        self.place = f"the file {str(self.path)!r}"
+        self.place = "at the given URL"
         try:
-            kind = _kind_of_file(self.path, sqlite=place.startswith("sqlite:///"))
-            self.storage = _OPEN[kind](self.path)
-        except StudyError:
-            raise
+            self.place = make_url(url).render_as_string(hide_password=True)
+            self.storage = RDBStorage(url)
+        except ImportError as error:
+            raise StudyError(
+                f"FusionSearchCV: a study in {self.place} needs the driver of the database: "
+                f"{str(error).rstrip('.')}. For example: pip install psycopg2-binary "
+                "(postgresql://...) or pymysql (mysql+pymysql://...)."
+            ) from error
+        except Exception as error:
+            raise StudyError(
+                f"FusionSearchCV: the database {self.place} cannot be opened: {_reason(error)}"
+            ) from error
+
+    def _open_file(self, place):
+        self.path = Path(place.removeprefix(_SQLITE))
+        self.place = f"the file {str(self.path)!r}"
+        is_sqlite = place.startswith(_SQLITE) or self.path.suffix in _SQLITE_SUFFIXES
+        try:
+            if is_sqlite:
+                _check_tables(self.path)
+                self.storage = _open_sqlite(self.path)
+            else:
+                _check_journal(self.path)
+                self.storage = JournalStorage(JournalFileBackend(str(self.path)))
         except Exception as error:
             raise StudyError(
                 f"FusionSearchCV: {self.place} cannot be read as a study of Optuna: "
-                f"{_reason(error)}. Name another file as storage, or remove this one if nobody "
-                "needs it."
+                f"{_reason(error)}. Use another file as storage, or delete this one."
             ) from error
 
     def _identity(self):
@@ -109,50 +116,37 @@ class OpenStorage:
         return stat.st_dev, stat.st_ino
 
 
-def _kind_of_file(path, *, sqlite):
-    """Return what a file is, or is to become."""
-    if path.is_dir():
-        raise IsADirectoryError("it is a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r}")
+def _check_journal(path):
+    """Raise an error for another kind of file: Optuna would append to it."""
     start = b""
     if path.exists():
         with path.open("rb") as file:
-            start = file.read(len(_SQLITE))
-    if start == _SQLITE:
-        _refuse_foreign_tables(path)
-        return "sqlite"
-    if start:
-        if not start.startswith(b'{"op_code":'):
-            raise ValueError("it begins like neither a journal nor an SQLite database")
-        return "journal"
-    return "sqlite" if sqlite or path.suffix in _SQLITE_ENDINGS else "journal"
+            start = file.read(len(_JOURNAL))
+    if start not in (b"", _JOURNAL):
+        raise ValueError("it is not a journal")
 
 
-def _refuse_foreign_tables(path):
+def _check_tables(path):
+    """Raise an error for an SQLite file of another program: Optuna would add its tables."""
+    if not path.exists():
+        return
     with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     if tables and not tables >= {"studies", "trials"}:
-        raise ValueError("it is an SQLite database of something else")
+        raise ValueError("it is an SQLite database without a study")
 
 
 def _open_sqlite(path):
     for attempt in range(10):
         try:
             return RDBStorage(
-                f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _WAIT}}
+                f"{_SQLITE}{path}", engine_kwargs={"connect_args": {"timeout": _TIMEOUT}}
             )
-        except Exception:  # several processes make its tables at the same time: one succeeds
+        except Exception:  # of several processes that create the tables, one succeeds
             if attempt == 9:
                 raise
             time.sleep(0.05 * 2**attempt)
     return None
-
-
-_OPEN = {
-    "sqlite": _open_sqlite,
-    "journal": lambda path: JournalStorage(JournalFileBackend(str(path))),
-}
 
 
 def _reason(error):

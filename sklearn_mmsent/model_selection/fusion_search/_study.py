@@ -1,4 +1,4 @@
-"""A study as a search sees it: asks for candidates, tells results, counts what is done."""
+"""A study that several processes may share: asks for candidates, stores results, counts trials."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ from sklearn_mmsent.model_selection.fusion_search._storage import OpenStorage
 from sklearn_mmsent.model_selection.fusion_search._workers import WORKER, Workers
 
 RECORD = "fusion_search:record"  # attribute of a trial: scores of its folds, times, error
-RETRY = "fusion_search:retry"  # attribute of a trial: how often its candidate was lost before
-SEARCH = "fusion_search:search"  # attribute of a study: what is searched
+RETRY = "fusion_search:retry"  # attribute of a trial: how often its candidate was lost
+SEARCH = "fusion_search:search"  # attribute of a study: description of the search
+STARTED = "fusion_search:started"  # attribute of a study: whether start_from was enqueued
 MAX_RETRIES = 2
 
-# what decides the shapes of a network: those that have it in common are trained as one
+# parameters that determine the shapes of a network: networks that share them fit in one batch
 _SHAPES = {
     *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders", "hidden_size"),
     *("batch_size", "loss", "loss_params", "precision"),
@@ -30,43 +31,48 @@ class Candidate:
     trial: optuna.Trial
     number: int
     params: dict  # for set_params
-    stored: dict  # as the study has them
+    stored: dict  # as in the study
     distributions: dict
-    record: dict = field(default_factory=dict)  # what is told of it
+    record: dict = field(default_factory=dict)  # value of the attribute RECORD
     failure: Exception | None = None
     pruned: bool = False
 
 
-class Link:
-    """One process's connection to a study.
+class SharedStudy:
+    """Connection of one process to a study.
 
     Parameters
     ----------
     storage : None, str, Path or BaseStorage
-        Where the study is.
+        Storage of the study.
     name : str
-        Of the study.
+        Name of the study.
     space : SearchSpace
-        What is tried.
+        Search space.
     search : dict
-        What tells this search from others; one of a study that is there must be the same.
-    direction : {"maximize", "minimize"}, default="maximize"
-        Of the scores.
+        Description of the search; that of an existing study must be equal.
     sampler, pruner : BaseSampler, BasePruner
         Of Optuna.
+    direction : {"maximize", "minimize"}, default="maximize"
+        Direction of the objective.
+
+    Raises
+    ------
+    StudyError
+        If the storage is unavailable, or has the study of another search.
     """
 
     def __init__(self, storage, name, space, search, *, sampler, pruner, direction="maximize"):
         self.storage = OpenStorage(storage)
         self.space = space
-        self.known = {}  # finished trials by number, as they were last seen
-        with self.storage.reached():
+        self.known = {}  # finished trials by number, as last seen
+        with self.storage.available():
             self.study = self._open(name, direction, sampler, pruner)
             found = self.study.user_attrs.get(SEARCH)
             if found is None:
                 self.study.set_user_attr(SEARCH, search)
             elif found != search:
-                _refuse(name, self.storage.place, found, search)
+                _raise_other_search(name, self.storage.place, found, search)
         self.workers = Workers(self.study) if self.storage.shared else None
 
     def _open(self, name, direction, sampler, pruner):
@@ -79,7 +85,7 @@ class Link:
 
     def __enter__(self):
         if self.workers is not None:
-            with self.storage.reached():
+            with self.storage.available():
                 self.workers.__enter__()
         return self
 
@@ -88,92 +94,93 @@ class Link:
             self.workers.__exit__(*error)
         self.storage.close()
 
-    # -- looking -----------------------------------------------------------------------------
+    # -- trials ------------------------------------------------------------------------------
 
     def trials(self):
-        """Return all trials as they are now."""
-        with self.storage.reached():
+        """Return the current trials."""
+        with self.storage.available():
             trials = self.study.get_trials(deepcopy=False)
         self.known |= {t.number: t for t in trials if is_done(t)}
         return trials
 
-    def take_back_lost(self):
-        """End trials whose worker has died, and see to it that they are run again."""
+    def retry_lost(self):
+        """End the trials of dead workers, and enqueue their candidates."""
         if self.workers is None:
             return
-        with self.storage.reached():
+        with self.storage.available():
             for trial in self.workers.lost(self.study.get_trials(deepcopy=False)):
-                self._take_back(trial)
+                self._retry(trial)
 
-    def _take_back(self, trial):
+    def _retry(self, trial):
         record = trial.user_attrs.get(RECORD)
-        if record is not None:  # it was about to be told
-            self._tell(trial.number, record)
+        if record is not None:  # the worker died after it had stored its result
+            self._end(trial.number, record)
             return
-        lost = 1 + trial.user_attrs.get(RETRY, 0)
-        if lost > MAX_RETRIES:
+        n_lost = 1 + trial.user_attrs.get(RETRY, 0)
+        if n_lost > MAX_RETRIES:
             record = {
                 "state": "failed",
-                "error": f"the process that ran it was killed, {lost} times: out of memory?",
+                "error": f"its process was killed {n_lost} times (out of memory?)",
             }
             self.storage.storage.set_trial_user_attr(trial._trial_id, RECORD, record)
-        if self._tell(trial.number, {"state": "failed"}) and record is None:
-            self.study.enqueue_trial(trial.params, user_attrs={RETRY: lost})
+        if self._end(trial.number, {"state": "failed"}) and record is None:
+            self.study.enqueue_trial(trial.params, user_attrs={RETRY: n_lost})
 
     # -- asking ------------------------------------------------------------------------------
 
     def start_from(self, candidates):
-        """Put candidates in front, once for a study.
+        """Enqueue candidates, once per study.
 
         Parameters
         ----------
         candidates : list of dict
             Values of parameters.
         """
-        with self.storage.reached():
-            if self.study.user_attrs.get("fusion_search:started"):
+        with self.storage.available():
+            if self.study.user_attrs.get(STARTED):
                 return
-            self.study.set_user_attr("fusion_search:started", True)
+            self.study.set_user_attr(STARTED, True)
             for values in map(self.space.encode, candidates):
                 if values:
                     self.study.enqueue_trial(values, skip_if_exists=True)
 
-    def ask(self, n, most, n_alike=1):
+    def ask(self, n, n_trials, n_same_shape=1):
         """Ask for candidates.
 
         Parameters
         ----------
         n : int
-            How many.
-        most : int or None
-            How many trials the study is to have. What is asked beyond it, as two processes may do
-            at the same time, is given back.
-        n_alike : int, default=1
-            How many candidates in a row have in common what decides the shapes of a network.
+            Number of candidates.
+        n_trials : int or None
+            Number of trials that the study is to have. Trials beyond it, which two processes may
+            create at the same time, are given back.
+        n_same_shape : int, default=1
+            Number of consecutive candidates that share the parameters that determine shapes.
 
         Returns
         -------
         list of Candidate
+            At most `n`.
         """
-        candidates, lead = [], None
-        with self.storage.reached():
+        candidates, first = [], None
+        with self.storage.available():
             for i in range(n):
-                lead = None if i % n_alike == 0 else lead
-                shapes = {} if lead is None else _shapes(lead.stored)
-                if shapes and not self._waiting():
+                first = None if i % n_same_shape == 0 else first
+                shapes = {} if first is None else _shape_params(first.stored)
+                if shapes and not self._has_waiting():
                     self.study.enqueue_trial(shapes)
                 candidates.append(self._ask())
-                lead = lead or candidates[-1]
-            if most is None or not self.storage.shared:
+                first = first or candidates[-1]
+            if n_trials is None or not self.storage.shared:
                 return candidates
             counted = [t.number for t in self.study.get_trials(deepcopy=False) if counts(t)]
         kept = []
         for candidate in candidates:
-            if sum(number < candidate.number for number in counted) < most:
+            if sum(number < candidate.number for number in counted) < n_trials:
                 kept.append(candidate)
             else:
-                with self.storage.reached():
-                    self._tell(candidate.number, {"state": "failed"})
+                with self.storage.available():
+                    self._end(candidate.number, {"state": "failed"})
         return kept
 
     def _ask(self):
@@ -183,73 +190,73 @@ class Link:
         params = self.space.suggest(trial)
         return Candidate(trial, trial.number, params, trial.params, trial.distributions)
 
-    def _waiting(self):
+    def _has_waiting(self):
         return bool(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
-    # -- telling -----------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------
 
     def report(self, candidate, value, step):
-        """Tell how far a candidate is."""
-        with self.storage.reached(), _though_taken_for_lost():
+        """Report an intermediate value of a candidate."""
+        with self.storage.available(), _unless_retried():
             candidate.trial.report(value, step)
 
     def should_prune(self, candidate):
-        """Ask whether to stop a candidate."""
-        with self.storage.reached():
+        """Return whether to stop a candidate."""
+        with self.storage.available():
             return candidate.trial.should_prune()
 
     def finish(self, candidate):
-        """Tell what became of a candidate."""
+        """Store the record of a candidate, and end its trial."""
         record = candidate.record
         self.known[candidate.number] = _frozen(candidate)
-        with self.storage.reached(), _though_taken_for_lost():
+        with self.storage.available(), _unless_retried():
             candidate.trial.set_user_attr(RECORD, record)
-            self._tell(candidate.number, record)
+            self._end(candidate.number, record)
 
     def release(self, candidates):
-        """Give back candidates that will not be finished, for somebody else to run them."""
-        with contextlib.suppress(StudyError), self.storage.reached():
+        """Give back candidates that were not finished, and enqueue them."""
+        with contextlib.suppress(StudyError), self.storage.available():
             for candidate in candidates:
-                if self._tell(candidate.number, {"state": "failed"}):
+                if self._end(candidate.number, {"state": "failed"}):
                     self.study.enqueue_trial(candidate.stored)
 
-    def _tell(self, number, record):
-        """Tell a trial's end; return whether nobody else has told one before."""
+    def _end(self, number, record):
+        """End a trial; return whether no other process had ended it."""
         try:
             if record["state"] == "complete":
                 self.study.tell(number, record["value"])
             else:
                 states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
                 self.study.tell(number, state=states[record["state"]])
-        except (UpdateFinishedTrialError, ValueError):  # another has told its end
+        except (UpdateFinishedTrialError, ValueError):
             return False
         return True
 
 
-def _though_taken_for_lost():
-    """Go on where another process has ended a trial of this one: it runs there again."""
+def _unless_retried():
+    """Ignore that another process has ended the trial, which it runs again."""
     return contextlib.suppress(UpdateFinishedTrialError)
 
 
 def is_done(trial):
-    """Tell whether a trial was run to an end, be it a failure."""
+    """Return whether a trial was run to its end, be it a failure."""
     return trial.state.is_finished() and RECORD in trial.user_attrs
 
 
 def counts(trial):
-    """Tell whether a trial is one of those that a search is to make."""
+    """Return whether a trial counts towards the number of trials of a search."""
     return trial.state == TrialState.RUNNING or is_done(trial)
 
 
 def copy_in_memory(study_name, trials, direction="maximize"):
-    """Return a study that needs no storage, of trials that were seen."""
+    """Return a study in memory with the given trials."""
     study = optuna.create_study(study_name=study_name, direction=direction)
     study.add_trials(trials)
     return study
 
 
-def _shapes(stored):
-    """Return the parameters of a candidate that decide shapes, unless there are no others."""
+def _shape_params(stored):
+    """Return a candidate's parameters that determine shapes; none if there are no others."""
     shapes = {
         name: value
         for name, value in stored.items()
@@ -259,7 +266,7 @@ def _shapes(stored):
 
 
 def _frozen(candidate) -> FrozenTrial:
-    """Return a finished candidate as the study will show it."""
+    """Return a finished candidate as a trial."""
     record = candidate.record
     complete = record["state"] == "complete"
     states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
@@ -275,12 +282,12 @@ def _frozen(candidate) -> FrozenTrial:
     return trial
 
 
-def _refuse(name, place, found, search):
+def _raise_other_search(name, place, found, search):
     different = [key for key in search if found.get(key) != search[key]]
-    told = "; ".join(f"its {key}: {found.get(key)}, here: {search[key]}" for key in different)
+    changes = "; ".join(f"its {key}: {found.get(key)}, here: {search[key]}" for key in different)
     raise StudyError(
-        f"FusionSearchCV: the study {name!r} in {place} is one of another search, whose scores "
-        f"cannot be compared with those to come ({told}). Give this search a study_name of its "
-        "own, and start_from= for the best candidates of the other. If nothing has changed, is "
-        "the splitter shuffled without a random_state?"
+        f"FusionSearchCV: the study {name!r} in {place} belongs to another search, whose scores "
+        f"are not comparable ({changes}). Use another study_name, with start_from= for the best "
+        "candidates of the existing study. If nothing has changed, the splitter may shuffle "
+        "without a random_state."
     )

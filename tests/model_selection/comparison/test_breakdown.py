@@ -33,7 +33,7 @@ def _comparison():
     return compare(LINE, X, Y, groups=GROUPS, cv=4, scoring=["accuracy", "f1_macro", "roc_auc"])
 
 
-def test_parts_are_scored_by_their_own_rows(comparison):
+def test_subsets_are_scored_on_their_rows(comparison):
     table = comparison.breakdown()
     assert table.index.names == ["model", "part"]
     line = table.loc["line"]
@@ -48,21 +48,21 @@ def test_parts_are_scored_by_their_own_rows(comparison):
     assert (interval["mean"] < interval["high"]).all()
 
 
-def test_probabilities_are_scored_again(comparison):
-    kept = [run for run in comparison.runs if run.model == "line"]
+def test_stored_probabilities_are_scored(comparison):
+    records = [record for record in comparison.records if record.model == "line"]
     probabilities = np.empty(N)
-    for run in kept:
-        scores = run.kept.responses
-        (method,) = set(scores) - {"predict"}
-        values = scores[method]
-        probabilities[run.split.test] = values if values.ndim == 1 else values[:, 1]
+    for record in records:
+        responses = record.responses.responses
+        (method,) = set(responses) - {"predict"}
+        values = responses[method]
+        probabilities[record.split.test] = values if values.ndim == 1 else values[:, 1]
     where = slice(90, N)
     expected = roc_auc_score(Y[where] == "sad", probabilities[where])
     table = comparison.breakdown(models=["line"], scores=["roc_auc"])
     assert table.loc[("line", "text"), ("roc_auc", "mean")] == pytest.approx(expected)
 
 
-def test_by_group_and_by_labels_of_ones_own(comparison):
+def test_breakdown_by_group_and_by_given_labels(comparison):
     table = comparison.breakdown("group", models=["line"], scores=["accuracy"])
     assert table.index.get_level_values("part").tolist() == list(range(12))
     assert table["rows"].eq(10).all()
@@ -73,7 +73,7 @@ def test_by_group_and_by_labels_of_ones_own(comparison):
     assert mean == pytest.approx((predicted["true"] == predicted["predicted"]).mean())
 
 
-def test_the_whole_pools_repeats_and_seeds():
+def test_repeats_and_seeds_are_pooled():
     models = {"net": FusionClassifier(max_epochs=1)}
     comparison = compare(models, X, Y, cv=3, n_repeats=2, seeds=(0, 1), scoring=["accuracy"])
     whole = comparison.breakdown(np.zeros(N), models=["net"])
@@ -108,7 +108,7 @@ def test_rows_of_one_group_are_left_out_together():
     assert widths[1] > 2 * widths[0]
 
 
-def test_default_scores_and_a_part_of_one_class_or_one_row():
+def test_default_scores_of_subsets_with_one_class_or_one_row():
     comparison = compare(LINE, X, Y, cv=3)
     parts = np.where(Y == "sad", "sad", "glad").astype(object)
     parts[0] = "first"
@@ -118,7 +118,7 @@ def test_default_scores_and_a_part_of_one_class_or_one_row():
     assert np.isnan(table.loc[("line", "first"), ("accuracy", "low")])
 
 
-def test_one_speaker_after_the_other():
+def test_breakdown_with_one_group_per_fold():
     groups = np.arange(N) // 30
     y = np.where(np.arange(N) < 30, "glad", Y)
     with pytest.warns(UserWarning, match="lacks a class"):
@@ -133,16 +133,16 @@ def test_one_speaker_after_the_other():
     [
         ({"by": "speaker"}, "by must be 'presence', 'group' or an array"),
         ({"by": np.zeros(3)}, r"one label for each of the 120 rows; got shape \(3,\)"),
-        ({"models": ["tree"]}, "'tree' is not among the models"),
-        ({"scores": ["r2"]}, "'r2' was not scored"),
+        ({"models": ["tree"]}, "unknown model 'tree'"),
+        ({"scores": ["r2"]}, "unknown score 'r2'"),
     ],
 )
-def test_what_is_not_there(comparison, arguments, message):
+def test_invalid_arguments_raise_an_error(comparison, arguments, message):
     with pytest.raises(ValueError, match=message):
         comparison.breakdown(**arguments)
 
 
-def test_without_groups_or_names():
+def test_breakdown_without_groups_or_names():
     comparison = compare({"line": LogisticRegression()}, X.fillna(0).to_numpy(), Y, cv=3)
     with pytest.raises(ValueError, match="needs groups"):
         comparison.breakdown("group")
@@ -153,7 +153,7 @@ def test_without_groups_or_names():
 # -- patterns of presence ------------------------------------------------------------------------
 
 
-def test_patterns_of_raw_cells():
+def test_presence_patterns_of_raw_cells():
     table = pd.DataFrame(
         {
             "text": ["fine", None, " ", "well"],
@@ -164,7 +164,7 @@ def test_patterns_of_raw_cells():
     assert presence_patterns(table).tolist() == ["text+photo+sound", "photo", "none", "text+sound"]
 
 
-def test_patterns_of_blocks(named_table):
+def test_presence_patterns_of_blocks(named_table):
     table, _, layout = named_table(60, missing=0.3)
     expected = {
         block.name: v.present for block, v in zip(layout.blocks, layout.read(table), strict=True)
@@ -181,7 +181,7 @@ def test_patterns_of_blocks(named_table):
     assert presence_patterns(mixed)[0] == f"{names[0]}+words"
 
 
-def test_columns_that_tell_nothing():
+def test_columns_without_modalities_have_no_patterns():
     assert presence_patterns(np.zeros((3, 2))) is None
     assert presence_patterns(pd.DataFrame(np.zeros((3, 2)))) is None
     assert presence_patterns(pd.DataFrame({"__a": [1.0], "b__@1": [2.0]})) is None

@@ -1,4 +1,4 @@
-"""compare: every model on every split with every seed, fairly."""
+"""compare: every model on every split with every seed."""
 
 import pickle
 
@@ -43,7 +43,7 @@ BAYES = {"bayes": GaussianNB()}
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Predicts one class, and keeps what it was given."""
+    """Predict one class, and record the arguments of fit."""
 
     seen: list = []
 
@@ -114,7 +114,7 @@ def test_scores_are_those_of_cross_validate(seeds):
             np.testing.assert_allclose(own[score], expected[f"test_{score}"])
 
 
-def test_networks_trained_together_score_like_networks_trained_alone():
+def test_batched_networks_score_like_single_networks():
     net = FusionClassifier(max_epochs=3, hidden_size=8, dropout=0.0)
     pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), net)
     together, alone = (
@@ -131,7 +131,7 @@ def test_networks_trained_together_score_like_networks_trained_alone():
         assert (tables[0]["predicted"] == tables[1]["predicted"]).mean() > 0.98
 
 
-def test_groups_and_weights_reach_who_takes_them():
+def test_groups_and_weights_reach_models_that_take_them():
     weight = np.arange(1.0, N + 1)
     models = {
         "alone": Spy(),
@@ -147,7 +147,7 @@ def test_groups_and_weights_reach_who_takes_them():
         assert not set(GROUPS[rows]) & set(np.delete(GROUPS, rows))
 
 
-def test_metadata_goes_by_request_where_routing_is_on():
+def test_metadata_routing():
     weight = np.arange(1.0, N + 1)
     with config_context(enable_metadata_routing=True):
         asks = Spy().set_fit_request(sample_weight=True, groups=False)
@@ -164,7 +164,7 @@ def test_seeds_are_set_at_every_depth():
     assert sorted(seed for seed, *_ in Spy.seen) == [5, 5, 6, 6]
 
 
-def test_each_repeat_shuffles_anew_and_keeps_groups_whole():
+def test_each_repeat_shuffles_again_and_keeps_groups_together():
     compare(Spy(), X, Y, groups=GROUPS, cv=3, n_repeats=3)
     parts = [frozenset(rows) for _, rows, *_ in Spy.seen]
     assert len(set(parts)) > 6
@@ -176,7 +176,7 @@ def test_each_repeat_shuffles_anew_and_keeps_groups_whole():
     assert not first.equals(other.results["f1_macro"])
 
 
-def test_a_splitter_of_ones_own_is_shuffled_anew_or_refused():
+def test_a_given_splitter_is_shuffled_or_raises_an_error():
     comparison = compare(BAYES, X, Y, groups=GROUPS, cv=GroupKFold(3), n_repeats=2)
     assert comparison.n_splits == 6
     tests = comparison.predictions("bayes").groupby(["repeat", "fold"])["row"].agg(tuple)
@@ -188,7 +188,7 @@ def test_a_splitter_of_ones_own_is_shuffled_anew_or_refused():
 # -- what comes back -----------------------------------------------------------------------------
 
 
-def test_a_constant_is_always_in_and_is_the_baseline():
+def test_a_constant_predictor_is_the_default_baseline():
     comparison = compare(BAYES, X, Y)
     assert comparison.table.index.tolist() == ["constant", "bayes"]
     assert comparison.baseline == "constant"
@@ -231,7 +231,7 @@ def test_default_scores_of_classes_and_intensities():
         (lambda model, X, y: {"right": accuracy_score(y, model.predict(X))}, ["right"]),
     ],
 )
-def test_scores_of_ones_own(scoring, scores):
+def test_custom_scores(scoring, scores):
     comparison = compare(BAYES, X, Y, cv=3, scoring=scoring)
     assert comparison.scores == scores
     assert comparison.primary == scores[0]
@@ -242,18 +242,18 @@ def test_scores_of_ones_own(scoring, scores):
         np.testing.assert_allclose(own, expected)
 
 
-def test_field_scores_by_name():
+def test_scores_by_name():
     y = np.clip(3 * X["text__a"].to_numpy(), -3, 3)
     assert compare(Ridge(), X, y, scoring=["acc7", "neg_mae"]).scores == ["acc7", "neg_mae"]
 
 
-def test_names_of_those_who_have_none():
+def test_default_names_of_models():
     assert compare([GaussianNB(), LinearSVC()], X, Y).table.index.tolist() == [
         *("constant", "GaussianNB", "LinearSVC")
     ]
 
 
-def test_predictions_are_of_rows_not_seen():
+def test_predictions_are_out_of_fold():
     comparison = compare(BAYES, X, Y, groups=GROUPS, cv=3, n_repeats=2)
     table = comparison.predictions()
     assert table["row"].tolist() == [*range(N), *range(N)]
@@ -264,14 +264,14 @@ def test_predictions_are_of_rows_not_seen():
     np.testing.assert_allclose(right, own)
 
 
-def test_it_pickles_with_what_it_can_do():
+def test_a_comparison_can_be_pickled():
     comparison = compare(BAYES, X, Y, scoring=["roc_auc"], groups=GROUPS)
     again = pickle.loads(pickle.dumps(comparison))
     pd.testing.assert_frame_equal(again.table, comparison.table)
     pd.testing.assert_frame_equal(again.breakdown("group"), comparison.breakdown("group"))
 
 
-def test_global_states_stay(global_states):
+def test_global_states_do_not_change(global_states):
     before = global_states()
     compare({"net": FusionClassifier(max_epochs=1)}, X, Y, cv=2).breakdown()
     assert global_states() == before
@@ -287,24 +287,24 @@ def test_global_states_stay(global_states):
         ({"y": np.append(Y[1:].astype(object), None)}, "y is missing .* first in row 59"),
         ({"groups": GROUPS[1:]}, "groups has 59"),
         ({"groups": GROUPS, "cv": 20}, "20 folds cannot be made of 15 groups"),
-        ({"groups": np.where(Y == "sad", 0, GROUPS + 1)}, "class 'sad' lies in a single group"),
+        ({"groups": np.where(Y == "sad", 0, GROUPS + 1)}, "class 'sad' occurs in a single group"),
         ({"baseline": "best"}, "baseline 'best' is not among the models: constant, bayes"),
         ({"estimators": [("a", GaussianNB()), ("a", LinearSVC())]}, "'a' names several models"),
         ({"estimators": {"constant": GaussianNB()}}, "'constant' is the name of the constant"),
-        ({"estimators": {}}, "nothing to compare"),
+        ({"estimators": {}}, "estimators is empty"),
         ({"estimators": {"a": GaussianNB(), "b": Ridge()}}, "'a' is a classifier and 'b' a regr"),
         ({"estimators": FusionMultitask()}, "neither a classifier nor a regressor"),
         ({"estimators": {"svm": LinearSVC()}, "scoring": "neg_log_loss"}, "'neg_log_loss' needs"),
         ({"scoring": "f1_makro"}, "Did you mean f1_macro"),
-        ({"scoring": ["accuracy", "accuracy"]}, "each once"),
-        ({"seeds": (1, 1)}, "each once"),
-        ({"seeds": (0.5,)}, "must be integers"),
+        ({"scoring": ["accuracy", "accuracy"]}, "list of unique score names"),
+        ({"seeds": (1, 1)}, "unique integers"),
+        ({"seeds": (0.5,)}, "must be unique integers"),
         ({"params": {"weights": np.ones(N)}}, "no model takes 'weights'"),
         ({"nested": {"tree": {}}}, "nested searches 'tree', which is not among"),
         ({"n_repeats": 0}, "'n_repeats' parameter of compare must be an int"),
     ],
 )
-def test_told_before_anything_is_fitted(change, message, monkeypatch):
+def test_errors_are_raised_before_anything_is_fitted(change, message, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("something was fitted")
 
@@ -314,12 +314,12 @@ def test_told_before_anything_is_fitted(change, message, monkeypatch):
         compare(**arguments, error_score="raise")
 
 
-def test_an_estimator_that_is_none():
-    with pytest.raises(TypeError, match=r"must be estimators with names .*'a': 3"):
+def test_invalid_estimators_raise_an_error():
+    with pytest.raises(TypeError, match=r"must map names, which are strings, .*'a': 3"):
         compare({"a": 3}, X, Y)
 
 
-def test_a_fit_that_fails_is_noted_and_the_others_go_on():
+def test_failed_fits_are_recorded():
     models = {"fails": Fails(), "bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match="2 of 9 fits failed, 'fails' on fold .*no room"):
         comparison = compare(models, X, Y, cv=3)
@@ -337,15 +337,15 @@ def test_a_fit_that_fails_is_noted_and_the_others_go_on():
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_network_that_diverges_fails_alone(fused):
+def test_a_diverging_network_does_not_affect_others(fused):
     models = {"net": FusionClassifier(max_epochs=2, lr=1e30, clip_norm=None)}
     with pytest.warns(FitFailedWarning, match="DivergenceError"):
         comparison = compare(models, X, Y, cv=2, batched=fused)
     assert comparison.results.query("model == 'constant'")["error"].isna().all()
 
 
-def test_signed_ranks_of_too_few_pairs():
-    with pytest.warns(UserWarning, match="5 pairs cannot reach p < .05"):
+def test_wilcoxon_with_too_few_pairs_raises_a_warning():
+    with pytest.warns(UserWarning, match="a Wilcoxon test of 5 pairs cannot reach p < .05"):
         compare(BAYES, X, Y, test="wilcoxon")
     compare(BAYES, X, Y, cv=3, n_repeats=2, test="wilcoxon")
 
@@ -357,7 +357,7 @@ def test_a_single_split():
     assert 0 <= table.loc["forest", "p"] <= 1
     assert np.isnan(table.loc["bayes", "low"])
     note = compare(models, X, Y, cv=split, seeds=range(5)).note
-    assert "5 seeds of one split; interval over seeds alone" in note
+    assert "5 seeds of one split; interval over seeds only" in note
 
 
 def test_splits_that_test_a_row_twice():
@@ -367,14 +367,14 @@ def test_splits_that_test_a_row_twice():
     assert comparison.breakdown()["rows"].eq(N).all(axis=None)
 
 
-def test_regressors_have_a_mean_to_beat():
+def test_the_baseline_of_regressors_is_the_mean():
     y = X["text__a"].to_numpy()
     comparison = compare({"mean": DummyRegressor(), "ridge": Ridge()}, X, y)
     assert comparison.baseline == "mean"
     assert comparison.table.loc["ridge", ("mae", "p_holm")] < 0.01
 
 
-def test_a_constant_model_has_no_correlation_and_no_p():
+def test_the_correlation_of_a_constant_is_undefined():
     y = X["text__a"].to_numpy()
     table = compare({"ridge": Ridge()}, X, y).table
     assert np.isnan(table.loc["constant", ("corr", "mean")])

@@ -70,7 +70,7 @@ ROWS = pd.DataFrame({"row": np.arange(N, dtype=float)})
     ids=["grid", "batched", "optuna", "fusion", "in a pipeline"],
 )
 @pytest.mark.parametrize("cv", [None, 3, GroupKFold(3)], ids=["none", "int", "splitter"])
-def test_inner_folds_keep_groups_whole_and_see_no_outer_test_row(make, cv):
+def test_inner_folds_keep_groups_together_and_exclude_outer_test_rows(make, cv):
     Spy.seen.clear()
     search = make(cv)
     comparison = compare({"search": search}, ROWS, Y, groups=GROUPS, cv=3, scoring=SCORING)
@@ -85,7 +85,7 @@ def test_inner_folds_keep_groups_whole_and_see_no_outer_test_row(make, cv):
     assert len(comparison.chosen_) == 3
 
 
-def test_a_pipeline_inside_of_a_search_is_given_its_groups():
+def test_groups_reach_a_pipeline_in_a_search():
     Spy.seen.clear()
     pipe = make_pipeline(StandardScaler(with_mean=False, with_std=False), Spy())
     search = GridSearchCV(pipe, {"spy__strength": [1, 2]}, cv=2)
@@ -94,7 +94,7 @@ def test_a_pipeline_inside_of_a_search_is_given_its_groups():
         np.testing.assert_array_equal(groups, GROUPS[rows.astype(int)])
 
 
-def test_offsets_are_tuned_on_whole_groups():
+def test_offsets_are_tuned_with_grouped_folds():
     tuned = TunedOffsetsClassifierCV(LINE, cv=3)
     comparison = compare({"tuned": tuned}, X, Y, groups=GROUPS, cv=2, scoring=SCORING)
     assert comparison.results["error"].isna().all()
@@ -115,7 +115,7 @@ def test_chosen_parameters_of_each_fold():
     assert compare(LINE, X, Y, cv=3, scoring=SCORING).chosen_.empty
 
 
-def test_nested_in_one_argument():
+def test_nested_searches_by_grids():
     models = {"line": make_pipeline(StandardScaler(), LINE), "net": FusionClassifier(max_epochs=2)}
     spaces = {"line": {"logisticregression__C": [1e-4, 1.0]}, "net": {"lr": [1e-3, 1e-2]}}
     comparison = compare(
@@ -152,19 +152,21 @@ def test_nested_search_of_a_regressor_maximises_the_first_score(scoring):
 @pytest.mark.parametrize(
     ("inner", "message"),
     [
-        (9, "folds inside of 'grid': 9 folds cannot be made of 8 groups"),
-        (GroupKFold(9), "folds inside of 'grid': 9 folds cannot be made of 8 groups"),
+        (9, "inner folds of 'grid': 9 folds cannot be made of 8 groups"),
+        (GroupKFold(9), "inner folds of 'grid': 9 folds cannot be made of 8 groups"),
     ],
 )
-def test_inner_folds_that_cannot_be_made_are_told_first(inner, message, monkeypatch):
+def test_impossible_inner_folds_raise_an_error_first(inner, message, monkeypatch):
     monkeypatch.setattr(LogisticRegression, "fit", lambda *args, **kwargs: 1 / 0)
     models = {"grid": GridSearchCV(LINE, GRID, cv=inner)}
     with pytest.raises(ValueError, match=message):
         compare(models, X, Y, groups=GROUPS, cv=3, error_score="raise")
 
 
-def test_inner_folds_that_cut_groups_are_told_once():
+def test_inner_folds_with_split_groups_raise_one_warning():
     models = {"grid": GridSearchCV(LINE, GRID, cv=KFold(3, shuffle=True, random_state=0))}
-    with pytest.warns(UserWarning, match="folds inside of 'grid': .* cut through groups") as told:
+    with pytest.warns(
+        UserWarning, match="inner folds of 'grid': .* groups in both parts"
+    ) as caught:
         compare(models, X, Y, groups=GROUPS, cv=3, scoring=SCORING)
-    assert sum("cut through groups" in str(warning.message) for warning in told) == 1
+    assert sum("groups in both parts" in str(warning.message) for warning in caught) == 1

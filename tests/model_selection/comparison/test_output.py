@@ -1,4 +1,4 @@
-"""Tables, pictures and files of a comparison."""
+"""Tables, plots and files of a comparison."""
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ def test_markdown(comparison):
     assert "paired t-test against 'line'" in comparison.note
     one = comparison.to_markdown(["accuracy"])
     assert "| 95 % interval | p (Holm) |" in one
-    with pytest.raises(ValueError, match="'r2' was not scored"):
+    with pytest.raises(ValueError, match="unknown score 'r2'"):
         comparison.to_markdown(["r2"])
 
 
@@ -50,12 +50,12 @@ def test_csv(comparison, tmp_path):
     assert {"accuracy_mean", "accuracy_low", "seconds_fit", "seconds_predict"} <= set(table)
 
 
-def test_what_a_notebook_shows(comparison):
+def test_representation_in_notebooks(comparison):
     assert repr(comparison).startswith("<Comparison of constant, line, bayes; best by f1_macro: ")
     assert "<table" in comparison._repr_html_()
 
 
-def test_picture(comparison):
+def test_plot(comparison):
     ax = Figure().subplots()
     display = comparison.plot("accuracy", ax=ax)
     assert isinstance(display, ComparisonDisplay)
@@ -69,11 +69,11 @@ def test_picture(comparison):
         display.fits_, comparison.results.groupby("model", sort=False), strict=True
     ):
         np.testing.assert_allclose(drawn.get_offsets()[:, 0], fits["accuracy"])
-    with pytest.raises(ValueError, match="'r2' was not scored"):
+    with pytest.raises(ValueError, match="unknown score 'r2'"):
         comparison.plot("r2", ax=ax)
 
 
-def test_picture_of_what_has_no_interval():
+def test_plot_without_intervals():
     comparison = compare(MODELS, X, Y, cv=[(np.arange(40), np.arange(40, 60))], scoring=SCORING)
     display = comparison.plot(ax=Figure().subplots())
     assert all(point.lines[2] == () for point in display.points_)

@@ -1,4 +1,4 @@
-"""FusionSearchCV: whole pipelines, several trials at once, and scikit-learn's manners."""
+"""FusionSearchCV: search over pipelines with batches of trials, and scikit-learn's interface."""
 
 import pickle
 
@@ -27,7 +27,6 @@ from sklearn_mmsent import (
     FusionSearchCV,
     make_pipeline,
 )
-from sklearn_mmsent.model_selection.fusion_search._pruner import FOLD, RacePruner
 from sklearn_mmsent.spaces import DependsOn
 
 CHEAP = {"max_epochs": 5, "hidden_size": 8, "dropout": 0.0, "random_state": 0}
@@ -108,21 +107,21 @@ def test_equal_seeds_give_equal_searches(table, global_states):
     X, y = table
     states = global_states()
     first, second = (
-        FusionSearchCV(CLASSIFIER, SPACE, n_together=4, **QUICK).fit(X, y) for _ in range(2)
+        FusionSearchCV(CLASSIFIER, SPACE, n_batched=4, **QUICK).fit(X, y) for _ in range(2)
     )
     assert global_states() == states
     assert first.cv_results_["params"] == second.cv_results_["params"]
     np.testing.assert_array_equal(
         first.cv_results_["mean_test_score"], second.cv_results_["mean_test_score"]
     )
-    # what is drawn before anything is known does not depend on how many are asked for at once
-    other = FusionSearchCV(CLASSIFIER, SPACE, n_together=2, **QUICK).fit(X, y)
+    # the first trials are random, and do not depend on the size of the batch
+    other = FusionSearchCV(CLASSIFIER, SPACE, n_batched=2, **QUICK).fit(X, y)
     assert first.cv_results_["params"] == other.cv_results_["params"]
     seed = FusionSearchCV(CLASSIFIER, SPACE, **QUICK | {"random_state": 1}).fit(X, y)
     assert first.cv_results_["params"] != seed.cv_results_["params"]
 
 
-def test_it_pickles_clones_and_nests(table):
+def test_a_search_can_be_pickled_cloned_and_nested(table):
     X, y = table
     search = FusionSearchCV(CLASSIFIER, {"lr": [1e-3, 1e-2]}, **QUICK | {"n_trials": 2})
     assert is_classifier(search)
@@ -135,18 +134,18 @@ def test_it_pickles_clones_and_nests(table):
     assert repr(clone(search)) == repr(search)
 
 
-def test_the_estimators_own_space_is_searched_and_merged(table):
+def test_the_space_extends_that_of_the_estimator(table):
     X, y = table
     search = FusionSearchCV(CLASSIFIER, {"fusion": ["sum"], "max_epochs": [1, 2]}, n_trials=3, cv=2)
     search.fit(X, y)
     assert set(search.space_) == {*FusionClassifier.search_space(), "max_epochs"}
     assert {params["fusion"] for params in search.cv_results_["params"]} == {"sum"}
-    with pytest.raises(ValueError, match=r"there is nothing to search\. Ridge brings no search"):
+    with pytest.raises(ValueError, match=r"the search space is empty\. Ridge has none"):
         FusionSearchCV(Ridge()).fit(X.fillna(0), np.arange(90))
 
 
 class Counting(TransformerMixin, BaseEstimator):
-    """Counts what it does."""
+    """Record the calls."""
 
     calls = []
 
@@ -167,7 +166,7 @@ class Counting(TransformerMixin, BaseEstimator):
 
 
 @pytest.mark.parametrize("final", [CLASSIFIER, LogisticRegression(max_iter=300)])
-def test_steps_in_common_run_once_per_fold(table, final):
+def test_shared_steps_run_once_per_fold(table, final):
     X, y = table
     Counting.calls.clear()
     pipe = make_pipeline(Counting(), FillBlocks(), StandardScaler(), final)
@@ -175,7 +174,7 @@ def test_steps_in_common_run_once_per_fold(table, final):
     own = {"lr": [1e-3, 1e-2]} if final is CLASSIFIER else {"C": [0.1, 1.0]}
     space = {f"{name}__{k}": v for k, v in own.items()} | {"counting__factor": [1.0, 2.0]}
     search = FusionSearchCV(
-        pipe, space, pruner=None, n_together=2, refit=False, **QUICK | {"n_trials": 12}
+        pipe, space, pruner=None, n_batched=2, refit=False, **QUICK | {"n_trials": 12}
     ).fit(X, y)
     tried = {params["counting__factor"] for params in search.cv_results_["params"]}
     assert tried == {1.0, 2.0}
@@ -208,10 +207,10 @@ def test_whole_pipelines_with_conditions(table):
     assert set(search.predict(X)) <= set(y)
 
 
-# -- races ---------------------------------------------------------------------------------------
+# -- pruning ---------------------------------------------------------------------------------------
 
 
-def test_trials_that_fall_behind_stop_early(table):
+def test_bad_trials_are_pruned_after_folds(table):
     X, y = table
     clf = clone(CLASSIFIER).set_params(max_epochs=12, early_stopping=False)
     space = {"lr": loguniform(1e-6, 3e-2)}
@@ -227,13 +226,16 @@ def test_trials_that_fall_behind_stop_early(table):
     assert all((n == 3) == whole for n, whole in zip(folds, complete, strict=True))
 
 
-@pytest.mark.parametrize("stack", [True, False])
-def test_trials_stop_after_some_epochs(table, stack):
+@pytest.mark.parametrize("batched", [True, False])
+def test_bad_trials_are_pruned_after_epochs(table, batched):
     X, y = table
     clf = clone(CLASSIFIER).set_params(max_epochs=16, early_stopping=False)
     options = {"pruner_params": {"keep_epochs": 0.3, "n_others": 2}, "scoring": "neg_log_loss"}
     search = FusionSearchCV(
-        clf, {"lr": loguniform(1e-4, 3e-2)}, **options, **QUICK | {"n_trials": 8, "batched": stack}
+        clf,
+        {"lr": loguniform(1e-4, 3e-2)},
+        **options,
+        **QUICK | {"n_trials": 8, "batched": batched},
     ).fit(X, y)
     records = [t.user_attrs["fusion_search:record"] for t in search.study_.trials]
     stopped = [record for record in records if not record["test"]]
@@ -242,34 +244,7 @@ def test_trials_stop_after_some_epochs(table, stack):
     assert search.cv_results_["state"].tolist().count("complete") >= 1
 
 
-def test_who_is_stopped_is_told_by_who_has_come_as_far():
-    study = optuna.create_study(direction="maximize")
-    for value in range(10):
-        trial = study.ask()
-        trial.report(value, 4)
-        trial.report(value, FOLD)
-    trials = study.trials
-    pruner = RacePruner(keep_epochs=0.7, keep_folds=0.5, n_others=5)
-    assert [pruner.prune(study, trial) for trial in trials] == [True] * 5 + [False] * 5
-    assert not any(RacePruner(n_others=10).prune(study, trial) for trial in trials)
-    for trial in trials:
-        del trial.intermediate_values[FOLD]
-    assert [pruner.prune(study, trial) for trial in trials] == [True] * 3 + [False] * 7
-    trials[9].intermediate_values[4] = float("nan")
-    assert pruner.prune(study, trials[9])
-    assert not pruner.prune(study, study.ask()._get_latest_trial())
-
-
-@pytest.mark.parametrize(("n_better", "stopped"), [(0, False), (1, True), (5, True)])
-def test_equals_fall_behind_together(n_better, stopped):
-    study = optuna.create_study(direction="maximize")
-    for value in [0.5] * 8 + [0.7] * n_better:
-        study.ask().report(value, FOLD)
-    assert [RacePruner().prune(study, t) for t in study.trials[:8]] == [stopped] * 8
-    assert not any(RacePruner().prune(study, trial) for trial in study.trials[8:])
-
-
-def test_samplers_and_pruners_of_optuna_take_part(table):
+def test_samplers_and_pruners_of_optuna(table):
     X, y = table
     search = FusionSearchCV(
         CLASSIFIER,
@@ -307,7 +282,7 @@ def test_a_search_starts_from_another(table):
     third = FusionSearchCV(CLASSIFIER, SPACE, start_from=given, **QUICK).fit(X, y)
     assert third.cv_results_["params"][0] == given[0]
     assert third.cv_results_["params"][1]["lr"] == 0.01
-    with pytest.raises(TypeError, match="start_from takes a fitted FusionSearchCV, a study"):
+    with pytest.raises(TypeError, match="start_from must be a fitted FusionSearchCV, a study"):
         FusionSearchCV(CLASSIFIER, SPACE, start_from=3, **QUICK).fit(X, y)
 
 
@@ -369,11 +344,11 @@ def test_a_number_of_folds_keeps_groups_together(table):
     groups = np.arange(90) // 9
     seen = []
 
-    def note(estimator, X, y):
+    def record(estimator, X, y):
         seen.append(set(X.index))
         return 0.5
 
-    FusionSearchCV(CLASSIFIER, SPACE, scoring=note, **QUICK | {"n_trials": 1}).fit(
+    FusionSearchCV(CLASSIFIER, SPACE, scoring=record, **QUICK | {"n_trials": 1}).fit(
         X, y, groups=groups
     )
     for rows in seen:
@@ -389,11 +364,11 @@ def test_regression_and_no_target_to_stratify(table):
     assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]
 
 
-# -- what goes wrong -----------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:.*trials failed:sklearn.exceptions.FitFailedWarning")
-def test_trials_that_fail_are_recorded_and_the_search_goes_on(table):
+def test_failed_trials_are_recorded(table):
     X, y = table
     space = {"lr": [1e-3, 1e30], "fusion": ["sum", "mag"], "fusion_params": [None, {"main": 9}]}
     search = FusionSearchCV(FusionRegressor(**CHEAP), space, **QUICK | {"n_trials": 14})
@@ -411,9 +386,9 @@ def test_trials_that_fail_are_recorded_and_the_search_goes_on(table):
     assert not failed[search.best_index_]
 
 
-def test_a_failure_is_warned_of_raised_or_scored(table):
+def test_a_failed_trial_raises_a_warning_or_an_error(table):
     X, y = table
-    options = QUICK | {"n_trials": 4, "sampler": "random", "n_together": 1}
+    options = QUICK | {"n_trials": 4, "sampler": "random", "n_batched": 1}
     some = {"lr": [1e-3, -1.0]}
     with pytest.warns(sklearn.exceptions.FitFailedWarning, match=r"of 4 trials failed.*'lr'"):
         scored = FusionSearchCV(CLASSIFIER, some, error_score=-1.0, **options).fit(X, y)
@@ -430,7 +405,7 @@ def test_a_failure_is_warned_of_raised_or_scored(table):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), "high"])
-def test_scores_that_are_none_fail_the_trial(table, bad):
+def test_invalid_scores_fail_the_trial(table, bad):
     X, y = table
     calls = []
 
@@ -446,7 +421,7 @@ def test_scores_that_are_none_fail_the_trial(table, bad):
     assert search.cv_results_["state"].tolist() == ["failed", "complete", "complete"]
 
 
-def test_memory_that_does_not_suffice_fails_the_trial(table, monkeypatch):
+def test_a_memory_error_fails_the_trial(table, monkeypatch):
     X, y = table
     usual = FusionClassifier._split
 
@@ -462,7 +437,7 @@ def test_memory_that_does_not_suffice_fails_the_trial(table, monkeypatch):
     assert search.best_params_ == {"validation_fraction": 0.1}
 
 
-def refuse(table, words, space=SPACE, error=ValueError, groups=None, y=None, **options):
+def check_error(table, words, space=SPACE, error=ValueError, groups=None, y=None, **options):
     X, labels = table
     search = FusionSearchCV(CLASSIFIER, space, **QUICK | options)
     metadata = {} if groups is None else {"groups": groups}
@@ -470,27 +445,27 @@ def refuse(table, words, space=SPACE, error=ValueError, groups=None, y=None, **o
         search.fit(X, labels if y is None else y, **metadata)
 
 
-def test_what_is_wrong_is_told_before_the_first_trial(table, monkeypatch):
+def test_errors_are_raised_before_the_first_trial(table, monkeypatch):
     monkeypatch.setattr(FusionClassifier, "_open", None)  # nothing may be fitted
     X, y = table
-    refuse(table, "'learning_rate', which is no parameter", space={"learning_rate": [1]})
-    refuse(table, "Did you mean 'dropout'", space={"droput": [0.1]})
-    refuse(table, "4 folds cannot be made of 3 groups", groups=np.arange(90) % 3, cv=4)
-    refuse(table, "4 folds cannot be made of 3", groups=np.arange(90) % 3, cv=GroupKFold(4))
+    check_error(table, "'learning_rate', which is no parameter", space={"learning_rate": [1]})
+    check_error(table, "Did you mean 'dropout'", space={"droput": [0.1]})
+    check_error(table, "4 folds cannot be made of 3 groups", groups=np.arange(90) % 3, cv=4)
+    check_error(table, "4 folds cannot be made of 3", groups=np.arange(90) % 3, cv=GroupKFold(4))
     rare = np.where(np.arange(90) == 0, "rare", y)
     words = "training part of fold 0 has no row of class 'rare', which its test part has"
-    refuse(table, words, y=rare, cv=KFold(3))
-    refuse(table, "test part of fold 0 is empty", cv=[(np.arange(90), [])])
-    refuse(table, "give n_trials or timeout", n_trials=None)
-    refuse(table, "cv gave no splits", cv=[])
+    check_error(table, words, y=rare, cv=KFold(3))
+    check_error(table, "test part of fold 0 is empty", cv=[(np.arange(90), [])])
+    check_error(table, "n_trials or timeout must be given", n_trials=None)
+    check_error(table, "cv gave no splits", cv=[])
     pipe = make_pipeline(FillBlocks(), CLASSIFIER)
     with pytest.raises(ValueError, match="Did you mean 'fusionclassifier__lr'"):
         FusionSearchCV(pipe, {"lr": [0.1]}).fit(X, y)
-    with pytest.raises(ValueError, match="'n_together' parameter of FusionSearchCV"):
-        FusionSearchCV(CLASSIFIER, SPACE, n_together=0).fit(X, y)
+    with pytest.raises(ValueError, match="'n_batched' parameter of FusionSearchCV"):
+        FusionSearchCV(CLASSIFIER, SPACE, n_batched=0).fit(X, y)
 
 
-def test_folds_that_mislead_are_warned_of(table):
+def test_misleading_folds_raise_a_warning(table):
     X, y = table
     options = QUICK | {"n_trials": 1}
     with pytest.warns(UserWarning, match="each of the 90 groups has a single row"):
@@ -501,23 +476,23 @@ def test_folds_that_mislead_are_warned_of(table):
         FusionSearchCV(CLASSIFIER, SPACE, **options | {"cv": folds}).fit(X, y)
 
 
-def test_time_is_kept(table):
+def test_the_timeout_is_respected(table):
     X, y = table
-    options = QUICK | {"n_trials": None, "n_together": 2}
+    options = QUICK | {"n_trials": None, "n_batched": 2}
     search = FusionSearchCV(CLASSIFIER, SPACE, timeout=1.0, **options).fit(X, y)
     assert len(search.study_.trials) >= 2
     with pytest.raises(ValueError, match="none of 0 trials was scored"):
         FusionSearchCV(CLASSIFIER, SPACE, timeout=1e-9, **options).fit(X, y)
 
 
-def test_a_progress_bar_tells_the_best(table, capsys):
+def test_the_progress_bar_shows_the_best_score(table, capsys):
     X, y = table
     level = optuna.logging.get_verbosity()
     FusionSearchCV(CLASSIFIER, SPACE, verbose=1, **QUICK).fit(X, y)
-    told = capsys.readouterr().err
-    assert "6/6" in told
-    assert "best=0." in told
-    assert "[I " not in told
+    output = capsys.readouterr().err
+    assert "6/6" in output
+    assert "best=0." in output
+    assert "[I " not in output
     FusionSearchCV(CLASSIFIER, SPACE, verbose=2, **QUICK | {"n_trials": 1}).fit(X, y)
     assert optuna.logging.get_verbosity() == level
     silent = FusionSearchCV(CLASSIFIER, SPACE, **QUICK | {"n_trials": 1}).fit(X, y)

@@ -1,4 +1,4 @@
-"""Studies in files: resumed, shared by processes of which one is killed, foreign, and vanishing."""
+"""Studies in files: resuming, sharing between processes, one of them killed, invalid files."""
 
 import os
 import signal
@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.storages._heartbeat import is_heartbeat_enabled
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_mmsent import FusionSearchCV
 from sklearn_mmsent.exceptions import StudyError
 from sklearn_mmsent.model_selection.fusion_search import _loop, _workers
-from sklearn_mmsent.model_selection.fusion_search._study import RECORD, Link
+from sklearn_mmsent.model_selection.fusion_search._study import RECORD, SharedStudy
 from sklearn_mmsent.model_selection.fusion_search._workers import PREFIX, WORKER, Workers
 
 X = np.arange(40.0).reshape(-1, 1)
@@ -26,8 +27,8 @@ Y = np.arange(40) % 2
 SPACE = {"a": uniform(0, 1)}
 
 
-class Noted(ClassifierMixin, BaseEstimator):
-    """Predicts by one number, and notes its fits."""
+class Recorded(ClassifierMixin, BaseEstimator):
+    """Predict by one number, and record the fits."""
 
     fits = []
     after = None  # called with the number of fits
@@ -48,15 +49,15 @@ class Noted(ClassifierMixin, BaseEstimator):
 
 
 @pytest.fixture(autouse=True)
-def _forget(monkeypatch):
-    monkeypatch.setattr(Noted, "fits", [])
-    monkeypatch.setattr(Noted, "after", None)
+def _reset(monkeypatch):
+    monkeypatch.setattr(Recorded, "fits", [])
+    monkeypatch.setattr(Recorded, "after", None)
     monkeypatch.setattr(_loop, "PAUSE", 0.05)
 
 
 def search(storage=None, **options):
     defaults = {"n_trials": 6, "cv": 2, "pruner": None, "random_state": 0, "refit": False}
-    return FusionSearchCV(Noted(), SPACE, storage=storage, **defaults | options)
+    return FusionSearchCV(Recorded(), SPACE, storage=storage, **defaults | options)
 
 
 @pytest.fixture(params=["study.log", "study.db", "sqlite:///"])
@@ -66,80 +67,81 @@ def storage(request, tmp_path):
     return tmp_path / request.param
 
 
-def test_a_study_goes_on_where_it_was(storage):
+def test_a_study_is_resumed(storage):
     search(storage, n_trials=4).fit(X, Y)
-    assert len(Noted.fits) == 8
+    assert len(Recorded.fits) == 8
     more = search(storage, n_trials=7).fit(X, Y)
-    assert len(Noted.fits) == 14
+    assert len(Recorded.fits) == 14
     assert more.cv_results_["trial"].tolist() == list(range(7))
     whole = search(n_trials=7).fit(X, Y)
     assert whole.cv_results_["params"] == more.cv_results_["params"]
     np.testing.assert_array_equal(
         whole.cv_results_["split1_test_score"], more.cv_results_["split1_test_score"]
     )
-    Noted.fits.clear()
+    Recorded.fits.clear()
     again = search(storage, n_trials=7).fit(X, Y)
-    assert not Noted.fits
+    assert not Recorded.fits
     assert again.best_params_ == whole.best_params_
 
 
-def test_ctrl_c_gives_back_what_ran(storage):
+def test_an_interrupted_search_gives_back_its_trials(storage):
     def interrupt(n):
         if n == 5:
             raise KeyboardInterrupt
 
-    Noted.after = staticmethod(interrupt)
+    Recorded.after = staticmethod(interrupt)
     with pytest.raises(KeyboardInterrupt):
         search(storage).fit(X, Y)
-    Noted.after = None
+    Recorded.after = None
     again = search(storage).fit(X, Y)
     assert len(again.cv_results_["trial"]) == 6
-    assert max(Counter(Noted.fits).values()) == 3  # once until Ctrl-C, then for both folds
-    assert Counter(Counter(Noted.fits).values()) == {2: 5, 3: 1}
+    assert max(Counter(Recorded.fits).values()) == 3  # once until Ctrl-C, then for both folds
+    assert Counter(Counter(Recorded.fits).values()) == {2: 5, 3: 1}
 
 
 @pytest.mark.parametrize("name", ["study.log", "study.db"])
-def test_a_storage_that_vanishes_keeps_what_was_found(name, tmp_path):
+def test_a_deleted_storage_raises_an_error_with_the_results_so_far(name, tmp_path):
     def remove(n):
         if n == 7:
             (tmp_path / name).unlink()
 
-    Noted.after = staticmethod(remove)
+    Recorded.after = staticmethod(remove)
     mine = search(tmp_path / name)
-    with pytest.raises(StudyError, match=r"can no longer be reached: .*was removed or replaced"):
+    with pytest.raises(StudyError, match=r"is no longer available: .*was removed or replaced"):
         mine.fit(X, Y)
-    assert mine.cv_results_["state"].tolist() == ["complete"] * 4  # the one that ran included
+    assert mine.cv_results_["state"].tolist() == ["complete"] * 4  # including the running one
     assert len(mine.study_.trials) == 4
     assert mine.best_params_["a"] == max(p["a"] for p in mine.cv_results_["params"])
     assert mine.best_score_ == mine.study_.best_value
 
 
-def test_other_files_are_refused(tmp_path):
+def test_files_without_a_study_raise_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("milk, eggs")
     with sqlite3.connect(tmp_path / "shop.db") as db:
         db.execute("CREATE TABLE fruits (name TEXT)")
     db.close()
     (tmp_path / "torn.log").write_text('{"op_code":0,\n{"op_code"\n')
-    said = {
-        "notes.txt": "begins like neither a journal nor an SQLite database",
-        "shop.db": "it is an SQLite database of something else",
+    reasons = {
+        "notes.txt": "it is not a journal",
+        "shop.db": "it is an SQLite database without a study",
         "torn.log": "JSONDecodeError",
-        "": "it is a folder",
-        "no/study.db": "there is no folder",
+        "": "IsADirectoryError",
+        "no/study.log": "FileNotFoundError",
+        "no/study.db": "unable to open database file",
     }
-    for name, words in said.items():
+    for name, words in reasons.items():
         with pytest.raises(StudyError, match=f"cannot be read as a study of Optuna: .*{words}"):
             search(tmp_path / name).fit(X, Y)
     assert (tmp_path / "notes.txt").read_text() == "milk, eggs"
     with pytest.raises(StudyError, match=r"postgresql://me:\*\*\*@nowhere"):
         search("postgresql://me:secret@nowhere/study").fit(X, Y)
-    assert not Noted.fits
+    assert not Recorded.fits
 
 
-def test_the_study_of_another_search_is_refused(tmp_path):
+def test_the_study_of_another_search_raises_an_error(tmp_path):
     storage = tmp_path / "study.log"
     search(storage, n_trials=2).fit(X, Y)
-    with pytest.raises(StudyError, match=r"is one of another search.*its rows"):
+    with pytest.raises(StudyError, match=r"belongs to another search.*its rows"):
         search(storage).fit(X, 1 - Y)
     with pytest.raises(StudyError, match="its score: score of None, here: score of f1"):
         search(storage, scoring="f1").fit(X, Y)
@@ -207,7 +209,7 @@ def test_one_of_two_processes_is_killed_and_the_other_finishes(name, tmp_path):
     storage, notes = tmp_path / name, [tmp_path / f"fits{i}" for i in range(2)]
     go = tmp_path / "go"
     with start(storage, notes[0], go) as doomed, start(storage, notes[1], go) as survivor:
-        # on a busy machine one would be done before the other has begun
+        # both start at the same time, however busy the machine is
         while not all(Path(f"{path}.ready").exists() for path in notes):
             assert doomed.poll() is None
             assert survivor.poll() is None
@@ -220,17 +222,17 @@ def test_one_of_two_processes_is_killed_and_the_other_finishes(name, tmp_path):
         doomed.kill()
         doomed.wait()
         before = count(notes[0])
-        told = survivor.communicate(timeout=120)[0]
+        output = survivor.communicate(timeout=120)[0]
     assert doomed.returncode == -signal.SIGKILL
     assert survivor.returncode == 0
     where = f"sqlite:///{storage}" if name.endswith("db") else _journal(storage)
     _, complete = finished(where)
     assert len(complete) == 14
-    assert len(told.split()) == 14
+    assert len(output.split()) == 14
     fits = before + count(notes[1])
     tried = Counter(repr(trial.params["a"]) for trial in complete)
-    assert set(tried.values()) == {1}  # no candidate is there twice
-    # each was run once, for two folds, but for the one that was being run: at most three fits
+    assert set(tried.values()) == {1}  # no candidate is tried twice
+    # each was run once, for two folds, except the one that was running: at most three fits
     n_fits = Counter(fits[a] for a in tried)
     assert n_fits[2] >= 13
     assert sum(n_fits.values()) == 14
@@ -245,22 +247,22 @@ def _journal(path):
     )
 
 
-def test_several_jobs_share_a_study_and_need_no_storage(capsys):
+def test_several_jobs_share_a_study_without_a_storage(capsys):
     mine = search(n_jobs=2, n_trials=7, verbose=1).fit(X, Y)
     assert mine.cv_results_["state"].tolist() == ["complete"] * 7
     assert len(mine.study_.trials) == 7
     assert "7/7" in capsys.readouterr().err
-    assert not Noted.fits
+    assert not Recorded.fits
 
 
-# -- the dead and the living ---------------------------------------------------------------------
+# -- dead workers ---------------------------------------------------------------------
 
 
 @pytest.fixture
-def link(tmp_path):
+def study(tmp_path):
     mine = search(tmp_path / "study.log")
     mine.space_ = mine._space()
-    link = Link(
+    study = SharedStudy(
         tmp_path / "study.log",
         "study",
         mine.space_,
@@ -268,84 +270,86 @@ def link(tmp_path):
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=optuna.pruners.NopPruner(),
     )
-    with link:
-        yield link
+    with study:
+        yield study
 
 
-def told_by(link, worker, **told):
-    link.study.set_user_attr(f"{PREFIX}{worker}", told)
+def set_worker(study, machine=None, **state):
+    state["machine"] = machine or _workers.machine_id()
+    state = {"pid": os.getpid(), "beat": 0, **state}
+    study.study.set_user_attr(f"{PREFIX}other", state)
 
 
-def test_who_is_dead_is_told_by_process_or_by_beat(link, monkeypatch):
-    (candidate,) = link.ask(1, None)
-    link.take_back_lost()
-    assert link.trials()[0].state.name == "RUNNING"  # my own
+def test_a_worker_is_dead_without_its_process_or_heartbeat(study, monkeypatch):
+    (candidate,) = study.ask(1, None)
+    study.retry_lost()
+    assert study.trials()[0].state.name == "RUNNING"  # of this process
     candidate.trial.set_user_attr(WORKER, "other")
-    machine, pid = _workers._machine(), os.getpid()
-    told_by(link, "other", machine=machine, pid=pid, started=_workers._started(pid), beat=0)
-    link.take_back_lost()
-    assert link.trials()[0].state.name == "RUNNING"
+    set_worker(study, started=_workers.start_time(os.getpid()))
+    study.retry_lost()
+    assert study.trials()[0].state.name == "RUNNING"
     clock = [0.0]
     monkeypatch.setattr(_workers.time, "monotonic", lambda: clock[0])
-    told_by(link, "other", machine="elsewhere", pid=pid, started="1", beat=0)
+    set_worker(study, "elsewhere", started="1")
     for beat, now, state in [(0, 0, "RUNNING"), (0, 100, "RUNNING"), (1, 130, "RUNNING"),
                              (1, 249, "RUNNING"), (1, 251, "FAIL")]:  # fmt: skip
         clock[0] = now
-        told_by(link, "other", machine="elsewhere", pid=pid, started="1", beat=beat)
-        link.take_back_lost()
-        assert link.trials()[0].state.name == state
-    retried = link.trials()[1]
+        set_worker(study, "elsewhere", started="1", beat=beat)
+        study.retry_lost()
+        assert study.trials()[0].state.name == state
+    retried = study.trials()[1]
     assert retried.state.name == "WAITING"
-    assert link.ask(1, None)[0].params == candidate.params
+    assert study.ask(1, None)[0].params == candidate.params
 
 
-def test_a_number_that_another_process_has_got_is_not_the_worker(link):
-    (candidate,) = link.ask(1, None)
+def test_a_reused_process_id_is_not_the_worker(study):
+    (candidate,) = study.ask(1, None)
     candidate.trial.set_user_attr(WORKER, "other")
-    told_by(link, "other", machine=_workers._machine(), pid=os.getpid(), started="long ago", beat=0)
-    link.take_back_lost()
-    assert link.trials()[0].state.name == "FAIL"
+    set_worker(study, started="long ago")
+    study.retry_lost()
+    assert study.trials()[0].state.name == "FAIL"
 
 
-def test_what_was_about_to_be_told_is_told(link):
-    (candidate,) = link.ask(1, None)
+def test_the_stored_result_of_a_dead_worker_is_used(study):
+    (candidate,) = study.ask(1, None)
     candidate.trial.set_user_attr(RECORD, {"state": "complete", "value": 0.7})
     candidate.trial.set_user_attr(WORKER, "other")
-    told_by(link, "other", machine=_workers._machine(), pid=os.getpid(), started="no", beat=0)
-    link.take_back_lost()
-    (trial,) = link.trials()
+    set_worker(study, started="no")
+    study.retry_lost()
+    (trial,) = study.trials()
     assert (trial.state.name, trial.value) == ("COMPLETE", 0.7)
 
 
-def test_a_candidate_that_kills_its_process_is_not_tried_for_ever(link):
+def test_a_candidate_that_kills_its_process_fails_after_two_retries(study):
     for _ in range(3):
-        (candidate,) = link.ask(1, None)
+        (candidate,) = study.ask(1, None)
         candidate.trial.set_user_attr(WORKER, "other")
-        told_by(link, "other", machine=_workers._machine(), pid=os.getpid(), started="no", beat=0)
-        link.take_back_lost()
-    trials = link.trials()
+        set_worker(study, started="no")
+        study.retry_lost()
+    trials = study.trials()
     assert [trial.state.name for trial in trials] == ["FAIL"] * 3
     assert len({trial.params["a"] for trial in trials}) == 1
-    assert "was killed, 3 times: out of memory?" in link.known[2].user_attrs[RECORD]["error"]
+    error = study.known[2].user_attrs[RECORD]["error"]
+    assert error == "its process was killed 3 times (out of memory?)"
 
 
-def test_a_result_of_one_who_was_taken_for_dead_is_dropped(link):
-    (candidate,) = link.ask(1, None)
-    link.study.tell(candidate.number, state=optuna.trial.TrialState.FAIL)
-    link.report(candidate, 0.5, 1)
+def test_the_result_of_a_retried_trial_is_dropped(study):
+    (candidate,) = study.ask(1, None)
+    study.study.tell(candidate.number, state=optuna.trial.TrialState.FAIL)
+    study.report(candidate, 0.5, 1)
     candidate.record = {"state": "complete", "value": 0.5}
-    link.finish(candidate)
-    assert link.trials()[0].state.name == "FAIL"
+    study.finish(candidate)
+    assert study.trials()[0].state.name == "FAIL"
 
 
-def test_what_two_ask_beyond_the_limit_is_given_back(link):
-    assert len(link.ask(3, 4)) == 3
-    assert len(link.ask(3, 4)) == 1
-    assert [t.state.name for t in link.trials()] == ["RUNNING"] * 4 + ["FAIL"] * 2
+def test_trials_beyond_the_limit_are_given_back(study):
+    assert len(study.ask(3, 4)) == 3
+    assert len(study.ask(3, 4)) == 1
+    assert [t.state.name for t in study.trials()] == ["RUNNING"] * 4 + ["FAIL"] * 2
 
 
-def test_beats_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(_workers, "BEAT", 0.01)
+def test_heartbeats_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(_workers, "INTERVAL", 0.01)
     study = optuna.create_study()
     with Workers(study) as workers:
         for _ in range(500):
@@ -353,3 +357,8 @@ def test_beats_are_told(tmp_path, monkeypatch):
                 break
             time.sleep(0.01)
     assert study.user_attrs[f"{PREFIX}{workers.id}"]["beat"] > 2
+
+
+def test_journals_of_optuna_have_no_heartbeats(tmp_path):
+    # the reason for our own: once they have, ``_workers`` can go
+    assert not is_heartbeat_enabled(_journal(tmp_path / "study.log"))

@@ -1,4 +1,4 @@
-"""What is wrong with rows and folds is told before anything is fitted."""
+"""Splits of rows into folds, and the checks before anything is fitted."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 
 from sklearn_mmsent.model_selection.splits import (
     OUT_OF_FOLD,
-    SCORES,
+    SCORING,
     SEARCH,
     check_rows,
     check_splits,
@@ -30,7 +30,7 @@ def split(cv, y=Y, groups=GROUPS, **options):
 
 @pytest.mark.parametrize("classifier", [True, False])
 @pytest.mark.parametrize("grouped", [True, False])
-def test_groups_are_kept_whole_and_every_row_is_tested_once(classifier, grouped):
+def test_groups_stay_together_and_every_row_is_tested_once(classifier, grouped):
     y = Y if classifier else np.arange(24.0)
     groups = GROUPS if grouped else None
     splits = split(4, y, groups, classifier=classifier)
@@ -43,7 +43,7 @@ def test_groups_are_kept_whole_and_every_row_is_tested_once(classifier, grouped)
             assert np.mean(Y[test] == "sad") == 0.5
 
 
-def test_another_seed_is_another_shuffle_and_five_folds_are_the_default():
+def test_the_seed_determines_the_shuffle_and_five_folds_are_the_default():
     tests = [
         [
             tuple(test)
@@ -55,7 +55,7 @@ def test_another_seed_is_another_shuffle_and_five_folds_are_the_default():
     assert tests[0] == tests[1] != tests[2]
 
 
-def test_a_splitter_and_pairs_stay_what_they_are():
+def test_a_splitter_and_pairs_are_used_unchanged():
     splitter = GroupKFold(2)
     assert choose_splitter(splitter, Y, classifier=True, groups=GROUPS) is splitter
     mask = np.arange(24) < 12
@@ -75,36 +75,36 @@ def test_a_splitter_and_pairs_stay_what_they_are():
         ),
         ({"y": np.append(np.nan, np.zeros(23))}, "y is missing .* first in row 0"),
         ({"groups": np.append([np.nan, np.nan], np.zeros(22))}, "groups is missing .* in 2 of 24"),
-        ({"X": X[:0], "y": Y[:0], "groups": None}, "there are no rows"),
+        ({"X": X[:0], "y": Y[:0], "groups": None}, "X has no rows"),
     ],
 )
-def test_rows_that_do_not_belong_together(change, message):
+def test_mismatched_rows_raise_an_error(change, message):
     with pytest.raises(ValueError, match=f"^me: .*{message}"):
         check_rows(**{"X": X, "y": Y, "groups": GROUPS} | change, owner="me")
 
 
-def test_a_table_of_targets_may_have_gaps():
+def test_a_table_of_targets_may_have_missing_values():
     check_rows(X, np.full((24, 2), np.nan), owner="me")
 
 
 @pytest.mark.parametrize("cv", [9, GroupKFold(9), StratifiedGroupKFold(9)])
-def test_more_folds_than_groups(cv):
+def test_more_folds_than_groups_raise_an_error(cv):
     with pytest.raises(ValueError, match=r"9 folds cannot be made of 8 groups\. Use at most 8"):
         split(cv)
 
 
-def test_more_folds_than_rows():
+def test_more_folds_than_rows_raise_an_error():
     with pytest.raises(ValueError, match=r"30 folds cannot be made of 24 rows \(n_samples=24\)"):
         split(30, groups=None)
 
 
-def test_a_class_of_one_group():
+def test_a_class_in_a_single_group_raises_an_error():
     y = np.where(np.arange(24) < 3, "angry", Y)
-    with pytest.raises(ValueError, match="class 'angry' lies in a single group, 'a'"):
+    with pytest.raises(ValueError, match="class 'angry' occurs in a single group, 'a'"):
         split(4, y)
 
 
-def test_a_class_missing_where_it_is_learned_is_an_error_elsewhere_a_warning():
+def test_a_class_missing_in_training_rows_is_an_error_and_in_test_rows_a_warning():
     y = np.repeat(["sad", "glad"], 12)
     first, second = np.arange(12), np.arange(12, 24)
     with pytest.raises(ValueError, match="training part of fold 0 has no row of class 'glad'"):
@@ -114,20 +114,20 @@ def test_a_class_missing_where_it_is_learned_is_an_error_elsewhere_a_warning():
         check_splits([(np.arange(18), np.arange(18, 24))], y, **ME)
 
 
-def test_nothing_is_warned_of_where_something_is_an_error():
-    with warnings.catch_warnings(record=True) as told:
+def test_no_warning_precedes_an_error():
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(ValueError, match="has no row of class"):
             split([(np.arange(6), [7]), *HALVES], np.repeat(["sad", "so"], 12), np.arange(24) % 2)
-    assert not told
+    assert not caught
 
 
-def test_groups_that_are_cut():
-    with pytest.warns(UserWarning, match="2 of 2 splits cut through groups"):
+def test_groups_in_both_parts_raise_a_warning():
+    with pytest.warns(UserWarning, match="2 of 2 splits have groups in both parts"):
         split(KFold(2, shuffle=True, random_state=0))
 
 
-def test_groups_of_one_row():
+def test_groups_of_one_row_raise_a_warning():
     with pytest.warns(UserWarning, match="each of the 24 groups has a single row"):
         split(3, groups=np.arange(24))
     groups = np.array([0, *[1] * 11, *[2] * 12])
@@ -140,15 +140,15 @@ def test_groups_of_one_row():
     [
         ([], "gave no splits"),
         ([(np.arange(5), np.arange(0))], "test part of fold 0 is empty"),
-        ([(np.arange(5), np.arange(4, 9))], "tests 1 of the rows that it trains on, row 4"),
+        ([(np.arange(5), np.arange(4, 9))], "fold 0 has 1 rows in both parts, such as row 4"),
     ],
 )
-def test_splits_that_are_none(splits, message):
+def test_invalid_splits_raise_an_error(splits, message):
     with pytest.raises(ValueError, match=message):
         check_splits(splits, Y, **ME)
 
 
-def test_a_splitter_that_lacks_its_groups():
+def test_a_group_splitter_without_groups_raises_an_error():
     with pytest.raises(ValueError, match="GroupKFold splits by groups, but none were given"):
         split(GroupKFold(2), groups=None)
 
@@ -162,22 +162,28 @@ RARE = np.where(np.isin(np.arange(24), [0, 8]), "rare", Y)  # not in the last th
 @pytest.mark.parametrize(
     ("fault", "splits", "y", "groups", "results"),
     [
-        ("predicts row 12 0 times", [(B, A)], Y, None, (0, 0, 2)),
-        ("tests 12 of the rows that", [(np.arange(24), A), (A, B)], Y, None, (2, 0, 2)),
-        ("2 of 2 splits cut through groups", HALVES, Y, np.tile([1, 2], 12), (1, 1, 2)),
+        ("tests row 12 0 times", [(B, A)], Y, None, (0, 0, 2)),
+        ("fold 0 has 12 rows in both parts", [(np.arange(24), A), (A, B)], Y, None, (2, 0, 2)),
+        (
+            "2 of 2 splits have groups in both parts",
+            HALVES,
+            Y,
+            np.tile([1, 2], 12),
+            (1, 1, 2),
+        ),
         ("has no row of class 'sad'", HALVES[::-1], np.repeat(["sad", "so"], 12), None, (2, 2, 1)),
         ("fold 2 has no 'rare'", THIRDS, RARE, None, (1, 1, 0)),
         ("is a single row", [(B[-1:], np.arange(23)), (A, B[-1:])], X[:, 0], None, (1, 0, 0)),
         ("each of the 24 groups has a single row", HALVES, Y, np.arange(24), (1, 1, 0)),
     ],
 )
-def test_what_is_an_error_depends_on_what_folds_are_for(fault, splits, y, groups, results):
-    for use, result in zip((SCORES, SEARCH, OUT_OF_FOLD), results, strict=True):
-        with warnings.catch_warnings(record=True) as told:
+def test_errors_depend_on_the_purpose_of_the_splits(fault, splits, y, groups, results):
+    for purpose, result in zip((SCORING, SEARCH, OUT_OF_FOLD), results, strict=True):
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if result == 2:
                 with pytest.raises(ValueError, match=fault):
-                    split(splits, y, groups, use=use)
+                    split(splits, y, groups, purpose=purpose)
             else:
-                split(splits, y, groups, use=use)
-                assert result == any(fault in str(warning.message) for warning in told)
+                split(splits, y, groups, purpose=purpose)
+                assert result == any(fault in str(warning.message) for warning in caught)

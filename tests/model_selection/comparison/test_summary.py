@@ -17,14 +17,14 @@ FIRST = np.array([0.81, 0.79, 0.84, 0.77, 0.80])
 SECOND = np.array([0.78, 0.77, 0.80, 0.78, 0.76])
 
 
-def test_without_shared_rows_it_is_the_paired_t_test():
+def test_without_overlap_it_is_the_paired_t_test():
     expected = ttest_rel(FIRST, SECOND)
     assert paired_p(FIRST - SECOND, 0.0, "nadeau-bengio") == pytest.approx(expected.pvalue)
     interval = corrected_interval(FIRST - SECOND, 0.0, 0.9)
     assert interval == pytest.approx(tuple(expected.confidence_interval(0.9)))
 
 
-def test_the_correction_is_that_of_the_paper():
+def test_the_correction_equals_that_of_the_paper():
     d = FIRST - SECOND
     # mean / sqrt((1/5 + 1/4) s2), with four degrees of freedom
     t = d.mean() / np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
@@ -35,7 +35,7 @@ def test_the_correction_is_that_of_the_paper():
     assert high - low == pytest.approx(2 * student_t.ppf(0.975, 4) * d.mean() / t)
 
 
-def test_the_correction_keeps_false_alarms_rare_where_the_plain_test_does_not():
+def test_the_correction_controls_false_positives():
     """Two models of equal worth over ten repeats of five folds, whose training rows are shared."""
     rng = np.random.default_rng(0)
     alarms = {0.0: 0, 0.25: 0}
@@ -54,7 +54,7 @@ def test_wilcoxon():
 
 
 @pytest.mark.parametrize("test", ["nadeau-bengio", "wilcoxon"])
-def test_the_ends(test):
+def test_single_and_equal_pairs(test):
     assert paired_p(np.zeros(5), 0.25, test) == 1.0
     assert np.isnan(paired_p(np.array([0.3]), 0.25, test))
     assert np.isnan(paired_p(np.array([0.3, np.nan]), 0.25, test))
@@ -84,7 +84,7 @@ def fits(scores, **columns):
     )
 
 
-def test_splits_are_the_pairs_and_seeds_are_averaged():
+def test_pairs_are_splits_with_averaged_seeds():
     keys = {"fold": [0, 1, 0, 1], "seed": [0, 0, 1, 1]}
     results = fits({"a": [0.5, 0.7, 0.7, 0.9], "b": [0.4, 0.5]}, **keys)
     results = results.assign(fit_rows=8, test_rows=4)
@@ -107,14 +107,14 @@ def test_pairs_do_not_depend_on_the_order_of_rows():
     assert table.loc["a", ("f1", "p")] == paired_p(FIRST - SECOND, 0.25, "nadeau-bengio")
 
 
-def test_seeds_of_a_single_split_are_independent_and_who_has_one_stands_for_all():
+def test_pairs_of_a_single_split_are_seeds():
     results = fits({"a": FIRST, "b": [0.7]}, seed=range(5))
     table = summarize(results, ["f1"], baseline="b")["f1"]
     assert table.loc["a", "p"] == paired_p(FIRST - 0.7, 0.0, "nadeau-bengio")
     assert np.isnan(table.loc["b", ["std", "low", "high"]].astype(float)).all()
 
 
-def test_a_failed_fit_is_not_hidden_by_the_others():
+def test_a_failed_fit_makes_the_summary_nan():
     results = fits({"a": [0.5, np.nan], "b": [0.4, 0.5]}, fold=[0, 1])
     table = summarize(results, ["f1"], baseline="b")["f1"]
     assert np.isnan(table.loc["a"].drop("p_holm").astype(float)).all()
