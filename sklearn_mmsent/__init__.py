@@ -1,8 +1,8 @@
 """Multimodal sentiment analysis with the tools of scikit-learn.
 
-The documented import paths are the subpackages, as in scikit-learn; the names that a first month
-needs are importable from here, too. They are resolved on first use (:pep:`562`), so that importing
-the package costs nothing and loads no torch.
+The documented import paths are the subpackages, as in scikit-learn; the most common names can also
+be imported from here. Names are resolved on first use (:pep:`562`), so that importing the package
+is fast and does not load torch.
 """
 
 import lazy_loader

@@ -1,6 +1,6 @@
-"""The whole way in one run: raw clips, modalities and fusions compared, a pipeline saved and used.
+"""Demo: compare modalities and fusions on raw clips, then save and use a pipeline.
 
-Run it with ``python -m sklearn_mmsent.demo`` (``--help`` tells what it takes).
+Run it with ``python -m sklearn_mmsent.demo``; ``--help`` lists the options.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from sklearn_mmsent.utils._random import set_seeds
 
 METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro"]
 N_NEW_ROWS = 3
-#: Fusions that are compared; there are more, see FusionClassifier.
+#: Fusions to compare; see FusionClassifier for all of them.
 FUSIONS = ["concat", "weighted", "gated"]
 
 
@@ -46,14 +46,14 @@ def main(arguments=None):
     Parameters
     ----------
     arguments : list of str or None, default=None
-        Command line; None takes the process's own.
+        Command-line arguments; None uses ``sys.argv``.
     """
     options = _parse(arguments)
     start = time.perf_counter()
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        data, new = _own_table(options) if options.data else _generated(options, Path(scratch))
+        data, new = _read_table(options) if options.data else _generate(options, Path(scratch))
         columns = [name for name in ("text", "image", "audio") if name in data.X]
         counts = pd.Series(data.y).value_counts()
         print(
@@ -70,28 +70,28 @@ def main(arguments=None):
             cv=options.folds,
             seeds=[options.seed],
             n_jobs=options.jobs,
-            batched=False,  # the same table, whatever --jobs
+            batched=False,  # so that results do not depend on --jobs
             verbose=1,
         )
         print(f"\n{to_markdown(comparison.table, METRICS)}\n")
         best = comparison.table.loc[FUSIONS, ("f1_macro", "mean")].idxmax()
         _write(output, comparison, best)
-        final = build_models(columns)[best]  # what is saved must not depend on a folder beside it
+        final = build_models(columns)[best]  # without a cache, whose folder is temporary
         _save_and_use(output / "pipeline.joblib", final, data, new, options.seed)
-    print(f"\nTable, pictures and the {best} pipeline are in {output.resolve()}")
+    print(f"\nScores, plots and the {best} pipeline are in {output.resolve()}")
     print(f"Done in {time.perf_counter() - start:.0f} s")
 
 
 def build_models(columns, cache=None):
-    """Build what is compared: a constant, each modality alone, all in a line, and the fusions.
+    """Build the models to compare: a constant, single modalities, a linear model, fusions.
 
     Parameters
     ----------
     columns : list of str
-        Raw columns that are there: of "text", "image", "audio".
+        Raw columns of the data, of "text", "image" and "audio".
     cache : path-like or None, default=None
-        Folder where features that do not depend on the training rows are kept;
-        None keeps none.
+        Folder that caches features which do not depend on the training rows; None caches
+        nothing.
 
     Returns
     -------
@@ -131,30 +131,30 @@ def build_models(columns, cache=None):
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(prog="python -m sklearn_mmsent.demo", description=__doc__)
-    own = parser.add_argument_group("your own data instead of generated clips")
-    own.add_argument("--data", metavar="TABLE", help="csv, tsv or parquet file")
-    own.add_argument("--target", default="label", help="column of labels (default: label)")
+    data = parser.add_argument_group("your own data instead of generated clips")
+    data.add_argument("--data", metavar="TABLE", help="csv, tsv or parquet file")
+    data.add_argument("--target", default="label", help="column of labels (default: label)")
     for name in ("text", "image", "audio"):
-        own.add_argument(f"--{name}", metavar="COLUMN", help=f"column of {name}s, if there is one")
-    own.add_argument("--groups", metavar="COLUMN", help="column of speakers, films, ...")
+        data.add_argument(f"--{name}", metavar="COLUMN", help=f"{name} column, if any")
+    data.add_argument("--groups", metavar="COLUMN", help="column of speakers, films, ...")
     parser.add_argument("--rows", type=int, default=600, help="clips to generate (default: 600)")
     parser.add_argument(
         "--interaction",
         default="complementary",
         choices=["agreeing", "complementary", "conflicting"],
-        help="where the sentiment of the clips shows (default: complementary)",
+        help="how the modalities determine the sentiment (default: complementary)",
     )
-    parser.add_argument("--folds", type=int, default=5, help="of the cross-validation (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything (default: 0)")
-    parser.add_argument("--jobs", type=int, default=2, help="fits at once (default: 2)")
+    parser.add_argument("--folds", type=int, default=5, help="cross-validation folds (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel fits (default: 2)")
     parser.add_argument("--output", default="demo_output", help="folder (default: demo_output)")
     options = parser.parse_args(arguments)
     if options.data and not (options.text or options.image or options.audio):
-        parser.error("--data needs at least one of --text, --image, --audio with a column's name")
+        parser.error("--data requires at least one of --text, --image, --audio")
     return options
 
 
-def _generated(options, scratch):
+def _generate(options, scratch):
     settings = {
         "interaction": options.interaction,
         "classes": ("negative", "neutral", "positive"),
@@ -163,7 +163,7 @@ def _generated(options, scratch):
         "missing_rate": 0.05,
     }
     if options.interaction == "conflicting":
-        # a relation of two modalities takes many rows to learn: 600 do for two equal, clear classes
+        # 600 rows suffice to learn an interaction only for two balanced classes with little noise
         settings |= {"classes": ("negative", "positive"), "class_weights": None, "noise": 0.1}
     print(f"Generating {options.rows} clips ({options.interaction}) ...")
     data = make_clips(scratch / "clips", options.rows, random_state=options.seed, **settings)
@@ -173,7 +173,7 @@ def _generated(options, scratch):
     return data, new.X.assign(truth=new.y)
 
 
-def _own_table(options):
+def _read_table(options):
     chosen = {n: getattr(options, n) for n in ("text", "image", "audio") if getattr(options, n)}
     data = read_table(
         options.data,
@@ -183,9 +183,9 @@ def _own_table(options):
         groups=options.groups,
     )
     data.X = data.X[list(chosen.values())].set_axis(list(chosen), axis=1)
-    aside = np.random.default_rng(options.seed).choice(len(data.X), N_NEW_ROWS, replace=False)
-    kept = ~np.isin(np.arange(len(data.X)), aside)
-    new = data.X.iloc[aside].assign(truth=data.y[aside])
+    held_out = np.random.default_rng(options.seed).choice(len(data.X), N_NEW_ROWS, replace=False)
+    kept = ~np.isin(np.arange(len(data.X)), held_out)
+    new = data.X.iloc[held_out].assign(truth=data.y[held_out])
     data.X, data.y = data.X[kept].reset_index(drop=True), data.y[kept]
     data.groups = None if data.groups is None else data.groups[kept]
     return data, new
@@ -205,7 +205,7 @@ def _write(output, comparison, best):
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     comparison.plot("f1_macro", ax=axes)
-    axes.set(xlim=(0, 1), title="Fusions and what they have to beat")
+    axes.set(xlim=(0, 1), title="Fusions and baselines")
     figure.savefig(output / "scores.png", dpi=150)
 
     figure = Figure(figsize=(5, 4.2), layout="constrained")
@@ -221,7 +221,7 @@ def _write(output, comparison, best):
         values_format=".2f",
         colorbar=False,
     )
-    axes.set_title(f"Fusion '{best}', out of fold:\nshare of each true class")
+    axes.set_title(f"Fusion '{best}', out of fold:\nnormalised by true class")
     figure.savefig(output / "confusion.png", dpi=150)
 
 
@@ -229,7 +229,7 @@ def _save_and_use(path, model, data, new, seed):
     set_seeds(model, seed).fit(data.X, data.y)
     joblib.dump(model, path)
     loaded = joblib.load(path)
-    print(f"Saved {path.name} ({path.stat().st_size / 2**20:.1f} MiB), loaded it, new rows:")
+    print(f"Saved and loaded {path.name} ({path.stat().st_size / 2**20:.1f} MiB). New rows:")
     for _, row in new.iterrows():
         cells = row.drop("truth").to_dict()
         probabilities = loaded.predict_proba(cells)[0]

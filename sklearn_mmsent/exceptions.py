@@ -1,7 +1,7 @@
-"""The package's own errors.
+"""Exceptions of the package.
 
-Each also inherits from the builtin that scikit-learn users expect, so that
-``except ValueError`` and ``error_score=`` keep working.
+Each also inherits from the builtin exception that users of scikit-learn expect, so that
+``except ValueError`` and ``error_score=`` work.
 """
 
 __all__ = [
@@ -18,11 +18,11 @@ __all__ = [
 
 
 class MMSentError(Exception):
-    """Root of all errors that the package raises on purpose."""
+    """Base class of the exceptions of the package."""
 
 
 class BlockError(MMSentError, ValueError):
-    """A table's columns, or the numbers in them, do not fit the block contract."""
+    """The columns of a table, or their values, violate the block contract."""
 
 
 class CellError(MMSentError, ValueError):
@@ -30,24 +30,24 @@ class CellError(MMSentError, ValueError):
 
 
 class DataFormatError(MMSentError, ValueError):
-    """A file is not what its reader expects, or is not safe to read."""
+    """A file has an unexpected format, or is not safe to read."""
 
 
 class MissingDependencyError(MMSentError, ImportError):
-    """A package of an optional extra is needed and not installed."""
+    """A package of an optional extra is required but not installed."""
 
 
 class DivergenceError(MMSentError, ArithmeticError):
-    """Training has left the numbers: the loss is NaN or infinite."""
+    """Training diverged: the loss became NaN or infinite."""
 
 
 class StudyError(MMSentError, OSError):
-    """The study of a search cannot be read, is another's, or has vanished."""
+    """The study of a search cannot be read, belongs to another search, or was deleted."""
 
 
 class TooLargeError(MMSentError, MemoryError):
-    """Rows, or a network, do not fit into memory."""
+    """Rows or a network do not fit into memory."""
 
 
 class StreamFullError(MMSentError, RuntimeError):
-    """A stream has as many windows waiting as it may hold, and takes no more input."""
+    """The queue of a stream is full, so that it accepts no more input."""

@@ -1,4 +1,4 @@
-"""What several folders of tests share: named tables of several modalities."""
+"""Fixtures shared by several folders of tests."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from sklearn_mmsent.utils import _memory
 
 
 def named_table(n_samples=120, shapes=None, *, missing=0.0, seed=0, dtype="float32"):
-    """A table in which every block tells the class a little, padding and missing blocks included.
+    """Return a table of noisy, informative blocks, labels of three classes, and the layout.
 
-    Returns the table, string labels of three classes and the layout.
+    Sequences have padding, and blocks are missing at the rate `missing`.
     """
     shapes = shapes or {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
     rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def _named_table():
 
 @pytest.fixture
 def mapped(tmp_path, monkeypatch):
-    """Map arrays from files, of which nothing fits into memory."""
+    """Return a function that maps arrays from files, with no memory to load them."""
     monkeypatch.setattr(_memory, "SMALL", 0)
     monkeypatch.setattr(_memory, "SHARE", {"cpu": 0, "cuda": 0})
 
@@ -58,7 +58,7 @@ def mapped(tmp_path, monkeypatch):
 
 @pytest.fixture
 def global_states():
-    """Take a snapshot of every global random number generator."""
+    """Return a function that takes a snapshot of every global random number generator."""
 
     def snapshot():
         numpy_state = np.random.get_state()  # noqa: NPY002 - the legacy state is the one to guard
@@ -146,7 +146,7 @@ def photos():
 
 @pytest.fixture(scope="session")
 def real_data():
-    """The folder of real data; tests that need it are skipped where it is not."""
+    """Return the folder of real data; skip the test if it is missing."""
     folder = os.environ.get("MMSENT_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data not found: set MMSENT_DATA to its folder")
@@ -154,5 +154,5 @@ def real_data():
 
 
 def pytest_make_parametrize_id(config, val, argname):
-    """Name bytes by their number: an encoder may write the time, on which no two workers agree."""
+    """Name bytes by their length: their content may have a time stamp, unequal between workers."""
     return f"{len(val)}-bytes" if isinstance(val, bytes) else None

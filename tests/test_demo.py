@@ -1,4 +1,7 @@
-"""The demo, small, on generated clips and on a table of one's own."""
+"""The demo on few generated clips and on a table of the user."""
+
+import contextlib
+import io
 
 import joblib
 import numpy as np
@@ -8,15 +11,21 @@ import pytest
 from sklearn_mmsent import demo, make_clips
 
 
-def run(tmp_path, *arguments):
-    output = tmp_path / "out"
+def run(output, *arguments):
     demo.main([*arguments, "--folds", "2", "--jobs", "1", "--output", str(output)])
     return output
 
 
-def test_on_generated_clips(tmp_path, capsys):
-    output = run(tmp_path, "--rows", "90")
-    printed = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Return the output folder and the printed text of a run on generated clips."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        output = run(tmp_path_factory.mktemp("demo"), "--rows", "60")
+    return output, printed.getvalue()
+
+
+def test_on_generated_clips(generated):
+    output, printed = generated
     scores = pd.read_csv(output / "scores.csv")
     assert set(scores["model"]) == {
         "constant",
@@ -39,25 +48,26 @@ def test_on_generated_clips(tmp_path, capsys):
     assert pipeline.predict({"text": "what a joy"})[0] in pipeline.classes_
 
 
-def test_on_a_table_of_ones_own(tmp_path, capsys):
+def test_on_a_table_of_the_user(tmp_path, capsys):
     clips = make_clips(tmp_path / "clips", 60, modalities=("text", "image"), random_state=0)
     table = pd.DataFrame({"caption": clips.X["text"], "photo": clips.X["image"], "mood": clips.y})
     table["photo"] = [f"images/{path.rpartition('/')[2]}" for path in table["photo"]]
     table.to_csv(tmp_path / "clips" / "posts.csv", index=False)
     own = ["--data", str(tmp_path / "clips" / "posts.csv"), "--target", "mood"]
-    output = run(tmp_path, *own, "--text", "caption", "--image", "photo")
+    output = run(tmp_path / "out", *own, "--text", "caption", "--image", "photo")
     assert "57 rows of text, image" in capsys.readouterr().out
     assert "audio alone" not in set(pd.read_csv(output / "scores.csv")["model"])
 
 
-def test_a_table_without_a_modality_is_refused(tmp_path, capsys):
+def test_a_table_without_a_modality_raises_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit):
         demo.main(["--data", "posts.csv"])
-    assert "needs at least one of --text, --image, --audio" in capsys.readouterr().err
+    assert "requires at least one of --text, --image, --audio" in capsys.readouterr().err
 
 
-def test_the_same_seed_gives_the_same_table(tmp_path):
-    tables = [
-        pd.read_csv(run(tmp_path / name, "--rows", "60") / "scores.csv") for name in ("a", "b")
-    ]
-    np.testing.assert_array_equal(*(table[demo.METRICS].to_numpy() for table in tables))
+def test_the_same_seed_gives_the_same_scores(generated, tmp_path):
+    first, second = (
+        pd.read_csv(output / "scores.csv")[demo.METRICS]
+        for output in (generated[0], run(tmp_path, "--rows", "60"))
+    )
+    np.testing.assert_array_equal(first, second)

@@ -1,4 +1,4 @@
-"""The field's metrics, with their conventions in their names, and scorers made of them."""
+"""Metrics of sentiment analysis, named by their conventions, and scorers for them."""
 
 from sklearn_mmsent.metrics._classification import classification_scores
 from sklearn_mmsent.metrics._intensity import (

@@ -1,4 +1,4 @@
-"""Scores of predicted classes, with the averaging in each name."""
+"""Classification scores, named by their averaging."""
 
 import numpy as np
 import pandas as pd
@@ -19,43 +19,43 @@ from sklearn_mmsent.utils._sklearn import validate_params
     prefer_skip_nested_validation=True,
 )
 def classification_scores(y_true, y_pred, *, labels=None, sample_weight=None):
-    """Compute accuracy, precision, recall and F1, each with its averaging in its name.
+    """Compute accuracy, and precision, recall and F1 under each averaging.
 
-    A class without predictions has precision 0, one without true rows recall 0, and
-    no warning is given: in small or imbalanced folds both are usual.
+    A class without predictions has precision 0, and one without true rows has recall 0,
+    without a warning: both are common in small or imbalanced folds.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_labels)
-        True classes of any kind, or a table of 0 and 1 (several labels at once).
+        True classes of any type, or an indicator matrix (multilabel).
     y_pred : array-like of shape (n_samples,) or (n_samples, n_labels)
         Predicted classes.
     labels : array-like of shape (n_classes,), default=None
-        Classes to average over; None takes all that occur on either side. Name all
-        classes to count those that a fold happens to lack, or fewer to leave out one
-        of no interest, such as "neutral". Accuracy counts all rows always.
+        Classes to average over; None uses all classes in `y_true` or `y_pred`. Pass all
+        classes to include those that a fold lacks, or a subset to exclude a class such as
+        "neutral". Accuracy always counts all rows.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
     dict of str to float
-        ``accuracy``, and ``precision_``, ``recall_``, ``f1_`` with ``macro`` (each class
-        counts the same) and ``weighted`` (by its true number). ``micro`` (each row
-        counts the same) is added where it is not just accuracy once more: for several
-        labels at once, and where `labels` leaves out a class that occurs.
+        ``accuracy``, and ``precision_``, ``recall_``, ``f1_`` with ``macro`` (mean over
+        classes) and ``weighted`` (by support). ``micro`` (over all rows) is added where it
+        differs from accuracy: for multilabel targets, and where `labels` excludes a class
+        that occurs.
 
     Raises
     ------
     ValueError
-        If lengths differ, a class is missing, or there are no rows.
+        If lengths differ, a label is missing, or there are no rows.
     TypeError
-        If a side holds continuous numbers rather than classes.
+        If `y_true` or `y_pred` is continuous.
 
     See Also
     --------
-    intensity_scores : Scores of predicted intensities rather than classes.
-    sklearn.metrics.classification_report : The same scores for each class, as text.
+    intensity_scores : Scores of predicted intensities.
+    sklearn.metrics.classification_report : The same scores by class, as text.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def classification_scores(y_true, y_pred, *, labels=None, sample_weight=None):
 
     scores = {"accuracy": float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))}
     averages = ["macro", "weighted"]
-    if kind == "multilabel-indicator" or _leaves_out_a_class(y_true, y_pred, labels):
+    if kind == "multilabel-indicator" or _excludes_a_class(y_true, y_pred, labels):
         averages.append("micro")
     for average in averages:
         precision, recall, f1, _ = precision_recall_fscore_support(
@@ -93,19 +93,19 @@ def _check_classes(name, y):
     missing = np.flatnonzero(pd.DataFrame(y).isna().any(axis=1))
     if len(missing):
         raise ValueError(
-            f"classification_scores: {name} has no class in {len(missing)} rows, first in row "
-            f"{missing[0]}. Leave out rows without a label before scoring."
+            f"classification_scores: {name} has no label in {len(missing)} rows, first in row "
+            f"{missing[0]}. Remove rows without a label before scoring."
         )
     kind = type_of_target(y, input_name=name)
     if kind.startswith("continuous"):
         raise TypeError(
-            f"classification_scores: {name} holds continuous numbers, expected classes. Use "
-            "intensity_scores for intensities, or cut them into classes first."
+            f"classification_scores: {name} is continuous; expected classes. Use "
+            "intensity_scores for intensities, or bin them into classes first."
         )
     return kind
 
 
-def _leaves_out_a_class(y_true, y_pred, labels):
+def _excludes_a_class(y_true, y_pred, labels):
     if labels is None:
         return False
     occurring = np.union1d(np.asarray(y_true), np.asarray(y_pred))

@@ -1,4 +1,4 @@
-"""Scores of predicted sentiment intensity, as the field's own code computes them."""
+"""Scores of predicted sentiment intensity, equal to the reference code of the field."""
 
 from numbers import Integral
 
@@ -23,10 +23,10 @@ _ZEROS = [StrOptions({"include", "exclude"})]
 
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
 def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
-    """Compute all scores that the field reports for sentiment intensity.
+    """Compute the scores that are reported for sentiment intensity.
 
-    A key has one meaning, whatever the call: those of the SIMS convention end in
-    ``_sims``, those without a suffix follow the convention of MOSI and MOSEI.
+    Keys of the SIMS convention end in ``_sims``; those without a suffix follow the
+    convention of MOSI and MOSEI.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
     convention : {"mosi", "sims"}, default="mosi"
         ``"mosi"`` for intensities in [-3, 3], ``"sims"`` for intensities in [-1, 1].
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
@@ -55,13 +55,13 @@ def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
     See Also
     --------
     get_scorer : One of these scores as a ``scoring=`` callable.
-    classification_scores : Scores of predicted classes rather than intensities.
+    classification_scores : Scores of predicted classes.
 
     Notes
     -----
-    Classes are cut in float32, as in the field's code, so that a label 0.1 lies
-    on the bin edge 0.1 in float32 and float64 alike. ``*_non0`` is NaN where no
-    true intensity differs from zero, ``corr`` where one side is constant.
+    Intensities are binned in float32, as in the reference code, so that a label 0.1 lies
+    on the bin edge 0.1 in float32 and in float64. ``*_non0`` is NaN if all true
+    intensities are zero, ``corr`` if one side is constant.
 
     References
     ----------
@@ -108,7 +108,7 @@ def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
 def intensity_accuracy(
     y_true, y_pred, *, n_classes=2, convention="mosi", zeros="include", sample_weight=None
 ):
-    """Compute the share of rows whose intensities fall into the same class.
+    """Compute the accuracy of binned intensities.
 
     Parameters
     ----------
@@ -123,15 +123,15 @@ def intensity_accuracy(
     convention : {"mosi", "sims"}, default="mosi"
         ``"mosi"`` for intensities in [-3, 3], ``"sims"`` for intensities in [-1, 1].
     zeros : {"include", "exclude"}, default="include"
-        Two classes of ``"mosi"`` only. ``"include"`` ("has0") compares ``>= 0`` on all
-        rows; ``"exclude"`` ("non0") compares ``> 0`` on rows that are truly not 0.
+        For two classes of ``"mosi"``. ``"include"`` ("has0") compares ``>= 0`` on all
+        rows; ``"exclude"`` ("non0") compares ``> 0`` on rows whose true intensity is not 0.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
     float
-        Share in [0, 1]; NaN where no row is left.
+        Accuracy in [0, 1]; NaN if no row is left.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def intensity_accuracy(
 
     See Also
     --------
-    intensity_f1 : The two classes of unequal size.
+    intensity_f1 : F1 of two classes of unequal size.
 
     Examples
     --------
@@ -167,14 +167,14 @@ def intensity_f1(y_true, y_pred, *, convention="mosi", zeros="include", sample_w
     convention : {"mosi", "sims"}, default="mosi"
         ``"mosi"`` for intensities in [-3, 3], ``"sims"`` for intensities in [-1, 1].
     zeros : {"include", "exclude"}, default="include"
-        Which rows count and where zero belongs, as in :func:`intensity_accuracy`.
+        How rows with intensity zero are counted; see :func:`intensity_accuracy`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
     float
-        F1 in [0, 1], weighted by the true number of each class; NaN where no row is left.
+        F1 in [0, 1], weighted by the support of each class; NaN if no row is left.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def intensity_f1(y_true, y_pred, *, convention="mosi", zeros="include", sample_w
 
     See Also
     --------
-    intensity_accuracy : Shares of rows, also for three, five and seven classes.
+    intensity_accuracy : Accuracy, for two, three, five or seven classes.
 
     Examples
     --------
@@ -209,14 +209,14 @@ def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None):
     y_pred : array-like of shape (n_samples,)
         Predicted intensities, not clipped.
     convention : {"mosi", "sims"}, default="mosi"
-        ``"mosi"`` takes values as they are, ``"sims"`` clips both sides to [-1, 1].
+        ``"mosi"`` uses values unchanged, ``"sims"`` clips both sides to [-1, 1].
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
     float
-        Error in units of the intensity, 0 at best.
+        Error in units of the intensity; the best value is 0.
 
     Raises
     ------
@@ -251,15 +251,15 @@ def intensity_corr(y_true, y_pred, *, convention="mosi", sample_weight=None):
     y_pred : array-like of shape (n_samples,)
         Predicted intensities, not clipped.
     convention : {"mosi", "sims"}, default="mosi"
-        ``"mosi"`` takes values as they are, ``"sims"`` clips both sides to [-1, 1].
+        ``"mosi"`` uses values unchanged, ``"sims"`` clips both sides to [-1, 1].
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None means that all count the same.
+        Weight of each row; None weights all rows equally.
 
     Returns
     -------
     float
-        Correlation in [-1, 1]; NaN, as in SciPy but without a warning, where one side
-        is constant (a constant predictor has no correlation) or has a single row.
+        Correlation in [-1, 1]; NaN, as in SciPy but without a warning, if one side is
+        constant or has a single row.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def intensity_corr(y_true, y_pred, *, convention="mosi", sample_weight=None):
 
     See Also
     --------
-    scipy.stats.pearsonr : Adds a p-value and an interval, knows no weights.
+    scipy.stats.pearsonr : Adds a p-value and an interval; does not support weights.
 
     Examples
     --------
@@ -310,11 +310,11 @@ def _clip_sims(y_true, y_pred, convention):
 
 
 def _classes(y_true, y_pred, weight, n_classes, convention, zeros):
-    """Cut both sides into classes; also give the weights of the rows that count."""
+    """Bin both sides into classes; also return the weights of the rows that are counted."""
     if zeros == "exclude" and (convention, n_classes) != ("mosi", 2):
         raise ValueError(
             "zeros='exclude' is defined for two classes of convention='mosi'; got "
-            f"n_classes={n_classes} of convention={convention!r}. Leave zeros='include'."
+            f"n_classes={n_classes} of convention={convention!r}. Use zeros='include'."
         )
     true, pred = y_true.astype(np.float32), y_pred.astype(np.float32)
     if convention == "sims":

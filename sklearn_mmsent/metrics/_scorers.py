@@ -1,4 +1,4 @@
-"""Scorers by name: the field's own, and all of scikit-learn's."""
+"""Scorers by name: those of this package, and all of scikit-learn."""
 
 import copy
 import difflib
@@ -36,33 +36,33 @@ _SCORERS = {
 
 @validate_params({"scoring": [str, callable, None]}, prefer_skip_nested_validation=True)
 def get_scorer(scoring):
-    """Get a scorer by name: one of the field's, or any of scikit-learn's.
+    """Get a scorer by name, of this package or of scikit-learn.
 
-    scikit-learn fixes the list of names that ``scoring="name"`` may take when it is
-    imported, so that ``cross_val_score(..., scoring="acc7")`` is refused there: write
-    ``scoring=get_scorer("acc7")``, or a dict of such scorers for several at once.
+    scikit-learn accepts only its own names in ``scoring="name"``. Pass
+    ``scoring=get_scorer("acc7")`` to ``cross_val_score``, or a dict of such scorers for
+    several metrics.
 
     Parameters
     ----------
     scoring : str, callable or None
-        A name of :func:`get_scorer_names`. A callable, and None, come back as they are.
+        A name in :func:`get_scorer_names`. A callable or None is returned unchanged.
 
     Returns
     -------
     callable or None
         A new, picklable scorer with the signature ``scorer(estimator, X, y)``; higher
-        is better (names with ``neg_`` give the negated error). It takes
-        ``sample_weight`` as scikit-learn's scorers do.
+        is better (``neg_`` names return the negated error). It supports ``sample_weight``
+        as scorers of scikit-learn do.
 
     Raises
     ------
     ValueError
-        If neither this package nor scikit-learn knows the name.
+        If the name is unknown.
 
     See Also
     --------
-    intensity_scores : All intensity scores of given predictions at once.
-    sklearn.metrics.make_scorer : A scorer of a function of one's own.
+    intensity_scores : All intensity scores of predictions.
+    sklearn.metrics.make_scorer : Makes a scorer from a function.
 
     Examples
     --------
@@ -86,13 +86,13 @@ def get_scorer(scoring):
         close = difflib.get_close_matches(scoring, names, n=3) or sorted(_SCORERS)
         raise ValueError(
             f"get_scorer: no scorer is named {scoring!r}. Did you mean {', '.join(close)}? "
-            "get_scorer_names() lists all."
+            "get_scorer_names() lists all names."
         )
     return _sklearn_get_scorer(scoring)
 
 
 def get_scorer_names():
-    """List the names that :func:`get_scorer` knows, scikit-learn's included.
+    """List the names that :func:`get_scorer` accepts, including those of scikit-learn.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def get_scorer_names():
 
     See Also
     --------
-    get_scorer : The scorer of a name.
+    get_scorer : Returns the scorer.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a search tries: parameters with choices, ranges, and conditions between them."""
+"""Search spaces: parameters with choices, ranges, and conditions between them."""
 
 from sklearn_mmsent.spaces.domains import DependsOn
 from sklearn_mmsent.spaces.space import SearchSpace

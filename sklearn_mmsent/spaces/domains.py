@@ -1,4 +1,4 @@
-"""Domain: what one parameter may be, in the forms that different searches take."""
+"""Domains: the values of one parameter, in the formats of different searches."""
 
 import inspect
 import math
@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-PLAIN = (str, bool, int, float, type(None))  #: Types of what a study can store.
+PLAIN = (str, bool, int, float, type(None))  #: Types of values that a study can store.
 
 
 class Choices:
-    """Some values, each under a label that a study can store.
+    """Finite set of values, each with a label that a study can store.
 
     Parameters
     ----------
     values : mapping or list
-        Values by label; those of a list are labelled by themselves, or by how they are written.
+        Values by label; a value of a list is its own label, or its ``repr`` if a study cannot
+        store it.
     """
 
     def __init__(self, values):
@@ -26,31 +27,31 @@ class Choices:
             self.values = dict(pairs)
             if len(self.values) < len(pairs):
                 raise ValueError(
-                    f"two of the choices {list(values)!r} look the same; give them labels: "
+                    f"two of the choices {list(values)!r} have the same repr; give them labels: "
                     "{'first': ..., 'second': ...}."
                 )
         if not self.values:
-            raise ValueError("there is nothing to choose from: the list of choices is empty.")
+            raise ValueError("the list of choices is empty.")
 
     @property
     def constant(self):
-        """Whether there is one value only."""
+        """Whether there is only one value."""
         return len(self.values) == 1
 
     def value(self, label):
-        """Return the value under a label."""
+        """Return the value with a label."""
         return self.values[label]
 
     def label(self, value):
-        """Return the label of a value; KeyError if there is none."""
+        """Return the label of a value; raise KeyError if there is none."""
         wanted = _label(value)
-        for label, own in self.values.items():
-            if own is value or _label(own) == wanted:
+        for label, choice in self.values.items():
+            if choice is value or _label(choice) == wanted:
                 return label
         raise KeyError(value)
 
     def only(self, labels):
-        """Return the choices under some labels."""
+        """Return the choices with given labels."""
         return Choices({label: self.values[label] for label in self.values if label in labels})
 
     def grid(self, n_values):
@@ -58,17 +59,17 @@ class Choices:
         return list(self.values.values())
 
     def random(self):
-        """Return the values, among which scikit-learn's searches draw."""
+        """Return the values, from which searches of scikit-learn sample."""
         return list(self.values.values())
 
     def distribution(self):
-        """Return Optuna's distribution of the labels."""
+        """Return the distribution of the labels for Optuna."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(list(self.values))
 
     def describe(self):
-        """Return what tells this domain from others, as plain values."""
+        """Return an identifying description of the domain, as plain values."""
         return list(self.values)
 
     def __repr__(self):
@@ -77,14 +78,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers between two.
+    """Interval of numbers.
 
     Parameters
     ----------
     low, high : int or float
-        The ends, both of them included.
+        Both ends, inclusive.
     log : bool, default=False
-        Whether all orders of magnitude are equally likely.
+        Whether values are distributed log-uniformly.
     """
 
     low: Real
@@ -95,13 +96,13 @@ class Range:
 
     def __post_init__(self):
         if not -math.inf < self.low < self.high < math.inf:
-            raise ValueError(f"a range goes from a number to a larger one; got {self!r}.")
+            raise ValueError(f"a range requires finite low < high; got {self!r}.")
         if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range must begin above 0; got {self!r}.")
+            raise ValueError(f"a logarithmic range requires low > 0; got {self!r}.")
 
     @property
     def integer(self):
-        """Whether it holds integers only."""
+        """Whether it contains only integers."""
         return isinstance(self.low, Integral) and isinstance(self.high, Integral)
 
     def value(self, label):
@@ -109,23 +110,23 @@ class Range:
         return label
 
     def label(self, value):
-        """Return the number; KeyError if it lies outside."""
+        """Return the number; raise KeyError if it is out of range."""
         if not isinstance(value, Real) or not self.low <= value <= self.high:
             raise KeyError(value)
         return value
 
     def grid(self, n_values):
-        """Return numbers at equal distances, or ratios, both ends among them."""
+        """Return equally spaced numbers, on a log scale if `log`, including both ends."""
         import numpy as np
 
         space = np.geomspace if self.log else np.linspace
         values = space(self.low, self.high, n_values).tolist()
         if n_values > 1:
-            values[0], values[-1] = float(self.low), float(self.high)  # but for rounding
+            values[0], values[-1] = float(self.low), float(self.high)  # undo rounding
         return sorted({round(value) for value in values}) if self.integer else values
 
     def random(self):
-        """Return scipy's distribution."""
+        """Return a distribution of scipy."""
         from scipy.stats import loguniform, randint, uniform
 
         if self.integer:
@@ -137,31 +138,31 @@ class Range:
         return uniform(self.low, self.high - self.low)
 
     def distribution(self):
-        """Return Optuna's distribution."""
+        """Return a distribution of Optuna."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         kind = IntDistribution if self.integer else FloatDistribution
         return kind(self.low, self.high, log=self.log)
 
     def describe(self):
-        """Return what tells this domain from others, as plain values."""
+        """Return an identifying description of the domain, as plain values."""
         return [self.low, self.high, "log" if self.log else "linear"]
 
 
 class LogIntegers:
-    """Integers between two, small ones as likely as large ones; of the form of scipy's.
+    """Log-uniform distribution of integers, with the interface of scipy.
 
     Parameters
     ----------
     low, high : int
-        The ends, both of them included.
+        Both ends, inclusive.
     """
 
     def __init__(self, low, high):
         self.low, self.high = low, high
 
     def rvs(self, random_state=None):
-        """Draw one."""
+        """Draw one integer."""
         from sklearn.utils import check_random_state
 
         ends = math.log(self.low - 0.5), math.log(self.high + 0.5)
@@ -170,24 +171,22 @@ class LogIntegers:
 
 
 class DependsOn:
-    """Let the values of a parameter depend on what another one is.
-
-    For the values of a :class:`SearchSpace`.
+    """Values of a parameter that depend on the value of another one, in a :class:`SearchSpace`.
 
     Parameters
     ----------
     parameter : str
-        The other parameter, of which the space lists choices.
+        Name of the other parameter, whose domain must be a list of choices.
     cases : mapping
-        What there is to try for some choices of the other: lists, or whatever else a
-        :class:`SearchSpace` takes. A choice that is no plain value goes by its label.
+        Domain by choice of the other parameter: a list, or anything else that
+        :class:`SearchSpace` accepts. A choice that a study cannot store is given by its label.
     otherwise : list, distribution or None, default=None
-        What there is to try for all other choices; with None, the parameter is left as the
-        estimator has it.
+        Domain for all other choices; with None, the parameter keeps the value of the
+        estimator.
 
     See Also
     --------
-    SearchSpace : Holds it.
+    SearchSpace : Contains it.
 
     Examples
     --------
@@ -205,16 +204,16 @@ class DependsOn:
         for domain in (*self.cases.values(), self.otherwise):
             if isinstance(domain, DependsOn):
                 raise ValueError(
-                    "DependsOn: a case cannot depend on yet another parameter; let the parameter "
-                    "that is depended on depend on it."
+                    "DependsOn: a case cannot depend on another parameter; let the parameter that "
+                    "it depends on depend on it instead."
                 )
 
     def case(self, label):
-        """Return what there is to try where the other parameter has a label, or None."""
+        """Return the domain for a label of the other parameter, or None."""
         return self.cases.get(label, self.otherwise)
 
     def describe(self):
-        """Return what tells this domain from others, as plain values."""
+        """Return an identifying description of the domain, as plain values."""
         cases = [[label, case.describe()] for label, case in self.cases.items()]
         return [self.parameter, cases, self.otherwise and self.otherwise.describe()]
 
@@ -223,7 +222,7 @@ class DependsOn:
 
 
 def as_domain(value):
-    """Turn what a user writes into a domain.
+    """Convert a specification to a domain.
 
     Parameters
     ----------
@@ -243,9 +242,9 @@ def as_domain(value):
         return found
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         raise TypeError(
-            "a search space takes lists of values, mappings of labels to values, DependsOn(...), "
-            "Optuna's distributions, and of scipy's uniform, loguniform and randint. Got "
-            f"{value!r} instead; is it a single value? Then write [{value!r}]."
+            "expected a list of values, a mapping of labels to values, DependsOn(...), a "
+            "distribution of Optuna, or uniform, loguniform or randint of scipy; got "
+            f"{value!r}. Write a single value as [{value!r}]."
         )
     return Choices(list(value))
 
@@ -275,17 +274,17 @@ def _from_scipy(value):
     if name == "randint":
         return Range(int(low), int(high))
     raise TypeError(
-        f"a search space takes scipy's uniform, loguniform and randint; got {name}. Write the "
-        "range that it covers as one of these, or list some values."
+        f"only uniform, loguniform and randint of scipy are supported; got {name}. Use one of "
+        "these for its range, or list values."
     )
 
 
 def _label(value):
-    """Return a value itself where a study can store it, else how it is written."""
+    """Return a value if a study can store it, else its ``repr`` or name."""
     if hasattr(value, "item") and not getattr(value, "shape", True):  # numpy's scalars
         value = value.item()
     if isinstance(value, PLAIN):
         return value
     if inspect.isclass(value) or inspect.isroutine(value):
-        return value.__qualname__  # their repr holds an address
+        return value.__qualname__  # their repr contains an address
     return " ".join(repr(value).split())

@@ -11,23 +11,22 @@ SEPARATOR = "__"
 
 
 class SearchSpace(Mapping):
-    """Parameters and what to try for each, for any search.
+    """Parameters and their domains, for any search.
 
-    One description, from which each kind of search gets the form that it takes. It is read like
-    a dict, and two are merged by ``|``, of which the right one wins.
+    One description is converted to the format of each kind of search. It is a mapping; ``|``
+    merges two spaces, and the right one takes precedence.
 
     Parameters
     ----------
     parameters : mapping of str to list, mapping, distribution or DependsOn
-        What to try, by the name of the parameter: a list of values; a mapping of labels to values,
-        for values that are told apart badly by how they are written; a distribution of Optuna, or
-        scipy's ``uniform``, ``loguniform`` or ``randint``; or :class:`DependsOn`, where it depends
-        on another parameter.
+        Domain by name of the parameter: a list of values; a mapping of labels to values, for
+        values without a distinct ``repr``; a distribution of Optuna, or ``uniform``,
+        ``loguniform`` or ``randint`` of scipy; or :class:`DependsOn` another parameter.
 
     See Also
     --------
-    DependsOn : What to try depends on another parameter.
-    FusionSearchCV : Searches it, conditions included.
+    DependsOn : Domain that depends on another parameter.
+    FusionSearchCV : Searches a space, including its conditions.
 
     Examples
     --------
@@ -46,7 +45,7 @@ class SearchSpace(Mapping):
         self._domains = _domains(parameters)
         self._order = self._sorted()
 
-    # -- a mapping ---------------------------------------------------------------------------
+    # -- mapping -----------------------------------------------------------------------------
 
     def __getitem__(self, name):
         return self._domains[name]
@@ -58,7 +57,7 @@ class SearchSpace(Mapping):
         return len(self._domains)
 
     def __or__(self, other):
-        """Merge two spaces; conditions on choices that are gone go, too."""
+        """Merge two spaces; drop conditions on removed choices."""
         domains = self._domains | _domains(other)
         for name, domain in domains.items():
             on = domains.get(getattr(domain, "parameter", None))
@@ -74,7 +73,7 @@ class SearchSpace(Mapping):
     # -- for other searches ------------------------------------------------------------------
 
     def prefixed(self, step):
-        """Return the space for a pipeline that holds the estimator.
+        """Return the space for a pipeline that contains the estimator.
 
         Parameters
         ----------
@@ -84,7 +83,7 @@ class SearchSpace(Mapping):
         Returns
         -------
         SearchSpace
-            With names such as ``step__lr``.
+            Space with names such as ``step__lr``.
         """
         prefix = step.removesuffix(SEPARATOR) + SEPARATOR
         domains = {}
@@ -95,17 +94,17 @@ class SearchSpace(Mapping):
         return SearchSpace(domains)
 
     def for_grid(self, n_values=3):
-        """Return what :class:`~sklearn.model_selection.GridSearchCV` takes.
+        """Convert the space for :class:`~sklearn.model_selection.GridSearchCV`.
 
         Parameters
         ----------
         n_values : int, default=3
-            How many values to take of each range.
+            Number of values of each range.
 
         Returns
         -------
         list of dict
-            Names and lists of values; one dict for each way in which conditions turn out.
+            Names and lists of values; one dict per combination of conditions.
         """
         return [
             {name: domain.grid(n_values) for name, domain in branch.items()}
@@ -113,18 +112,18 @@ class SearchSpace(Mapping):
         ]
 
     def for_random(self):
-        """Return what scikit-learn's searches that draw at random take.
+        """Convert the space for the random searches of scikit-learn.
 
         Returns
         -------
         list of dict
-            Names and lists of values or distributions of scipy; one dict for each way in which
-            conditions turn out, repeated so that each choice stays as likely as the others.
+            Names and lists of values or distributions of scipy; one dict per combination of
+            conditions, repeated so that all choices stay equally likely.
         """
         branches = self._branches()
         drawn = [{n: d.random() for n, d in branch.items()} for branch, _ in branches]
         if not any(isinstance(d, Range) for branch, _ in branches for d in branch.values()):
-            return drawn  # lists only: each combination is as likely as any other
+            return drawn  # lists only: all combinations are equally likely
         shares = [share for _, share in branches]
         smallest = lcm(*(share.denominator for share in shares))
         return [
@@ -132,9 +131,9 @@ class SearchSpace(Mapping):
         ]
 
     def for_optuna(self):
-        """Return what OptunaSearchCV of the package optuna-integration takes.
+        """Convert the space for OptunaSearchCV of the package optuna-integration.
 
-        It knows no conditions: parameters with one are left as the estimator has them.
+        It does not support conditions: conditional parameters keep the value of the estimator.
 
         Returns
         -------
@@ -149,8 +148,8 @@ class SearchSpace(Mapping):
                 for label, value in domain.values.items():
                     if label is not value and label != value:
                         raise ValueError(
-                            f"SearchSpace: {name!r} may be {value!r}, which OptunaSearchCV cannot "
-                            "store. Take FusionSearchCV, or leave the parameter out."
+                            f"SearchSpace: OptunaSearchCV cannot store {value!r}, a choice of "
+                            f"{name!r}. Use FusionSearchCV, or remove the parameter."
                         )
             distributions[name] = domain.distribution()
         return distributions
@@ -158,12 +157,12 @@ class SearchSpace(Mapping):
     # -- for FusionSearchCV ------------------------------------------------------------------
 
     def suggest(self, trial):
-        """Let a trial of Optuna choose.
+        """Sample values with a trial of Optuna.
 
         Parameters
         ----------
         trial : optuna.Trial
-            Who chooses.
+            Trial that samples.
 
         Returns
         -------
@@ -173,7 +172,7 @@ class SearchSpace(Mapping):
         return self._walk(lambda name, domain: _suggest(trial, name, domain))
 
     def decode(self, stored):
-        """Return the values of parameters as a study has stored them.
+        """Return the values of parameters that a study has stored.
 
         Parameters
         ----------
@@ -188,7 +187,7 @@ class SearchSpace(Mapping):
         Raises
         ------
         KeyError
-            If the trial was one of another space.
+            If the trial belongs to another space.
         """
 
         def choose(name, domain):
@@ -198,7 +197,7 @@ class SearchSpace(Mapping):
         return self._walk(choose)
 
     def encode(self, values):
-        """Return values as a study would store them, those that the space does not hold left out.
+        """Return values as a study stores them, without those that are not in the space.
 
         Parameters
         ----------
@@ -208,14 +207,14 @@ class SearchSpace(Mapping):
         Returns
         -------
         dict
-            For ``enqueue_trial``.
+            Parameters for ``enqueue_trial``.
         """
         found = {}
 
         def choose(name, domain):
-            value = values.get(name, values.get(name.partition("[")[0], _NOTHING))
-            label = _NOTHING if value is _NOTHING else _find(domain, value)
-            if label is not _NOTHING:
+            value = values.get(name, values.get(name.partition("[")[0], _MISSING))
+            label = _MISSING if value is _MISSING else _find(domain, value)
+            if label is not _MISSING:
                 found[name] = label
             return label
 
@@ -223,20 +222,20 @@ class SearchSpace(Mapping):
         return found
 
     def describe(self):
-        """Return all that tells this space from others, in one line."""
-        told = {name: domain.describe() for name, domain in sorted(self._domains.items())}
-        return json.dumps(told, default=str, sort_keys=True)
+        """Return an identifying description of the space, as one line of JSON."""
+        domains = {name: domain.describe() for name, domain in sorted(self._domains.items())}
+        return json.dumps(domains, default=str, sort_keys=True)
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- traversal ---------------------------------------------------------------------------
 
     def _walk(self, choose):
-        """Go through the parameters, those that others depend on first; return the values."""
+        """Choose values in order of dependence; return them by name."""
         labels, values = {}, {}
         for name in self._order:
             domain, stored_as = self._domains[name], name
             if isinstance(domain, DependsOn):
-                label = labels.get(domain.parameter, _NOTHING)
-                if label is _NOTHING:
+                label = labels.get(domain.parameter, _MISSING)
+                if label is _MISSING:
                     continue
                 which = f"{domain.parameter}={label}" if label in domain.cases else "otherwise"
                 domain, stored_as = domain.case(label), f"{name}[{which}]"
@@ -246,12 +245,12 @@ class SearchSpace(Mapping):
                 (label,) = domain.values
             else:
                 label = choose(stored_as, domain)
-            if label is not _NOTHING:
+            if label is not _MISSING:
                 labels[name], values[name] = label, domain.value(label)
         return {name: values[name] for name in self._domains if name in values}
 
     def _branches(self):
-        """Return flat spaces, one for each way conditions turn out, and how likely each is."""
+        """Return a flat space per combination of conditions, with its probability."""
         flat = {n: d for n, d in self._domains.items() if not isinstance(d, DependsOn)}
         branches = [(flat, Fraction(1))]
         for name in self._order:
@@ -265,7 +264,7 @@ class SearchSpace(Mapping):
         ]
 
     def _sorted(self):
-        """Check what depends on what; return the names, those that others depend on first."""
+        """Check dependences; return the names in order of dependence."""
         order = []
 
         def visit(name, path):
@@ -292,31 +291,31 @@ class SearchSpace(Mapping):
         if isinstance(on, Range):
             raise ValueError(
                 f"SearchSpace: {name!r} depends on {domain.parameter!r}, which is a range; list "
-                "its values, so that there are cases to tell apart."
+                "its values instead."
             )
         possible = on.values if isinstance(on, Choices) else _labels_of_cases(on)
         unknown = [label for label in domain.cases if label not in possible]
         if unknown:
             raise ValueError(
                 f"SearchSpace: {name!r} has a case for {domain.parameter}={unknown[0]!r}, which is "
-                f"never chosen; the choices are {', '.join(map(repr, possible))}."
+                f"not a choice; the choices are {', '.join(map(repr, possible))}."
             )
 
 
 def space_of(estimator, level="small"):
-    """Collect the spaces that an estimator and its steps bring along.
+    """Return the search space of an estimator, or of the steps of a pipeline.
 
     Parameters
     ----------
     estimator : estimator
-        Itself with a method ``search_space``, or a pipeline of steps.
+        Estimator with a method ``search_space``, or a pipeline with such steps.
     level : {"small", "full"}, default="small"
-        How much of it.
+        Size of the space.
 
     Returns
     -------
     SearchSpace
-        Empty where nobody brings one.
+        Empty if no step has one.
     """
     if hasattr(estimator, "search_space"):
         return estimator.search_space(level)
@@ -327,7 +326,7 @@ def space_of(estimator, level="small"):
     return space
 
 
-_NOTHING = object()
+_MISSING = object()
 
 
 def _domains(parameters):
@@ -341,12 +340,12 @@ def _domains(parameters):
 
 
 def _find(domain, value):
-    """Return the label of a value, or of what is a label itself."""
+    """Return the label of a value; a stored label is returned unchanged."""
     try:
         return domain.label(value)
     except KeyError:
         stored = isinstance(domain, Choices) and isinstance(value, PLAIN)
-        return value if stored and value in domain.values else _NOTHING
+        return value if stored and value in domain.values else _MISSING
 
 
 def _suggest(trial, name, domain):
@@ -362,11 +361,11 @@ def _labels_of_cases(domain):
 
 
 def _divide(branch, share, name, domain):
-    """Divide a flat space by the cases of a parameter that depends on one of it."""
+    """Divide a flat space by the cases of a conditional parameter."""
     on = branch.get(domain.parameter)
     if on is None:
         return [(branch, share)]
-    groups = {}  # labels that lead to the same case stay together
+    groups = {}  # labels with the same case
     for label in on.values:
         groups.setdefault(id(domain.case(label)), []).append(label)
     parts = []

@@ -1,4 +1,4 @@
-"""Classification scores against scikit-learn's own functions, and bad input."""
+"""Classification scores equal those of scikit-learn; bad input."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def test_equals_sklearn(labels, container, weighted):
         assert value == pytest.approx(expected, abs=1e-12)
 
 
-def test_micro_comes_where_it_differs_from_accuracy(labels):
+def test_micro_averages_are_given_where_they_differ_from_accuracy(labels):
     subset = classification_scores(*labels, labels=["negative", "positive"])
     assert subset["f1_micro"] != subset["accuracy"]
     assert "f1_micro" not in classification_scores(*labels, labels=[*CLASSES, "mixed"])
@@ -50,10 +50,10 @@ def test_classes_without_predictions_count_zero_without_a_warning():
     ("t", "p", "error", "message"),
     [
         ([1, 0], [1], ValueError, "inconsistent numbers of samples"),
-        (["a", None], ["a", "b"], ValueError, "y_true has no class in 1 rows, first in row 1"),
-        ([1, 0], [1, np.nan], ValueError, "y_pred has no class in 1 rows"),
+        (["a", None], ["a", "b"], ValueError, "y_true has no label in 1 rows, first in row 1"),
+        ([1, 0], [1, np.nan], ValueError, "y_pred has no label in 1 rows"),
         ([], [], ValueError, "y_true has no rows"),
-        ([1, 0], [0.3, 0.2], TypeError, "y_pred holds continuous numbers"),
+        ([1, 0], [0.3, 0.2], TypeError, "y_pred is continuous"),
     ],
 )
 def test_bad_input(t, p, error, message):

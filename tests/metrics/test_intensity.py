@@ -1,4 +1,4 @@
-"""Intensity scores: golden values of the field's own code, edges and bad input."""
+"""Intensity scores: reference values of published code, edge cases and bad input."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ P2 = np.array([-1.2, -0.7, -0.6, -0.1, 0, 0.1, 0.05, 0.3, -0.2, 0.71, 0.6, 0.9],
 
 
 def random_case():
-    rng = np.random.RandomState(0)  # the golden values were made with the legacy generator
+    rng = np.random.RandomState(0)  # the reference values use the legacy generator
     t = np.clip(rng.randn(200) * 1.5, -3, 3).astype(np.float32)
     t[:20] = 0
     return t, (t * 0.6 + rng.randn(200) * 0.8).astype(np.float32)
@@ -92,7 +92,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("case", GOLDEN)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, list])
-def test_golden_values(case, dtype):
+def test_reference_values(case, dtype):
     t, p, convention, expected = GOLDEN[case]
     if dtype is list:
         t, p = [round(float(v), 7) for v in t], [round(float(v), 7) for v in p]
@@ -103,12 +103,12 @@ def test_golden_values(case, dtype):
     assert all(type(value) is float for value in scores.values())
 
 
-def test_keys_of_the_two_conventions_never_collide():
+def test_conventions_share_no_keys():
     mosi, sims = intensity_scores(T1, P1), intensity_scores(T1, P1, convention="sims")
     assert not set(mosi) & set(sims)
 
 
-def test_columns_of_shape_n_1_are_rows():
+def test_column_vectors_are_accepted():
     assert intensity_scores(T1[:, None], P1[:, None]) == intensity_scores(T1, P1)
 
 
@@ -144,7 +144,7 @@ def test_corr_ignores_rows_of_weight_zero():
     assert np.isnan(intensity_corr([1, 2, 3], [0.5, 0.5, 9], sample_weight=[1, 1, 0]))
 
 
-def test_non0_without_any_such_row_is_nan():
+def test_non0_is_nan_if_all_intensities_are_zero():
     scores = intensity_scores([0, 0, 0], [0.1, -0.1, 1])
     assert np.isnan(scores["acc2_non0"])
     assert np.isnan(scores["f1_weighted_non0"])
@@ -156,12 +156,12 @@ def test_rounding_is_half_to_even_after_clipping():
     assert intensity_accuracy([0, 2, 2, 3], [0.5, 1.5, 2.5, 9], n_classes=7) == 1.0
 
 
-def test_mosi_error_is_not_clipped_and_sims_error_is():
+def test_error_is_clipped_for_sims_but_not_for_mosi():
     assert intensity_mae([3], [5]) == 2
     assert intensity_mae([1], [5], convention="sims") == 0
 
 
-def test_f1_of_one_class_only():
+def test_f1_of_a_single_class():
     assert intensity_f1([1, 2, 3], [1, 1, 1]) == 1.0
     assert intensity_f1([1, 2, 3], [-1, -1, -1]) == 0.0
 

@@ -1,8 +1,6 @@
-"""Scorers by name, in scikit-learn's own tools."""
+"""Scorers by name, in the tools of scikit-learn."""
 
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -42,9 +40,7 @@ def test_every_score_has_a_scorer():
 def test_multimetric_and_search(data):
     scoring = {name: get_scorer(name) for name in ("acc7", "neg_mae", "r2")}
     assert set(cross_validate(Ridge(), *data, scoring=scoring)) >= {"test_acc7", "test_neg_mae"}
-    search = GridSearchCV(
-        Ridge(), {"alpha": [1e-3, 1e4]}, scoring=scoring, refit="neg_mae", n_jobs=2
-    )
+    search = GridSearchCV(Ridge(), {"alpha": [1e-3, 1e4]}, scoring=scoring, refit="neg_mae")
     assert search.fit(*data).best_params_ == {"alpha": 1e-3}
 
 
@@ -68,7 +64,7 @@ def test_constant_predictor_has_no_correlation(data):
     assert np.isnan(get_scorer("corr")(DummyRegressor().fit(*data), *data))
 
 
-def test_sklearn_names_fall_through():
+def test_names_of_scikit_learn_are_accepted():
     assert set(get_scorer_names()) >= set(sklearn_names())
     assert get_scorer_names() == sorted(get_scorer_names())
     assert not set(_SCORERS) & set(sklearn_names())
@@ -86,9 +82,3 @@ def test_bad_input():
         get_scorer("acc_7")
     with pytest.raises(ValueError, match="The 'scoring' parameter of get_scorer must be"):
         get_scorer(7)
-
-
-@pytest.mark.parametrize("module", ["metrics", "datasets"])
-def test_import_loads_no_torch(module):
-    code = f"import sys, sklearn_mmsent.{module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

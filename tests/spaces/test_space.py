@@ -1,4 +1,4 @@
-"""Search spaces: one description, the same values in every form."""
+"""Search spaces: one description, the same values in every format."""
 
 import json
 
@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from sklearn_mmsent import FusionClassifier, FusionMultitask, FusionRegressor
 from sklearn_mmsent.spaces import DependsOn, SearchSpace
-from sklearn_mmsent.spaces.domains import Choices, Range
+from sklearn_mmsent.spaces.domains import Choices
 from sklearn_mmsent.spaces.space import space_of
 
 ESTIMATORS = [FusionClassifier, FusionRegressor, FusionMultitask]
@@ -29,7 +29,7 @@ CONDITIONS = SearchSpace(
 
 
 def consistent(params):
-    """Whether parameters keep the conditions above."""
+    """Whether parameters satisfy the conditions above."""
     is_pca = params["reducer"] is not None
     return (
         ("rank" in params) == (params["fusion"] == "low_rank")
@@ -49,14 +49,14 @@ def trials(space, n=60, seed=0):
         yield params, study.trials[-1].params
 
 
-def test_all_forms_keep_the_conditions():
+def test_all_formats_satisfy_the_conditions():
     suggested = [params for params, _ in trials(CONDITIONS)]
     drawn = list(ParameterSampler(CONDITIONS.for_random(), 60, random_state=0))
     grid = list(ParameterGrid(CONDITIONS.for_grid(3)))
     for params in (*suggested, *drawn, *grid):
         assert consistent(params), params
-    for form in (suggested, drawn, grid):
-        assert {p["fusion"] for p in form} == {"concat", "low_rank", "tensor", "gated"}
+    for params in (suggested, drawn, grid):
+        assert {p["fusion"] for p in params} == {"concat", "low_rank", "tensor", "gated"}
     # concat and gated share 3 rates, tensor has one, low_rank 3 rates and 3 ranks;
     # reducers: none, pca of 2, pca of 4 with and without whitening
     assert len(grid) == (2 * 3 + 1 + 3 * 3) * 4
@@ -72,7 +72,7 @@ def test_choices_stay_equally_likely_where_branches_differ():
 
 @pytest.mark.parametrize("level", ["small", "full"])
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_what_estimators_bring_along_can_be_set_and_is_valid(cls, level):
+def test_spaces_of_estimators_have_valid_parameters(cls, level):
     space = cls.search_space(level)
     drawn = list(ParameterSampler(space.for_random(), 30, random_state=0))
     for params in [*drawn, *(params for params, _ in trials(space, 30))]:
@@ -92,13 +92,13 @@ def test_every_fusion_of_the_full_space_trains(named_table):
             clf.fit(X, y)
 
 
-def test_a_level_that_is_not_there():
+def test_unknown_level_raises_an_error():
     with pytest.raises(ValueError, match="search_space: level must be 'small' or 'full'"):
         FusionClassifier.search_space("huge")
 
 
 @pytest.mark.parametrize("space", [CONDITIONS, FusionClassifier.search_space("full")])
-def test_what_a_study_stores_is_read_again(space):
+def test_stored_parameters_are_decoded(space):
     for params, stored in trials(space):
         assert space.decode(json.loads(json.dumps(stored))) == params
         assert space.encode(stored) == stored
@@ -107,14 +107,14 @@ def test_what_a_study_stores_is_read_again(space):
         space.decode({})
 
 
-def test_values_outside_are_left_out():
+def test_values_outside_the_space_are_not_encoded():
     encoded = CONDITIONS.encode({"fusion": "low_rank", "rank": 99, "lr": "fast", "x": 1})
     assert encoded == {"fusion": "low_rank"}
     assert CONDITIONS.encode({"reducer": PCA()}) == {"reducer": "pca"}
     assert CONDITIONS.encode({"reducer": "pca"}) == {"reducer": "pca"}
 
 
-def test_a_prefix_reaches_conditions():
+def test_a_prefix_is_applied_to_conditions():
     space = CONDITIONS.prefixed("net__")
     assert set(space) == {f"net__{name}" for name in CONDITIONS}
     (params, stored), *_ = trials(space)
@@ -122,7 +122,7 @@ def test_a_prefix_reaches_conditions():
     assert space.decode(stored) == params
 
 
-def test_merging_replaces_and_drops_conditions_on_what_is_gone():
+def test_merging_drops_conditions_on_removed_choices():
     small = CONDITIONS | {"fusion": ["concat", "gated"], "extra": [1]}
     assert list(small["fusion"].values) == ["concat", "gated"]
     assert len(list(ParameterGrid(small.for_grid(2)))) == 2 * 2 * 4
@@ -133,54 +133,12 @@ def test_merging_replaces_and_drops_conditions_on_what_is_gone():
     assert [len(grid) for grid in depends.for_grid()] == [2, 1]
 
 
-@pytest.mark.parametrize(
-    ("given", "domain"),
-    [
-        (uniform(1, 2), Range(1.0, 3.0)),
-        (loguniform(0.1, 10), Range(0.1, 10.0, log=True)),
-        (randint(2, 5), Range(2, 4)),
-        (optuna.distributions.FloatDistribution(0.1, 1.0, log=True), Range(0.1, 1.0, log=True)),
-        (optuna.distributions.IntDistribution(1, 8, log=True), Range(1, 8, log=True)),
-    ],
-)
-def test_distributions_of_others_are_read(given, domain):
-    assert SearchSpace({"a": given})["a"] == domain
-
-
-def test_distributions_with_steps_become_choices():
-    floats = optuna.distributions.FloatDistribution(0.0, 1.0, step=0.25)
-    ints = optuna.distributions.IntDistribution(1, 9, step=4)
-    kinds = optuna.distributions.CategoricalDistribution(["x", None])
-    space = SearchSpace({"f": floats, "i": ints, "c": kinds, "s": ints.__class__(3, 3)})
-    assert [space[n].grid(9) for n in "fics"] == [
-        [0.0, 0.25, 0.5, 0.75, 1.0],
-        [1, 5, 9],
-        ["x", None],
-        [3],
-    ]
-
-
-@pytest.mark.parametrize("domain", [Range(1, 64, log=True), Range(0.5, 8.0), Range(1, 6)])
-def test_ranges_cover_their_ends(domain):
-    grid = domain.grid(4)
-    assert (grid[0], grid[-1]) == (domain.low, domain.high)
-    assert all(isinstance(value, int) for value in grid) == domain.integer
-    rng = np.random.RandomState(0)
-    drawn = [domain.random().rvs(random_state=rng) for _ in range(800)]
-    assert min(drawn) >= domain.low
-    assert max(drawn) <= domain.high
-    if domain.integer:
-        assert {domain.low, domain.high} <= set(drawn)
-    if domain.log:
-        assert np.median(drawn) == pytest.approx(5.7, abs=1.5)  # the ends reach half a step further
-
-
 def test_values_that_a_study_cannot_store_have_labels():
     assert list(Choices([PCA(2), None, 1e-3, np.float32(0.5), len, PCA]).values) == [
         *("PCA(n_components=2)", None, 1e-3, 0.5, "len", "PCA")
     ]
     space = SearchSpace({"reducer": [PCA(), None], "n": [1]})
-    with pytest.raises(ValueError, match=r"'reducer' may be PCA\(\), which OptunaSearchCV cannot"):
+    with pytest.raises(ValueError, match=r"cannot store PCA\(\), a choice of 'reducer'"):
         space.for_optuna()
     assert SearchSpace({"n": [1], "m": DependsOn("n", {1: [PCA()]})}).for_optuna().keys() == {"n"}
 
@@ -188,14 +146,22 @@ def test_values_that_a_study_cannot_store_have_labels():
 @pytest.mark.parametrize(
     ("parameters", "error", "words"),
     [
-        ({"a": 3}, TypeError, r"'a': a search space takes lists .* Then write \[3\]"),
-        ({"a": "gated"}, TypeError, r"Then write \['gated'\]"),
-        ({"a": []}, ValueError, "'a': there is nothing to choose from"),
-        ({"a": [PCA(), PCA()]}, ValueError, "look the same; give them labels"),
-        ({"a": norm(0, 1)}, TypeError, "uniform, loguniform and randint; got norm"),
+        ({"a": 3}, TypeError, r"'a': expected a list of values, .*Write a single value as \[3\]"),
+        ({"a": "gated"}, TypeError, r"Write a single value as \['gated'\]"),
+        ({"a": []}, ValueError, "'a': the list of choices is empty"),
+        ({"a": [PCA(), PCA()]}, ValueError, "have the same repr; give them labels"),
+        (
+            {"a": norm(0, 1)},
+            TypeError,
+            "randint of scipy are supported; got norm",
+        ),
         ({"a": Choices([1]), "b": DependsOn("c", {})}, ValueError, "'c', which is not in the"),
         ({"a": uniform(), "b": DependsOn("a", {})}, ValueError, "'a', which is a range; list"),
-        ({"a": [1], "b": DependsOn("a", {2: [1]})}, ValueError, "a case for a=2, which is never"),
+        (
+            {"a": [1], "b": DependsOn("a", {2: [1]})},
+            ValueError,
+            "case for a=2, which is not a choice",
+        ),
         (
             {"a": DependsOn("b", {}, otherwise=[1]), "b": DependsOn("a", {}, otherwise=[1])},
             ValueError,
@@ -203,17 +169,6 @@ def test_values_that_a_study_cannot_store_have_labels():
         ),
     ],
 )
-def test_what_cannot_be_searched_is_told(parameters, error, words):
+def test_invalid_spaces_raise_an_error(parameters, error, words):
     with pytest.raises(error, match=f"SearchSpace: .*{words}"):
         SearchSpace(parameters)
-
-
-@pytest.mark.parametrize(("low", "high", "log"), [(1, 1, False), (0, 1, True), (0, np.inf, False)])
-def test_ranges_that_are_none(low, high, log):
-    with pytest.raises(ValueError, match="range"):
-        Range(low, high, log)
-
-
-def test_cases_do_not_nest():
-    with pytest.raises(ValueError, match="a case cannot depend on yet another parameter"):
-        DependsOn("a", {1: DependsOn("b", {})})
