@@ -2,13 +2,13 @@
 From raw clips to labels
 ========================
 
-A sentence, a face and a voice tell what somebody thinks. Each of them shows it only some of the
-time. One pipeline reads all three.
+Words, face and voice express sentiment, and each of them only some of the time. One pipeline
+classifies clips of all three.
 """
 
 # %%
-# Clips come first: generated ones here, with the files in a temporary folder. A tenth of the cells
-# is missing. For your own clips see :func:`~sklearn_mmsent.datasets.read_table`.
+# Generate clips in a temporary folder, with a tenth of the cells missing. For your own clips, see
+# :func:`~sklearn_mmsent.datasets.read_table`.
 
 import os
 import tempfile
@@ -40,8 +40,8 @@ clips = make_clips(f"{folder.name}/clips", 300, missing_rate=0.1, random_state=0
 clips.X.head(3).map(os.path.basename, na_action="ignore")
 
 # %%
-# An extractor per modality turns cells into numbers. ``Cached`` keeps what does not depend on the
-# training rows, so that pictures and sounds are read once, and not in every fold.
+# One extractor per modality converts cells to numbers. ``Cached`` stores features that do not
+# depend on the training rows, so that images and sounds are processed once, not in every fold.
 
 extractors = {
     "text": TfidfEmbedder(n_components=32),
@@ -50,7 +50,7 @@ extractors = {
 }
 
 # %%
-# A fusion network on each modality alone and on all three, and two models to compare it with.
+# Define a fusion network for each modality and for all three, and two baselines.
 
 models = {"constant": DummyClassifier()}
 for name in extractors:
@@ -65,8 +65,8 @@ models["fusion"] = make_pipeline(
 )
 
 # %%
-# No speaker stands on both sides of a fold: a voice that was seen in training says too much. The
-# networks of all folds are trained together.
+# Cross-validate with no speaker in both the training and the test rows, which would inflate scores.
+# The networks of all folds are trained as one batch.
 
 cv = StratifiedGroupKFold(4, shuffle=True, random_state=0)
 predicted = {}
@@ -75,7 +75,7 @@ for name, model in models.items():
     predicted[name] = predict(model, clips.X, clips.y, groups=clips.groups, cv=cv)
 
 # %%
-# Which classes does the fusion mix up?
+# Which classes does the fusion confuse?
 
 figure, axes = plt.subplots(figsize=(4.6, 4), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
@@ -91,8 +91,8 @@ axes.set_title("Fusion of three modalities, out of fold")
 plt.show()
 
 # %%
-# And the table. All modalities together know much more than the best of them; with so few rows a
-# logistic regression is as good as a network.
+# Scores of all models. All modalities together are much better than the best single one. With so
+# few rows, logistic regression is as good as the network.
 
 scores = {name: classification_scores(clips.y, guess) for name, guess in predicted.items()}
 pd.DataFrame(scores).T[["accuracy", "precision_macro", "recall_macro", "f1_macro"]].round(3)

@@ -2,13 +2,14 @@
 When a modality is missing
 ==========================
 
-Photos get lost and microphones fail. A fusion estimator reads rows in which anything is missing,
-in training and in prediction. How much does it lose, and what does ``modality_dropout`` change?
+Photos get lost and microphones fail. A fusion estimator tolerates missing modalities, in
+training and in prediction. How much accuracy is lost, and how much does ``modality_dropout``
+recover?
 """
 
 # %%
-# Two hundred and forty clips in which text, face and voice agree, to learn from; as many of other
-# speakers to test on. All are complete.
+# Generate 240 complete clips for training, in which text, face and voice agree, and as many of
+# other speakers for testing.
 
 import tempfile
 
@@ -43,23 +44,23 @@ with tempfile.TemporaryDirectory() as folder:
     rows, new_rows = extract.fit_transform(train.X), extract.transform(test.X)
 
 # %%
-# NaN means "not there". To lose a modality is to set all its columns to NaN. Here each cell of a
-# row goes with a given probability, but never all three.
+# NaN marks missing values; a modality is missing if all its columns are NaN. Remove each modality
+# of a row with a given probability, but never all three.
 
 modalities = np.array([name.partition("__")[0] for name in rows.columns])
 
 
-def lose(table, share, seed=0):
+def remove(table, share, seed=0):
     rng = np.random.default_rng(seed)
-    lost = rng.random((len(table), 3)) < share
-    lost[np.arange(len(table)), rng.integers(3, size=len(table))] = False
-    lost = pd.DataFrame(lost, columns=["text", "image", "audio"])
-    return table.mask(lost[modalities].to_numpy())
+    removed = rng.random((len(table), 3)) < share
+    removed[np.arange(len(table)), rng.integers(3, size=len(table))] = False
+    removed = pd.DataFrame(removed, columns=["text", "image", "audio"])
+    return table.mask(removed[modalities].to_numpy())
 
 
 # %%
-# Two networks, one of which was trained with modalities hidden at random, and a logistic
-# regression, which needs ``FillBlocks`` before it.
+# Compare two networks, one of them trained with modalities hidden at random, and a logistic
+# regression, which requires ``FillBlocks``.
 
 models = {
     "fusion": FusionClassifier("gated", random_state=0),
@@ -73,17 +74,17 @@ for name, model in models.items():
     curves[name] = [
         np.mean(
             [
-                f1_score(test.y, model.predict(lose(new_rows, share, seed)), average="macro")
+                f1_score(test.y, model.predict(remove(new_rows, share, seed)), average="macro")
                 for seed in range(5)
             ]
         )
         for share in shares
     ]
-table = pd.DataFrame(curves, index=pd.Index(shares, name="share that is lost"))
+table = pd.DataFrame(curves, index=pd.Index(shares, name="share of missing modalities"))
 
 # %%
-# With nothing lost all are alike. The more is lost, the more it pays to have prepared for it. On
-# the right one modality per row is left.
+# On complete rows, all models are similar. The more modalities are missing, the more
+# ``modality_dropout`` helps. At the right end, each row has one modality.
 
 axes = table.plot(style=["o-", "s-", "^--"], figsize=(7, 4), ylabel="macro-F1", ylim=(0.3, 1))
 axes.grid(alpha=0.3)
@@ -93,6 +94,6 @@ axes.figure.set_layout_engine("constrained")
 plt.show()
 
 # %%
-# The same in numbers.
+# The same scores as a table.
 
 table.round(3)

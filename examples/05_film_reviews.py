@@ -2,14 +2,14 @@
 Case study: film reviews with posters
 =====================================
 
-Does the poster of a film say what a reviewer thinks of it? Does it help when the review is there,
-too? That is to be measured, film by film. The example runs on generated reviews and
-pictures; with the variable ``MMSENT_DATA`` it reads ``imdb_poster_review`` from that folder, real
-reviews with real posters, and takes some minutes.
+Does the poster of a film predict the sentiment of a review? Does it help in addition to the text?
+The example runs on generated reviews and images; if the environment variable ``MMSENT_DATA`` is
+set, it reads real reviews and posters, ``imdb_poster_review``, from that folder, and takes a few
+minutes.
 """
 
 # %%
-# Rows, and what belongs together: no film may stand on both sides of a fold.
+# Read the data. Films are the groups: no film is in both the training and the test rows of a fold.
 
 import os
 import tempfile
@@ -46,7 +46,7 @@ if "MMSENT_DATA" in os.environ:
         groups="imdb_id",
         split="split",
     )
-    train = data.split == "train"  # validation and test rows stay out of it
+    train = data.split == "train"  # leave out validation and test rows
     X, y, films = data.X[train].reset_index(drop=True), data.y[train], data.groups[train]
 else:
     data = make_clips(
@@ -62,8 +62,8 @@ else:
     X, y, films = data.X, data.y, data.groups
 
 # %%
-# Two parts describe the text: word counts that are learned from the training rows, and a lexicon
-# that is not. The poster is told by colour and texture.
+# The text has two parts: tf-idf, which is fitted on the training rows, and a lexicon, which is not.
+# The poster is described by colour and texture.
 
 text = {"words": TfidfEmbedder(n_components=64), "lexicon": SentimentLexicon()}
 poster = Cached(ColorTexture(size=(64, 64)), f"{folder.name}/features")
@@ -89,7 +89,7 @@ linear = {
 }
 
 # %%
-# Each row is predicted by a model that has not seen its film.
+# Predict each row with a model that was not trained on its film.
 
 cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 positive, rows = {}, {}
@@ -103,8 +103,8 @@ for name, model in (networks | linear).items():
     }
 
 # %%
-# Left: what the poster says of a review that the words leave open is what fusion can win. Right:
-# how sure the model of both is.
+# Left: fusion can gain where the review is uncertain and the poster is not. Right: probabilities of
+# the model of both.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for label, color, marker in (("negative", "tab:orange", "x"), ("positive", "tab:blue", "o")):
@@ -121,13 +121,12 @@ for label, color, marker in (("negative", "tab:orange", "x"), ("positive", "tab:
     right.hist(
         positive["both, network"][of], bins=20, range=(0, 1), color=color, alpha=0.6, label=label
     )
-left.set(xlabel="positive, says the review", ylabel="positive, says the poster")
-right.set(xlabel="positive, say both", ylabel="reviews")
+left.set(xlabel="Probability of positive, review", ylabel="Probability of positive, poster")
+right.set(xlabel="Probability of positive, both", ylabel="Number of reviews")
 right.legend(loc="upper center")
 plt.show()
 
 # %%
-# The table. Generated pictures tell more than real posters do: there, too, measure before you
-# believe.
+# Scores of all models. Generated images are more informative than real posters.
 
 pd.DataFrame(rows).T.round(3)

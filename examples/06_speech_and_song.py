@@ -2,15 +2,15 @@
 Case study: emotional speech and song
 =====================================
 
-Somebody says a sentence, and somebody sings it. The words mean nothing; the voice does. Do the same
-numbers tell the mood of both, and does a model that heard speech understand song? The example runs
-on generated voices, of which every second one is played a quarter higher and faster in place of
-song; with the variable ``MMSENT_DATA`` it reads ``ravdess`` from that folder, 24 actors, and takes
-some minutes.
+Actors speak and sing neutral sentences with different emotions. Do the same acoustic features
+work for both, and does a model trained on speech generalise to song? The example runs on
+generated voices, every second of which is played faster and higher by a quarter in place of song;
+if the environment variable ``MMSENT_DATA`` is set, it reads ``ravdess``, 24 actors, from that
+folder, and takes a few minutes.
 """
 
 # %%
-# A row is a recording; the group is its speaker.
+# Read the data. Each row is a recording, and speakers are the groups.
 
 import os
 import tempfile
@@ -53,15 +53,14 @@ else:
     )
     channel = pd.Series(["speech", "song"] * 120)
     y, speakers = voices.y, voices.groups
-    sounds = [  # a cell may be samples with their rate
+    sounds = [  # a cell may be a tuple of samples and their rate
         (soundfile.read(path)[0], 16_000 if kind == "speech" else 20_000)
         for path, kind in zip(voices.X["audio"], channel, strict=True)
     ]
 
 # %%
-# Two descriptions of a voice: the 88 numbers of eGeMAPS, each of which has a meaning, and a
-# log-mel spectrogram as a sequence, from which a network finds out by itself what matters. One
-# column of sounds feeds both.
+# Extract two blocks from the same column: the 88 interpretable features of eGeMAPS, and a log-mel
+# spectrogram as a sequence, from which the network learns features.
 
 extract = make_extractor(
     voice=("audio", AcousticFunctionals()),
@@ -70,16 +69,16 @@ extract = make_extractor(
 X = extract.fit_transform(pd.DataFrame({"audio": sounds}))
 
 # %%
-# A support vector machine on the 88 numbers is what the field compares with. The network joins
-# both blocks, the spectrogram by a convolution along time.
+# A support vector machine on eGeMAPS is the usual baseline. The network combines both blocks, with
+# a convolution over time for the spectrogram.
 
 named = [name for name in X if name.startswith("voice__")]
 models = {
-    "SVC, 88 numbers": (
+    "SVC, eGeMAPS": (
         make_pipeline(FillBlocks(), StandardScaler(), SVC(C=10, class_weight="balanced")),
         X[named],
     ),
-    "network, 88 numbers": (
+    "network, eGeMAPS": (
         FusionClassifier(balanced_batches=True, batch_size=64, random_state=0),
         X[named],
     ),
@@ -92,20 +91,20 @@ models = {
 }
 
 # %%
-# Folds by speaker, once within speech and once within song; then trained on the one and tested on
-# the other, by speakers that were not heard.
+# Cross-validate by speaker within speech and within song; then train on speech and test on song of
+# other speakers.
 
 cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 rows = {name: {} for name in models}
 predicted = {}
 for name, (model, table) in models.items():
     for kind in ("speech", "song"):
-        own = np.flatnonzero(channel == kind)
+        rows_of_kind = np.flatnonzero(channel == kind)
         guess = batched_cross_val_predict(
-            model, table.iloc[own], y[own], groups=speakers[own], cv=cv
+            model, table.iloc[rows_of_kind], y[rows_of_kind], groups=speakers[rows_of_kind], cv=cv
         )
-        rows[name][kind] = f1_score(y[own], guess, average="macro")
-        predicted[name, kind] = y[own], guess
+        rows[name][kind] = f1_score(y[rows_of_kind], guess, average="macro")
+        predicted[name, kind] = y[rows_of_kind], guess
     crossed = np.array(y, dtype=object)
     for train, test in cv.split(table, y, speakers):
         heard = train[channel.iloc[train] == "speech"]
@@ -115,7 +114,7 @@ for name, (model, table) in models.items():
     rows[name]["from speech to song"] = f1_score(y[song], crossed[song], average="macro")
 
 # %%
-# What is mixed up?
+# Which classes are confused?
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, kind in zip(axes, ("speech", "song"), strict=True):
@@ -131,6 +130,6 @@ for ax, kind in zip(axes, ("speech", "song"), strict=True):
 plt.show()
 
 # %%
-# Macro-F1. A third would be chance.
+# Macro-F1 of all models; chance is 1/3.
 
 pd.DataFrame(rows).T.round(3)

@@ -1,13 +1,13 @@
 """
-How much, not only which: intensities from sequences
-====================================================
+Sentiment intensity from sequences
+==================================
 
-The field's favourite task is a number from -3 to 3 for an utterance, and its favourite input are
-sequences. Steps of padding are NaN, so nothing else has to carry lengths around.
+A common task is to predict an intensity from -3 to 3 for each utterance from sequences of
+features. Padded steps are NaN, so that lengths need not be passed separately.
 """
 
 # %%
-# Clips with their intensity, split by speaker.
+# Generate clips with intensities, and split them by speaker.
 
 import tempfile
 
@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as folder:
     splitter = GroupShuffleSplit(1, test_size=0.3, random_state=0)
     train, test = next(splitter.split(clips.X, groups=clips.groups))
 
-    # one word per step, and ten frames of 10 ms per step of the voice
+    # a step is one word of the text, and ten frames of 10 ms of the voice
     extract = make_extractor(
         text=Word2VecEmbedder(16, pooling=None, max_steps=12),
         audio=MFCC(n_mfcc=13, deltas=0, pooling=None, max_steps=20),
@@ -37,7 +37,7 @@ y, y_new = clips.intensity[train], clips.intensity[test]
 print(*rows.columns[[0, 1, 16, 192, 193, 205]], sep="\n")
 
 # %%
-# How long are the rows? Each has as many steps as it has words and sound.
+# The number of steps of a row depends on its words and its duration.
 
 steps = {
     name: (~rows.filter(like=f"{name}__").filter(regex="00@").isna()).sum(axis=1)
@@ -46,8 +46,8 @@ steps = {
 pd.DataFrame(steps).describe().loc[["min", "mean", "max"]].round(1)
 
 # %%
-# Pooled over time ("mlp"), read step by step ("gru"), and step by step with an eye on the other
-# modality ("mult", the multimodal transformer).
+# Compare pooling over time ("mlp"), a recurrent encoder ("gru"), and attention between the steps of
+# both modalities ("mult", the multimodal transformer).
 
 networks = {
     "constant": DummyRegressor(),
@@ -63,7 +63,7 @@ predicted = {
 }
 
 # %%
-# Predicted against true intensity of the network with the least error.
+# Predicted and true intensity for the network with the lowest error.
 
 scores = pd.DataFrame({name: intensity_scores(y_new, p) for name, p in predicted.items()}).T
 best = scores["mae"].idxmin()
@@ -71,13 +71,17 @@ figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")
 axes.plot([-3, 3], [-3, 3], color="gray", linestyle=":")
 axes.scatter(y_new, predicted[best], s=14, alpha=0.7)
 axes.set(
-    xlabel="true intensity", ylabel="predicted", title=best, xlim=(-3.3, 3.3), ylim=(-3.3, 3.3)
+    xlabel="True intensity",
+    ylabel="Predicted intensity",
+    title=best,
+    xlim=(-3.3, 3.3),
+    ylim=(-3.3, 3.3),
 )
 plt.show()
 
 # %%
-# The field's scores, each with its convention in its name: "has0" counts neutral rows as positive,
-# "non0" leaves them out, "acc7" rounds to whole numbers. The mood of a generated clip does not
-# change on its way, so to read it step by step gains nothing here; measure it on your own.
+# Scores named by their conventions: "has0" counts neutral rows as positive, "non0" excludes them,
+# and "acc7" rounds to integers. The sentiment of a generated clip is constant over time, so that
+# sequence models gain nothing here.
 
 scores[["acc2_has0", "acc2_non0", "acc7", "mae", "corr"]].round(3)

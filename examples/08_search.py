@@ -1,13 +1,13 @@
 """
-Tuning without waiting
-======================
+Fast hyperparameter search
+==========================
 
 A search trains the same small network dozens of times. ``BatchedGridSearchCV`` trains candidates
-and folds together, as one network with one more axis. It is used as ``GridSearchCV`` is.
+and folds as one batched network. It is a drop-in replacement for ``GridSearchCV``.
 """
 
 # %%
-# Rows of three modalities, a fifth of each missing, in 12 groups.
+# Generate rows of three modalities, a fifth of each missing, in 12 groups.
 
 import time
 
@@ -20,17 +20,17 @@ from sklearn_mmsent import BatchedGridSearchCV, FusionClassifier
 
 rng = np.random.default_rng(0)
 y = rng.choice(["negative", "neutral", "positive"], 480)
-mood = pd.Series(y).map({"negative": -1.0, "neutral": 0.0, "positive": 1.0}).to_numpy()
+polarity = pd.Series(y).map({"negative": -1.0, "neutral": 0.0, "positive": 1.0}).to_numpy()
 names = [f"{modality}__x{i:02}" for modality in ("text", "face", "voice") for i in range(16)]
 X = pd.DataFrame(rng.normal(size=(480, 48)), columns=names, dtype="float32")
-X += (0.3 * mood[:, None] * rng.normal(size=48)).astype("float32")
+X += (0.3 * polarity[:, None] * rng.normal(size=48)).astype("float32")
 for start in (0, 16, 32):
     X.iloc[rng.random(480) < 0.2, start : start + 16] = np.nan
 speakers = np.arange(480) % 12
 
 # %%
-# Twelve candidates in three folds are 36 networks. Learning rate and dropout change no shape, so
-# they can be trained side by side.
+# Twelve candidates in three folds are 36 networks. Learning rate and dropout do not change shapes,
+# so that all networks are trained as one batch.
 
 network = FusionClassifier(
     "gated", hidden_size=32, max_epochs=12, n_iter_no_change=12, random_state=0
@@ -44,8 +44,8 @@ for Search in (BatchedGridSearchCV, GridSearchCV):
     seconds[Search.__name__] = time.process_time() - start
 
 # %%
-# The scores of the batched search. A picture of a search tells more than its best line: here the
-# learning rate matters more than dropout, and the best is not far ahead of its neighbours.
+# Scores of the batched search. The learning rate matters more than dropout, and the best candidate
+# is only slightly better than its neighbours.
 
 results = pd.DataFrame(searches["BatchedGridSearchCV"].cv_results_)
 table = results.pivot_table(index="param_dropout", columns="param_lr", values="mean_test_score")
@@ -56,20 +56,20 @@ axes.set(
     xticklabels=table.columns,
     yticks=range(len(table.index)),
     yticklabels=table.index,
-    xlabel="learning rate",
-    ylabel="dropout",
+    xlabel="Learning rate",
+    ylabel="Dropout",
 )
 middle = (table.to_numpy().min() + table.to_numpy().max()) / 2
 for (row, column), score in np.ndenumerate(table.to_numpy()):
     color = "black" if score > middle else "white"
     axes.text(column, row, f"{score:.3f}", ha="center", va="center", color=color)
-figure.colorbar(image, label="macro-F1, mean of 3 folds")
+figure.colorbar(image, label="Macro-F1, mean of 3 folds")
 plt.show()
 
 # %%
-# Both searches side by side. Networks that are trained together draw other dropout than alone, so
-# that scores differ as between two seeds; on differences as small as these no choice should rest.
-# How the lead in time grows with the number of networks stands in :doc:`/benchmarks/search`.
+# Compare both searches. Dropout masks differ between batched and single training, so that scores
+# differ as between two seeds. For the speed-up by number of networks, see
+# :doc:`/benchmarks/search`.
 
 pd.DataFrame(
     {

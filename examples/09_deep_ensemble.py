@@ -1,13 +1,14 @@
 """
-Probabilities that can be believed
-==================================
+Calibrated probabilities with deep ensembles
+============================================
 
-A network that says "90 %" should be right nine times out of ten. Small networks are often too
-sure. Several of them that differ in their seeds, a deep ensemble, are less so, and more accurate.
+Predictions with a probability of 90 % should be correct nine times out of ten. Small networks are
+often overconfident. A deep ensemble of networks with different seeds is better calibrated and
+more accurate.
 """
 
 # %%
-# Rows with a good deal of noise, so that nobody can be sure.
+# Generate noisy rows, whose classes cannot be predicted with certainty.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,18 +32,18 @@ X, y = make_rows(500, seed=0)
 X_new, y_new = make_rows(4000, seed=1)
 
 # %%
-# One network that is trained to the end, and one that stops early; then ten of each kind. Members
-# of an ensemble are trained together.
+# Compare one network without early stopping, one with it, and ensembles of ten of each. The members
+# of an ensemble are trained as one batch.
 
-to_the_end = FusionClassifier(
+full = FusionClassifier(
     hidden_size=32, dropout=0.0, max_epochs=40, early_stopping=False, random_state=0
 )
-careful = FusionClassifier(hidden_size=32, random_state=0)
+stopped = FusionClassifier(hidden_size=32, random_state=0)
 models = {
-    "one network, to the end": to_the_end,
-    "ten networks, to the end": DeepEnsembleClassifier(to_the_end, 10, random_state=0),
-    "one network, stopped early": careful,
-    "ten networks, stopped early": DeepEnsembleClassifier(careful, 10, random_state=0),
+    "one network, no early stopping": full,
+    "ten networks, no early stopping": DeepEnsembleClassifier(full, 10, random_state=0),
+    "one network, early stopping": stopped,
+    "ten networks, early stopping": DeepEnsembleClassifier(stopped, 10, random_state=0),
 }
 positive = {
     name: model.fit(X, y).predict_proba(X_new)[:, 1].clip(1e-7, 1 - 1e-7)
@@ -50,7 +51,7 @@ positive = {
 }
 
 # %%
-# On the dotted line a model is as often right as it says.
+# A perfectly calibrated model lies on the dotted line.
 
 figure, axes = plt.subplots(figsize=(6.2, 5.6), layout="constrained")
 styles = [("tab:orange", "--"), ("tab:orange", "-"), ("tab:blue", "--"), ("tab:blue", "-")]
@@ -65,12 +66,12 @@ for (name, probability), (color, line) in zip(positive.items(), styles, strict=T
         linestyle=line,
         ax=axes,
     )
-axes.set(xlabel='says "positive" with this probability', ylabel="share that is positive")
+axes.set(xlabel="Mean predicted probability", ylabel="Fraction of positives")
 axes.legend(loc="upper left")
 plt.show()
 
 # %%
-# Log loss and Brier score punish wrong certainty: the lower the better.
+# Log loss and Brier score penalise overconfidence; lower is better.
 
 truth = y_new == "positive"
 pd.DataFrame(

@@ -1,14 +1,14 @@
 """
-Which modality decided, and when did the mood turn?
-===================================================
+Modality importance and sentiment over time
+===========================================
 
-A score is where the work of a person begins. What does each modality bring? Where do they
-contradict each other? When in a clip does the mood change?
+How much does each modality contribute to the score? In which rows do modalities contradict each
+other? When does the sentiment of a clip change?
 """
 
 # %%
-# Clips, split by speaker, and a network that has seen rows with modalities hidden: what follows
-# hides them.
+# Generate clips, split them by speaker, and train a network with ``modality_dropout``: the analyses
+# below hide modalities.
 
 import tempfile
 
@@ -44,33 +44,33 @@ pipe = make_pipeline(
 ).fit(clips.X.iloc[train], clips.y[train])
 
 # %%
-# Shapley values share the score out: what a modality adds, over all orders in which modalities
-# could come. They sum to the score less that of a guess.
+# The Shapley value of a modality is the gain in score from adding it, averaged over all orders of
+# the modalities. The values sum to the score minus the score without any modality.
 
 found = modality_importance(pipe, X, y, scoring="accuracy")
 ModalityImportanceDisplay.from_importance(found)
 plt.show()
 
 # %%
-# When does the mood turn? Five sounds one after another, of which the third is of another mood; a
-# pipeline that hears alone predicts it window by window.
+# Sentiment over time: join five sounds, the third of which is negative, and predict them by window
+# with a pipeline of audio only.
 
-hears = make_pipeline(make_extractor(audio=MFCC()), FusionClassifier(random_state=0))
-hears.fit(clips.X.iloc[train], clips.y[train])
+listener = make_pipeline(make_extractor(audio=MFCC()), FusionClassifier(random_state=0))
+listener.fit(clips.X.iloc[train], clips.y[train])
 loud = np.abs(clips.intensity[test]) > 1.5
-moods = ["positive", "positive", "negative", "positive", "positive"]
+labels = ["positive", "positive", "negative", "positive", "positive"]
 cells = [
-    X["audio"][(y == mood) & loud & X["audio"].notna()].iloc[number]
-    for number, mood in enumerate(moods)
+    X["audio"][(y == label) & loud & X["audio"].notna()].iloc[number]
+    for number, label in enumerate(labels)
 ]
 samples = np.concatenate([soundfile.read(cell)[0] for cell in cells])
-timeline = predict_timeline(hears, (samples, 16_000), window=1.0, hop=0.25)
+timeline = predict_timeline(listener, (samples, 16_000), window=1.0, hop=0.25)
 TimelineDisplay.from_timeline(timeline)
 plt.show()
 
 # %%
-# Where do modalities contradict each other? For each row what each says alone, how far they
-# contradict, and which one the fusion followed; the strongest conflicts first.
+# Agreement between modalities: the unimodal predictions of each row, their conflict, and the
+# modality that the fusion followed, with the strongest conflicts first.
 
 report = agreement_report(pipe, X)
 columns = ["prediction", "text", "image", "audio", "conflict", "followed"]
