@@ -58,7 +58,7 @@ def pipe():
 
 
 def run_on(client):
-    """Return the processes of the workers that have computed something, and forget it."""
+    """Return the processes of the workers that computed something, and reset the record."""
     logs = client.run(lambda dask_worker: (os.getpid(), len(dask_worker.state.log)))
     return {pid for pid, n_events in logs.values() if n_events}
 
@@ -72,7 +72,7 @@ def test_extraction(client, clips):
     assert len(run_on(client) - {os.getpid()}) == 2
 
 
-def test_a_broken_file_is_told_as_ever(client, clips):
+def test_a_broken_file_raises_the_usual_error(client, clips):
     broken = clips.X[["audio"]].copy()
     broken.iloc[13, 0] = "nowhere.wav"
     with parallel_config("dask"), pytest.raises(CellError, match="row 13"):

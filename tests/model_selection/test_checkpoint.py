@@ -1,4 +1,4 @@
-"""Searches, cross-validations and ensembles that are killed go on to the same results."""
+"""Interrupted searches, cross-validations and ensembles resume, with the same results."""
 
 import os
 import signal
@@ -33,19 +33,19 @@ def table(named_table):
 
 @pytest.fixture
 def saves(monkeypatch):
-    """Count saves; after a number of them comes Ctrl-C."""
-    told = {"n": 0, "most": None}
+    """Count saves, and raise KeyboardInterrupt after a number of them."""
+    counter = {"n": 0, "most": None}
     save = file.CheckpointFile.save
 
     def count(self, state):
         save(self, state)
-        told["n"] += 1
-        if told["n"] == told["most"]:
+        counter["n"] += 1
+        if counter["n"] == counter["most"]:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(file, "SECONDS", 0)
     monkeypatch.setattr(file.CheckpointFile, "save", count)
-    return told
+    return counter
 
 
 def interrupted(function, saves, most):
@@ -68,7 +68,7 @@ def search(kind, estimator):
     ("kind", "most"),
     [(GridSearchCV, 17), (BatchedGridSearchCV, 6), (BatchedRandomizedSearchCV, 7)],
 )
-def test_a_search_goes_on_to_the_same_scores(kind, most, table, tmp_path, saves):
+def test_an_interrupted_search_resumes_to_the_same_scores(kind, most, table, tmp_path, saves):
     X, y = table
     whole = search(kind, FusionClassifier(**CHEAP)).fit(X, y)
     mine = search(kind, FusionClassifier(**CHEAP, checkpoint_dir=tmp_path))
@@ -85,7 +85,7 @@ def test_a_search_goes_on_to_the_same_scores(kind, most, table, tmp_path, saves)
     np.testing.assert_array_equal(again.predict_proba(X), whole.predict_proba(X))
 
 
-def test_folds_behind_a_pipeline_go_on(table, tmp_path, saves):
+def test_interrupted_folds_of_a_pipeline_resume(table, tmp_path, saves):
     X, y = table
     whole = make_pipeline(FusionClassifier(**CHEAP))
     mine = make_pipeline(FusionClassifier(**CHEAP, checkpoint_dir=tmp_path))
@@ -98,7 +98,7 @@ def test_folds_behind_a_pipeline_go_on(table, tmp_path, saves):
     assert saves["n"] == 2
 
 
-def test_an_ensemble_goes_on(table, tmp_path, saves):
+def test_an_interrupted_ensemble_resumes(table, tmp_path, saves):
     X, y = table
     options = {"n_members": 3, "bootstrap": True, "batched": True, "random_state": 1}
     whole = DeepEnsembleClassifier(FusionClassifier(**CHEAP), **options).fit(X, y)
@@ -112,7 +112,7 @@ def test_an_ensemble_goes_on(table, tmp_path, saves):
         DeepEnsembleClassifier(base, n_members=2).fit(X, y)
 
 
-def test_candidates_with_a_folder_read_the_table_once(table, tmp_path, monkeypatch):
+def test_candidates_with_a_checkpoint_dir_share_the_table(table, tmp_path, monkeypatch):
     X, y = table
     opened = []
     usual = FusionClassifier._open
@@ -130,7 +130,7 @@ def test_candidates_with_a_folder_read_the_table_once(table, tmp_path, monkeypat
     assert all(os.listdir(folder) for folder in folders)
 
 
-def test_without_a_seed_a_search_tells_why_it_cannot_resume(table, tmp_path):
+def test_a_checkpoint_dir_without_a_seed_raises_an_error(table, tmp_path):
     X, y = table
     mine = FusionClassifier(checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match="checkpoint_dir needs an int as random_state"):
@@ -138,7 +138,7 @@ def test_without_a_seed_a_search_tells_why_it_cannot_resume(table, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# -- a real kill ---------------------------------------------------------------------------------
+# -- SIGKILL ---------------------------------------------------------------------------------
 
 SCRIPT = """
 import sys
@@ -161,7 +161,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_search_goes_on(tmp_path):
+def test_a_killed_search_resumes(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
         while len(list(tmp_path.glob("*.pt"))) < 2:  # the second fold is being trained

@@ -35,7 +35,7 @@ def network(**params):
     ],
     ids=["network", "sampler inside", "pipeline"],
 )
-def test_tunes_the_threshold(model):
+def test_the_threshold_of_a_network_is_tuned(model):
     X, y = lopsided()
     tuned = TunedThresholdClassifierCV(model, scoring="f1_macro", cv=3, random_state=0).fit(X, y)
     positive = tuned.predict_proba(X)[:, 1] >= tuned.best_threshold_

@@ -1,1 +1,1 @@
-"""Experts of modalities: who they are, how they learn, and how what they say is joined."""
+"""Experts of modalities: fitting, calibration, selection and combination of their outputs."""

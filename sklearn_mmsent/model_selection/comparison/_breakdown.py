@@ -27,7 +27,7 @@ def break_down(records, y, parts, units, scorer, scores, *, confidence_level, ra
     units : ndarray of int of shape (n_samples,)
         Rows of one unit are left out together: groups, or single rows.
     scorer : callable
-        As `choose_scorer` gives it.
+        From `choose_scorer`.
     scores : list of str
         Names of the scores.
     confidence_level : float

@@ -260,8 +260,8 @@ def _shuffled(splitter, seed):
     """Return a copy of a splitter that shuffles with a seed."""
     if not hasattr(splitter, "random_state"):
         raise ValueError(
-            f"compare: {type(splitter).__name__} gives the same splits each time; n_repeats needs "
-            "an int as cv, or a splitter with a random_state."
+            f"compare: {type(splitter).__name__} returns the same splits each time; n_repeats "
+            "needs an int as cv, or a splitter with a random_state."
         )
     splitter = copy.copy(splitter)
     splitter.random_state = seed

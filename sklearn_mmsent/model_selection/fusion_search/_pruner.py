@@ -50,6 +50,6 @@ class RacePruner(BasePruner):
         keep = self.keep_folds if step >= FOLD else self.keep_epochs
         if np.isnan(value):
             return True
-        # ties count half, so that trials that are all as bad as a constant are stopped together
+        # ties count half, so that all trials that are as bad as a constant are pruned
         better = np.mean(np.array(others) > value)
         return bool(better > 0 and better + np.mean(np.array(others) == value) / 2 >= keep)

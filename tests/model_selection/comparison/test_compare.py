@@ -181,7 +181,7 @@ def test_a_given_splitter_is_shuffled_or_raises_an_error():
     assert comparison.n_splits == 6
     tests = comparison.predictions("bayes").groupby(["repeat", "fold"])["row"].agg(tuple)
     assert len(set(tests)) == 6
-    with pytest.raises(ValueError, match="gives the same splits each time"):
+    with pytest.raises(ValueError, match="returns the same splits each time"):
         compare(BAYES, X, Y, cv=[(np.arange(30), np.arange(30, N))], n_repeats=2)
 
 

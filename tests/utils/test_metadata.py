@@ -1,4 +1,4 @@
-"""Which metadata goes to ``fit``, and under which name."""
+"""Metadata that ``fit`` takes, and their names."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ LINEAR = LogisticRegression()
 PIPE = make_pipeline(FillBlocks(), FusionClassifier())
 
 
-class ByHand:
-    """A splitter that tells nothing of itself."""
+class CustomSplitter:
+    """A splitter without metadata routing."""
 
     def split(self, X, y=None, groups=None):
         return GroupKFold(2).split(X, y, groups)
@@ -49,13 +49,13 @@ class ByHand:
             GridSearchCV(PIPE, {}, cv=KFold(3)),
             ["fusionclassifier__groups", "fusionclassifier__sample_weight"],
         ),
-        (GridSearchCV(LINEAR, {}, cv=ByHand()), ["groups", "sample_weight"]),
+        (GridSearchCV(LINEAR, {}, cv=CustomSplitter()), ["groups", "sample_weight"]),
         (FusionSearchCV(LINEAR, {}, cv=3), ["groups", "sample_weight"]),
         (FusionSearchCV(LINEAR, {}, cv=KFold(3)), ["sample_weight"]),
         (TunedOffsetsClassifierCV(LINEAR), ["groups"]),
     ],
 )
-def test_names(estimator, names):
+def test_names_of_metadata(estimator, names):
     given = fit_metadata(estimator, groups=GROUPS, sample_weight=WEIGHTS)
     assert sorted(given) == names
     for name, values in given.items():
@@ -63,7 +63,7 @@ def test_names(estimator, names):
     assert fit_metadata(estimator, groups=None) == {}
 
 
-def test_a_name_that_begins_with_a_step_is_for_that_step():
+def test_a_name_that_begins_with_a_step_goes_to_that_step():
     nested = plain_pipeline(StandardScaler(), GridSearchCV(PIPE, {}))
     own = fit_metadata(PIPE, fillblocks__groups=GROUPS)
     deep = fit_metadata(nested, gridsearchcv__fusionclassifier__groups=GROUPS)
@@ -72,19 +72,8 @@ def test_a_name_that_begins_with_a_step_is_for_that_step():
     assert fit_metadata(nested, other__groups=GROUPS) == {}
 
 
-def test_with_routing_what_is_requested():
+def test_routed_metadata_is_the_requested_one():
     with config_context(enable_metadata_routing=True):
         assert list(fit_metadata(PIPE, groups=GROUPS, sample_weight=WEIGHTS)) == ["groups"]
         asks = LogisticRegression().set_fit_request(sample_weight=True)
         assert list(fit_metadata(asks, groups=GROUPS, sample_weight=WEIGHTS)) == ["sample_weight"]
-
-
-def test_offsets_hand_groups_to_the_end_of_a_pipeline():
-    rng = np.random.default_rng(0)
-    y = np.arange(60) % 2
-    X = rng.normal(size=(60, 3)) + y[:, None]
-    model = make_pipeline(
-        StandardScaler(), FusionClassifier(modalities=None, max_epochs=2, random_state=0)
-    )
-    clf = TunedOffsetsClassifierCV(model, cv=GroupKFold(2))
-    assert clf.fit(X, y, groups=np.arange(60) // 6).offsets_.shape == (2,)
