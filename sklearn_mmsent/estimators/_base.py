@@ -22,7 +22,7 @@ from sklearn_mmsent.estimators._encoders import PRESETS, choose_encoder
 from sklearn_mmsent.estimators._fit_data import Reading, Table, rows_for_sampler
 from sklearn_mmsent.estimators._spaces import fusion_space
 from sklearn_mmsent.exceptions import BlockError
-from sklearn_mmsent.nn import ENCODERS, FUSIONS
+from sklearn_mmsent.nn import ENCODERS, resolve_fusion
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.training import (
     BlockDataset,
@@ -30,6 +30,7 @@ from sklearn_mmsent.training import (
     NetworkPlan,
     holdout_rows,
     predict_network,
+    train_network,
 )
 from sklearn_mmsent.utils._device import resolve_device
 from sklearn_mmsent.utils._random import check_found_again, draw_seed
@@ -51,7 +52,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints: dict = {
         "modalities": [StrOptions({"auto"}), Mapping, None],
-        "fusion": [StrOptions(set(FUSIONS)), type],
+        "fusion": [str, type],  # see resolve_fusion
         "fusion_params": [dict, None],
         "encoders": [StrOptions({"auto", *ENCODERS, *PRESETS}), type, tuple, Mapping],
         "encoders_from": [str, os.PathLike, BaseEstimator, Mapping, None],
@@ -154,7 +155,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         """
         table = self._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
         member = self._member(self._split(table))
-        self.net_ = member.train_alone()
+        self.net_ = train_network(member)
         return self
 
     def save_encoders(self, path):
@@ -413,19 +414,11 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
     def _plan(self, statistics):
         layout = self.layout_
         fusion = self._fusion_class()
-        sequential = getattr(fusion, "sequential", False)
         owner = type(self).__name__
         encoders = tuple(
-            choose_encoder(self.encoders, block, layout, sequential=sequential, owner=owner)
+            choose_encoder(self.encoders, block, layout, sequential=fusion.sequential, owner=owner)
             for block in layout.blocks
         )
-        for encoder, _ in encoders:
-            if sequential and not hasattr(encoder, "tokens"):
-                raise ValueError(
-                    f"{owner}: the fusion {fusion.__name__} joins sequences, which "
-                    f"the encoder {encoder.__name__} does not give. Derive it from "
-                    "sklearn_mmsent.nn.Encoder, or take a fusion of vectors such as 'concat'."
-                )
         self._encoders = encoders
         starts = None
         if self.encoders_from is not None:
@@ -459,7 +452,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _fusion_class(self):
-        return self.fusion if isinstance(self.fusion, type) else FUSIONS[self.fusion]
+        return resolve_fusion(self.fusion, type(self).__name__)
 
     def _loss(self):
         """Return the loss function: outputs, targets -> loss of each row."""

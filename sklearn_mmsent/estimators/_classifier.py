@@ -47,8 +47,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         - "reinforced": steps let in or not by gates learned from reward (GME-LSTM).
 
         "mult" and "bottleneck" want a lower `lr` than the default, such as 5e-4.
-        Their classes in :mod:`sklearn_mmsent.nn` tell papers and options. A
-        class of one's own is built as ``fusion(n_blocks, width, dropout)``.
+        The acronyms "gmu", "tfn", "lmf", "mbt", "mfn" and "qmf" are accepted, too. The
+        classes in :mod:`sklearn_mmsent.nn` document papers and options. A class
+        derived from ``sklearn_mmsent.nn.Fusion`` is built as
+        ``fusion(n_blocks, width, dropout)``.
     modalities : "auto", mapping or None, default="auto"
         Where the blocks are. "auto" reads the column names; a mapping such as
         ``{"text": 384, "audio": (50, 74)}`` gives shapes in column order; None
@@ -74,8 +76,9 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
         a fusion of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
-        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
-        built as ``encoder(shape, width, dropout, **options)``.
+        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class derived
+        from ``sklearn_mmsent.nn.Encoder`` is built as
+        ``encoder(shape, width, dropout, **options)``.
     encoders_from : str, Path, estimator, mapping or None, default=None
         Trained encoders to start with: a file that ``save_encoders`` wrote, or a
         fitted estimator, as ``sklearn.frozen.FrozenEstimator(fitted)`` (as it is

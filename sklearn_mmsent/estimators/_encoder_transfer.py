@@ -197,7 +197,7 @@ def _told(encoder, options):
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     told = {}
     for name, value in {**defaults, **options}.items():
-        if name in getattr(encoder, "training_options", ()):
+        if name in encoder.training_options:
             continue
         try:
             # tuples become lists, and numpy's numbers Python's

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sklearn_mmsent.nn import ENCODERS
+from sklearn_mmsent.nn import ENCODERS, Encoder
 
 #: A waveform has this many channels at most and this many steps at least.
 _WAVEFORM_CHANNELS, _WAVEFORM_STEPS = 2, 1000
@@ -77,6 +77,11 @@ def choose_encoder(choice, block, layout, *, sequential, owner):
         choice = choice.get(block.name, choice.get(block.modality, "auto"))
     choice, options = choice if isinstance(choice, tuple) else (choice, {})
     if isinstance(choice, type):
+        if not issubclass(choice, Encoder):
+            raise ValueError(
+                f"{owner}: a class given as encoder must be derived from "
+                f"sklearn_mmsent.nn.Encoder. Got {choice.__name__} instead."
+            )
         return choice, dict(options)
     if choice == "auto":
         choice = _automatic(block.shape, sequential)

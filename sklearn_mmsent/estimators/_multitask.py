@@ -523,7 +523,7 @@ class FusionMultitask(BaseFusion):
     def _self_supervision(self):
         """Return the options of SelfSupervision, in standardised units."""
         fusion = self._fusion_class()
-        if getattr(fusion, "decides", False):
+        if fusion.decides:
             raise ValueError(
                 f"{type(self).__name__}: self_supervised compares modalities with the fused "
                 f"vector, which the fusion {fusion.__name__} does not have. Take another, such as "

@@ -46,8 +46,9 @@ class FusionRegressor(RegressorMixin, BaseFusion):
         "conv2d" for images of 8 x 8 pixels and more, "gru" for sequences under
         a fusion of sequences, and "mlp" for all else. A tuple such as
         ``("gru", {"n_layers": 2})`` gives options, too: the keyword arguments
-        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class of your own is
-        built as ``encoder(shape, width, dropout, **options)``.
+        of the classes in ``sklearn_mmsent.nn.ENCODERS``. A class derived
+        from ``sklearn_mmsent.nn.Encoder`` is built as
+        ``encoder(shape, width, dropout, **options)``.
     encoders_from : str, Path, estimator, mapping or None, default=None
         Trained encoders to start with: a file that ``save_encoders`` wrote, or a
         fitted estimator, as ``sklearn.frozen.FrozenEstimator(fitted)`` (as it is

@@ -91,7 +91,7 @@ def fusion_weights(estimator, X):
     }
     if blocks is None and not steps:
         raise ValueError(_no_weights(networks[0]))
-    kind = getattr(networks[0].net_.module_.fusion, "weights_are", "shares")
+    kind = networks[0].net_.module_.fusion.weights_are
     modalities = None
     if blocks is not None:
         blocks = pd.DataFrame(blocks, index=index, columns=names)

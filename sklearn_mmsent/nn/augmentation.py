@@ -92,8 +92,6 @@ class Mixup(nn.Module):
         Of each block, whether its values are quantities, between which others lie.
     """
 
-    _last = None  # the partner's share of each row's targets (B,), for the loss
-
     def __init__(self, alpha, blended):
         super().__init__()
         self.alpha = alpha
@@ -102,10 +100,17 @@ class Mixup(nn.Module):
             self._quantiles = _smaller_shares(alpha)
 
     def forward(self, values, present, steps):
-        """Mix values, one tensor of shape (B, *shape) per block; see `FusionNetwork.forward`."""
-        self._last = None
+        """Mix values, one tensor of shape (B, *shape) per block; see `FusionNetwork.forward`.
+
+        Returns
+        -------
+        mixed : list of Tensor of shape (B, *shape)
+            Values of each block.
+        share : Tensor of shape (B,) or None
+            The partner's share of each row's targets; None if nothing is mixed.
+        """
         if not self.training or not self.alpha or not any(self.blended):
-            return values
+            return values, None
         shares = self._draw(present)  # (B,)
         both = present & present.roll(1, 0)  # (B, M)
         mixed = []
@@ -119,8 +124,7 @@ class Mixup(nn.Module):
             mixed.append(value + share * (value.roll(1, 0) - value))
         blended = torch.tensor(self.blended, device=present.device)
         n_mixed, n_present = (both & blended).sum(1), present.sum(1).clamp(min=1)
-        self._last = shares * n_mixed / n_present
-        return mixed
+        return mixed, shares * n_mixed / n_present
 
     def _draw(self, present):
         quantiles = self._quantiles.to(present.device)
@@ -129,37 +133,39 @@ class Mixup(nn.Module):
         rest = place - below
         return quantiles[below] * (1 - rest) + quantiles[below + 1] * rest
 
-    def mix_losses(self, loss, targets, weights):
-        """Return a loss of mixed targets and the rows' weights in it.
 
-        Parameters
-        ----------
-        loss : callable
-            Maps outputs and targets of a batch to the loss of each row.
-        targets : Tensor of shape (B, ...)
-            Of the rows.
-        weights : Tensor of shape (B,)
-            Of the rows.
+def mix_targets(share, loss, targets, weights):
+    """Return a loss of mixed targets and the rows' weights in it.
 
-        Returns
-        -------
-        loss_of : callable
-            Maps outputs to the loss of each row.
-        weights : Tensor of shape (B,)
-            Both targets' weights, by their shares.
-        """
-        share = self._last
-        if share is None:
-            return (lambda outputs: loss(outputs, targets)), weights
-        own, others = (1 - share) * weights, share * weights.roll(1, 0)
-        total = own + others
-        partner = others / total.clamp(min=1e-12)
+    Parameters
+    ----------
+    share : Tensor of shape (B,) or None
+        The partner's share of each row's targets, as `Mixup` returns it.
+    loss : callable
+        Maps outputs and targets of a batch to the loss of each row.
+    targets : Tensor of shape (B, ...)
+        Targets of the rows.
+    weights : Tensor of shape (B,)
+        Weights of the rows.
 
-        def loss_of(outputs):
-            mine, theirs = loss(outputs, targets), loss(outputs, targets.roll(1, 0))
-            return mine + partner * (theirs - mine)
+    Returns
+    -------
+    loss_of : callable
+        Maps outputs to the loss of each row.
+    weights : Tensor of shape (B,)
+        Weights of the mixed rows.
+    """
+    if share is None:
+        return (lambda outputs: loss(outputs, targets)), weights
+    own, others = (1 - share) * weights, share * weights.roll(1, 0)
+    total = own + others
+    partner = others / total.clamp(min=1e-12)
 
-        return loss_of, total
+    def loss_of(outputs):
+        mine, theirs = loss(outputs, targets), loss(outputs, targets.roll(1, 0))
+        return mine + partner * (theirs - mine)
+
+    return loss_of, total
 
 
 def _smaller_shares(alpha):

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
+
 
 @dataclass(frozen=True)
 class NewHead:
@@ -125,7 +127,7 @@ class JointHead(nn.Module):
         return torch.cat([head(fused) for head in self.heads], dim=1)
 
 
-class UnimodalHeads(nn.Module):
+class UnimodalHeads(AuxiliaryModule):
     """Predict targets from one modality each.
 
     Parameters

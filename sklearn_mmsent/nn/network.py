@@ -61,7 +61,7 @@ class FusionNetwork(nn.Module):
         self.encoders = nn.ModuleList(encoders)
         self.absence = nn.Parameter(torch.zeros(len(encoders), width))
         self.hide = ModalityDropout(modality_of_block, modality_dropout)
-        self.mixup = Mixup(mixup, [not getattr(encoder, "raw", False) for encoder in encoders])
+        self.mixup = Mixup(mixup, [not encoder.raw for encoder in encoders])
         self.changes = nn.ModuleList(
             [
                 BlockNoise(block_noise),
@@ -111,14 +111,37 @@ class FusionNetwork(nn.Module):
         Tensor of shape (B, C)
             Logits, or intensities.
         """
-        fused, vectors, present = self._join(values, present, steps)
-        outputs = self.head(fused)
-        alone = [part(vectors, present, fused) for part in self.unimodal]
-        return torch.cat([outputs, *alone], dim=1) if alone else outputs
+        return self._predict(values, present, steps, _forward)[0]
+
+    def forward_train(self, values, present, steps):
+        """Predict a batch in training; see ``forward`` for the arguments.
+
+        Returns
+        -------
+        outputs : Tensor of shape (B, C)
+            Logits, or intensities.
+        intermediates : tuple
+            For `auxiliary_loss`; first comes the partner's share of each row's targets,
+            see `Mixup`.
+        """
+        return self._predict(values, present, steps, _forward_train)
+
+    def _predict(self, values, present, steps, run):
+        values, present, steps, share = self._prepare(values, present, steps)
+        inputs, vectors = self._encode(values, present, steps)
+        fused, of_fusion = run(self.fusion, *inputs)
+        outputs, of_parts = [self.head(fused)], []
+        for part in self.unimodal:
+            predicted, intermediates = run(part, vectors, present, fused)
+            outputs.append(predicted)
+            of_parts.append(intermediates)
+        outputs = torch.cat(outputs, dim=1) if of_parts else outputs[0]
+        return outputs, (share, of_fusion, of_parts)
 
     def fuse(self, values, present, steps):
         """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
-        return self._join(values, present, steps)[0]
+        values, present, steps, _ = self._prepare(values, present, steps)
+        return self.fusion(*self._encode(values, present, steps)[0])
 
     def weights(self, values, present, steps):
         """Return how much each block, and each step of a block, counts; see ``forward``.
@@ -130,13 +153,13 @@ class FusionNetwork(nn.Module):
         steps : list of M Tensor of shape (B, S_m) or None
             Zero for padding and for the absent; of the fusion, or else of the block's encoder.
         """
-        values, present, steps = self._prepare(values, present, steps)
+        values, present, steps, _ = self._prepare(values, present, steps)
         inputs, _ = self._encode(values, present, steps)
-        blocks = _told(self.fusion, "block_weights", *inputs)
-        of_steps = _told(self.fusion, "step_weights", *inputs)
-        if of_steps is None and not getattr(self.fusion, "sequential", False):
+        blocks = self.fusion.block_weights(*inputs)
+        of_steps = self.fusion.step_weights(*inputs)
+        if of_steps is None and not self.fusion.sequential:
             of_steps = [
-                _told(encoder, "step_weights", value, step)
+                encoder.step_weights(value, step)
                 for encoder, value, step in zip(self.encoders, values, steps, strict=True)
             ]
         # where nothing at all is there, the fusion looks at absence tokens
@@ -147,14 +170,8 @@ class FusionNetwork(nn.Module):
         ]
         return blocks, of_steps
 
-    def _join(self, values, present, steps):
-        """Return the fused vectors, the blocks' vectors (or None), and which blocks are there."""
-        values, present, steps = self._prepare(values, present, steps)
-        inputs, vectors = self._encode(values, present, steps)
-        return self.fusion(*inputs), vectors, present
-
     def _prepare(self, values, present, steps):
-        """Return what goes into the encoders, and which blocks are there."""
+        """Return the inputs of the encoders, which blocks are there, and the shares of mixup."""
         present = self.hide(present)
         if self.trims and present.device.type == "cpu":
             values, steps = self._trim(values, steps)
@@ -162,24 +179,24 @@ class FusionNetwork(nn.Module):
             standardize(value, step)
             for standardize, value, step in zip(self.standardizers, values, steps, strict=True)
         ]
-        values = self.mixup(values, present, steps)
+        values, share = self.mixup(values, present, steps)
         values = [
-            value if getattr(encoder, "raw", False) else self._change(value, step)
+            value if encoder.raw else self._change(value, step)
             for encoder, value, step in zip(self.encoders, values, steps, strict=True)
         ]
         # an encoder that checks raw numbers is not to see those of what is missing
         values = [
             value.masked_fill(~here.view(-1, *[1] * (value.ndim - 1)), 0.0)
-            if getattr(encoder, "raw", False)
+            if encoder.raw
             else value
             for encoder, value, here in zip(self.encoders, values, present.T, strict=True)
         ]
-        return values, present, steps
+        return values, present, steps, share
 
     def _encode(self, values, present, steps):
         """Return what goes into the fusion, and the blocks' vectors (or None)."""
         there = present | ~present.any(dim=1, keepdim=True)
-        if getattr(self.fusion, "sequential", False):
+        if self.fusion.sequential:
             tokens, real = self._tokens(values, present, steps)
             vectors = None
             if self.unimodal:
@@ -205,7 +222,7 @@ class FusionNetwork(nn.Module):
         """Leave out steps that no row of the batch has; elsewhere one would wait for the device."""
         values, steps = list(values), list(steps)
         for i, encoder in enumerate(self.encoders):
-            if steps[i] is not None and getattr(encoder, "any_length", False):
+            if steps[i] is not None and encoder.any_length:
                 real = steps[i].any(dim=0).nonzero()
                 length = int(real[-1]) + 1 if len(real) else 1
                 values[i], steps[i] = values[i][:, :length], steps[i][:, :length]
@@ -224,44 +241,32 @@ class FusionNetwork(nn.Module):
             masks.append(real)
         return sequences, masks
 
-    def auxiliary_loss(self, losses, loss_of, weights, targets, rows):
-        """Return what the parts add to the loss of the last batch; None for nothing.
+    def auxiliary_loss(self, intermediates, batch):
+        """Return what the parts add to the loss of a training batch; None for nothing.
 
         Parameters
         ----------
-        losses, loss_of, weights
-            See ``Fusion.auxiliary_loss``.
-        targets : Tensor of shape (B, ...)
-            What the loss compares with.
-        rows : LongTensor of shape (B,)
-            Numbers of the rows among all training rows.
+        intermediates : tuple
+            Second result of ``forward_train``.
+        batch : BatchLoss
+            Losses, weights, targets and numbers of the rows.
         """
-        for part in (self.fusion, *self.unimodal):
-            if getattr(part, "_last", None) is not None:
-                part._last = _widened(part._last)
-        extra = getattr(self.fusion, "auxiliary_loss", None)
-        if extra is not None:
-            numbers = {"rows": rows} if getattr(self.fusion, "remembers", False) else {}
-            extra = extra(losses, loss_of, weights, **numbers)
-        for part in self.unimodal:
-            if hasattr(part, "auxiliary_loss"):
-                own = part.auxiliary_loss(targets, weights, rows)
-                extra = own if extra is None else extra + own
-        return extra
+        _, of_fusion, of_parts = intermediates
+        losses = [self.fusion.auxiliary_loss(of_fusion, batch)]
+        losses += [
+            part.auxiliary_loss(of_part, batch)
+            for part, of_part in zip(self.unimodal, of_parts, strict=True)
+        ]
+        losses = [loss for loss in losses if loss is not None]
+        return sum(losses[1:], losses[0]) if losses else None
 
 
-def _told(part, what, *inputs):
-    """Return what a method of a part gives; None where a user's own part has no such method."""
-    method = getattr(part, what, None)
-    return None if method is None else method(*inputs)
+def _forward(part, *inputs):
+    return part(*inputs), None
 
 
-def _widened(kept):
-    """Turn what layers computed in 16 bits into float32, in which losses are computed."""
-    if isinstance(kept, (list, tuple)):
-        return type(kept)(_widened(part) for part in kept)
-    half = isinstance(kept, torch.Tensor) and kept.dtype in (torch.bfloat16, torch.float16)
-    return kept.float() if half else kept
+def _forward_train(part, *inputs):
+    return part.forward_train(*inputs)
 
 
 class Standardize(nn.Module):

@@ -12,119 +12,58 @@ averaged over the epochs with growing momentum, and a loss of tanh |y_s - y_m| t
 error of what the modality predicts.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
+from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 from sklearn_mmsent.nn.heads import ModalityVectors, PredictionHead
 from sklearn_mmsent.nn.losses import weighted_mean
 
 _EPSILON = 1e-8
 
 
-class SelfSupervision(nn.Module):
-    """Predict an intensity from each modality alone, for labels made of the fused one's (Self-MM).
-
-    It remembers the training rows' vectors and labels from epoch to epoch, which neither pickles
-    nor copies hold. Where the paper is silent: a row counts for a modality that it has.
+@dataclass
+class LabelMemory:
+    """Labels, vectors and intensities of the training rows, by their numbers.
 
     Parameters
     ----------
-    width : int
-        Hidden width D.
-    dropout : float
-        Probability with which a hidden unit is zeroed in training.
-    modality_of_block : sequence of int
-        Number of the modality that each block belongs to.
-    target : int
-        Column of the targets that holds the intensity.
-    neutral : float, default=0.0
-        Intensity, in units of the targets, that is neither positive nor negative.
-    limit : float, default=3.0
-        Largest distance of a made label from neutral.
+    made : Tensor of shape (N, S)
+        Labels of each modality.
+    intensity : Tensor of shape (N,)
+        True intensities.
+    vectors : Tensor of shape (N, S + 1, D)
+        Vectors of the modalities and fused vectors.
+    there : BoolTensor of shape (N, S + 1)
+        Which vectors count.
+    visits : LongTensor of shape (N,)
+        How often each row was seen.
+    epoch : int, default=0
+        Number of the epoch, from 1.
+    centres : list of two Tensor of shape (S + 1, D) or None, default=None
+        Mean vectors of positive and of negative rows in the previous epoch.
     """
 
-    def __init__(self, width, dropout, modality_of_block, target, neutral=0.0, limit=3.0):
-        super().__init__()
-        self.target, self.neutral, self.limit = target, neutral, limit
-        self.pool = ModalityVectors(modality_of_block)
-        self.heads = nn.ModuleList(
-            PredictionHead(width, 1, dropout) for _ in range(self.pool.n_modalities)
+    made: torch.Tensor
+    intensity: torch.Tensor
+    vectors: torch.Tensor
+    there: torch.Tensor
+    visits: torch.Tensor
+    epoch: int = 0
+    centres: list | None = None
+
+    @classmethod
+    def empty(cls, outputs, vectors):
+        """Return a memory of no rows, for outputs (B, S) and vectors (B, S + 1, D) like these."""
+        return cls(
+            made=outputs.new_zeros(0, outputs.shape[1]),
+            intensity=outputs.new_zeros(0),
+            vectors=outputs.new_zeros(0, *vectors.shape[1:]),
+            there=torch.zeros(0, vectors.shape[1], dtype=torch.bool, device=outputs.device),
+            visits=torch.zeros(0, dtype=torch.long, device=outputs.device),
         )
-        self._memory = self._last = None
-
-    def forward(self, vectors, present, fused):
-        """Map block vectors, their presence and fused vectors (B, D) to intensities (B, S)."""
-        pooled = self.pool(vectors, present)
-        outputs = torch.cat([h(v) for h, v in zip(self.heads, pooled.unbind(1), strict=True)], 1)
-        if self.training:
-            everything = torch.cat([pooled, fused.unsqueeze(1)], dim=1).detach()  # (B, S + 1, D)
-            self._last = outputs, everything, self.pool.there(present)
-        return outputs
-
-    def auxiliary_loss(self, targets, weights, rows):
-        """Return the loss of the batch predicted last, and make its next labels.
-
-        Parameters
-        ----------
-        targets : Tensor of shape (B, n_targets)
-            True targets, NaN where unlabelled.
-        weights : Tensor of shape (B,)
-            Weight of each row in the loss.
-        rows : LongTensor of shape (B,)
-            Numbers of the rows among all training rows.
-        """
-        (outputs, vectors, there), self._last = self._last, None
-        intensity = targets[:, self.target].to(outputs.dtype) - self.neutral  # (B,)
-        unlabelled = intensity.isnan()
-        intensity = intensity.masked_fill(unlabelled, 0.0)  # which is on neither side
-        there = there & ~unlabelled.unsqueeze(1)
-        if self._memory is None:
-            self._memory = _Memory(outputs.shape[1], vectors.shape[2], outputs)
-        made = self._memory.labels(rows, intensity)  # (B, S)
-        trust = (made - intensity.unsqueeze(1)).abs().tanh()
-        errors = trust * (outputs - self.neutral - made).abs() * there
-        self._memory.update(rows, intensity, vectors, there, made, self.limit)
-        return weighted_mean(errors.sum(1), weights)
-
-    def training_state(self):
-        """Return what is remembered of the training rows, or None; for checkpoints."""
-        if self._memory is None:
-            return None
-        return {**vars(self._memory)}
-
-    def load_training_state(self, state):
-        """Remember what `training_state` gave."""
-        self._memory = None
-        if state is not None:
-            like = state["made"].to(self.pool.belongs.device)
-            memory = _Memory(like.shape[1], state["vectors"].shape[2], like)
-            memory.load(state)
-            self._memory = memory
-
-    def __getstate__(self):
-        """Leave out what belongs to training."""
-        return {**self.__dict__, "_memory": None, "_last": None}
-
-
-class _Memory:
-    """Labels, vectors and intensities of the training rows, by their numbers."""
-
-    def __init__(self, n_modalities, width, like):
-        self.made = like.new_zeros(0, n_modalities)
-        self.intensity = like.new_zeros(0)
-        self.vectors = like.new_zeros(0, n_modalities + 1, width)
-        self.there = torch.zeros(0, n_modalities + 1, dtype=torch.bool, device=like.device)
-        self.visits = torch.zeros(0, dtype=torch.long, device=like.device)
-        self.epoch, self.centres = 0, None
-
-    def load(self, state):
-        """Take the place of a memory, whose attributes by name are a state."""
-        device = self.made.device
-        for name in ("made", "intensity", "vectors", "there", "visits"):
-            setattr(self, name, state[name].to(device))
-        self.epoch, self.centres = state["epoch"], state["centres"]
-        if self.centres is not None:
-            self.centres = [centre.to(device) for centre in self.centres]
 
     def labels(self, rows, intensity):
         """Return the labels (B, S) of this epoch: at first those of all modalities together."""
@@ -176,3 +115,67 @@ class _Memory:
         for name in ("made", "intensity", "vectors", "there", "visits"):
             old = getattr(self, name)
             setattr(self, name, torch.cat([old, old.new_zeros(missing, *old.shape[1:])]))
+
+
+class SelfSupervision(AuxiliaryModule):
+    """Predict an intensity from each modality alone, for labels made of the fused one's (Self-MM).
+
+    It remembers the training rows' vectors and labels from epoch to epoch, which neither pickles
+    nor copies hold. Where the paper is silent: a row counts for a modality that it has.
+
+    Parameters
+    ----------
+    width : int
+        Hidden width D.
+    dropout : float
+        Probability with which a hidden unit is zeroed in training.
+    modality_of_block : sequence of int
+        Number of the modality that each block belongs to.
+    target : int
+        Column of the targets that holds the intensity.
+    neutral : float, default=0.0
+        Intensity, in units of the targets, that is neither positive nor negative.
+    limit : float, default=3.0
+        Largest distance of a made label from neutral.
+    """
+
+    remembers = True
+    memory_type = LabelMemory
+
+    def __init__(self, width, dropout, modality_of_block, target, neutral=0.0, limit=3.0):
+        super().__init__()
+        self.target, self.neutral, self.limit = target, neutral, limit
+        self.pool = ModalityVectors(modality_of_block)
+        self.heads = nn.ModuleList(
+            PredictionHead(width, 1, dropout) for _ in range(self.pool.n_modalities)
+        )
+
+    def forward(self, vectors, present, fused):
+        """Map block vectors, their presence and fused vectors (B, D) to intensities (B, S)."""
+        return self._predict(self.pool(vectors, present))
+
+    def forward_train(self, vectors, present, fused):
+        """Predict in training; see the base class."""
+        pooled = self.pool(vectors, present)
+        outputs = self._predict(pooled)
+        everything = torch.cat([pooled, fused.unsqueeze(1)], dim=1).detach()  # (B, S + 1, D)
+        return outputs, (outputs, everything, self.pool.there(present))
+
+    def _predict(self, pooled):
+        return torch.cat([h(v) for h, v in zip(self.heads, pooled.unbind(1), strict=True)], 1)
+
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the loss of a batch, and update its labels for the next epoch."""
+        outputs, vectors, there = intermediates
+        rows = batch.rows
+        intensity = batch.targets[:, self.target].to(outputs.dtype) - self.neutral  # (B,)
+        unlabelled = intensity.isnan()
+        intensity = intensity.masked_fill(unlabelled, 0.0)  # which is on neither side
+        there = there & ~unlabelled.unsqueeze(1)
+        if self.memory is None:
+            self.memory = LabelMemory.empty(outputs, vectors)
+        made = self.memory.labels(rows, intensity)  # (B, S)
+        trust = (made - intensity.unsqueeze(1)).abs().tanh()
+        errors = trust * (outputs - self.neutral - made).abs() * there
+        self.memory.update(rows, intensity, vectors, there, made, self.limit)
+        return weighted_mean(errors.sum(1), batch.weights)

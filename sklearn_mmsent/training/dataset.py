@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_mmsent.training.out_of_core import StreamedValues, place, to_device
+from sklearn_mmsent.utils._tensors import map_tensors
 
 CHUNK = 2**24  # bytes of values that go to a device at once
 
@@ -162,25 +163,3 @@ class Batches:
                 continue
             for first in range(0, len(rows), size):
                 yield map_tensors(gathered, lambda x, at=first: x[at : at + size])
-
-
-def map_tensors(batch, function):
-    """Apply a function to the tensors in lists and tuples.
-
-    Parameters
-    ----------
-    batch : Tensor, list, tuple or None
-        What a dataset gives.
-    function : callable
-        Maps a tensor to a tensor.
-
-    Returns
-    -------
-    Tensor, list, tuple or None
-        Of the same form.
-    """
-    if batch is None:
-        return None
-    if isinstance(batch, (list, tuple)):
-        return type(batch)(map_tensors(part, function) for part in batch)
-    return function(batch)

@@ -1,30 +1,58 @@
-"""Member: all that it takes to train one network."""
+"""Member: the data and settings with which one network is trained."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields
 
-from sklearn_mmsent.training.checkpoint import digest_of_network
+from sklearn_mmsent.training.checkpoint.digest import digest_of_network
 from sklearn_mmsent.training.dataset import BlockDataset
 from sklearn_mmsent.training.plan import NetworkPlan
-from sklearn_mmsent.training.train import make_net, train_network
 
-_NO_MATTER = {"verbose", "checkpoint_dir"}  # for the network
+_NOT_IN_KEY = {"key": False}  # metadata of a field that does not change what is trained
 
 
 @dataclass(frozen=True)
 class Member:
-    """A network to train: a fold, a candidate, or a seed.
+    """Data and settings of one network to train: of a fit, a fold, a candidate, or a seed.
 
     Parameters
     ----------
     plan : NetworkPlan
-        What to build.
+        Architecture of the network.
     train : BlockDataset
-        Rows to learn from.
+        Training rows.
     valid : BlockDataset or None
-        Rows to validate on after each epoch.
-    loss, seed, lr, weight_decay, batch_size, max_epochs, patience, clip_norm, lr_schedule, \
-            warmup, device, precision, callbacks, verbose, net_params, checkpoint_dir
-        As :func:`train_network` takes them.
+        Rows on which the loss is evaluated after each epoch.
+    loss : callable
+        Maps outputs and targets of a batch to the loss of each row.
+    seed : int
+        Determines initial weights, order of rows and dropout.
+    lr, weight_decay : float
+        Parameters of AdamW.
+    batch_size : int
+        Rows in a training batch.
+    max_epochs : int
+        Maximum number of passes over the training rows.
+    patience : int or None, default=None
+        Epochs without a lower validation loss after which training stops and the best weights
+        are restored; None trains for `max_epochs`.
+    clip_norm : float or None, default=None
+        Maximum norm of the gradient; longer gradients are scaled down to it.
+    lr_schedule : {"cosine", "linear"} or None, default=None
+        How the learning rate decays towards zero over `max_epochs`.
+    warmup : float, default=0.0
+        Share of all steps in which the learning rate rises to its value.
+    device : str, default="cpu"
+        Device to train on.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Precision of the layers in training and validation; see `choose_precision`.
+    callbacks : list of skorch callbacks or None, default=None
+        Called in addition to the built-in ones.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net.
+    checkpoint_dir : str or None, default=None
+        Folder of the file from which interrupted training resumes.
     """
 
     plan: NetworkPlan
@@ -43,29 +71,28 @@ class Member:
     device: str = "cpu"
     precision: str = "float32"
     callbacks: list | None = None
-    verbose: int = 0
+    verbose: int = field(default=0, metadata=_NOT_IN_KEY)
     net_params: dict | None = None
-    checkpoint_dir: str | None = None
+    checkpoint_dir: str | None = field(default=None, metadata=_NOT_IN_KEY)
 
-    def settings(self):
-        """Return the settings of training by name."""
-        names = [field.name for field in fields(self)]
-        return {name: getattr(self, name) for name in names[3:]}
+    @property
+    def max_gradient_norm(self):
+        """Maximum norm of the gradient, infinite if it is not clipped."""
+        return math.inf if self.clip_norm is None else self.clip_norm
 
     def key(self, known=None):
-        """Return the digest of what decides how the network comes out; see `digest_of_network`."""
-        settings = {k: v for k, v in self.settings().items() if k not in _NO_MATTER}
+        """Return the digest of everything that determines the trained network.
+
+        Parameters
+        ----------
+        known : dict or None, default=None
+            Digests of large tensors that datasets share; filled here.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits; see `digest_of_network`.
+        """
+        names = [f.name for f in fields(self) if f.metadata.get("key", True)]
+        settings = {name: getattr(self, name) for name in names[3:]}
         return digest_of_network(self.plan, self.train, self.valid, settings, known)
-
-    def train_alone(self, checkpoint_key=None):
-        """Train the network by itself; return the net."""
-        settings = self.settings()
-        return train_network(
-            self.plan, self.train, self.valid, **settings, checkpoint_key=checkpoint_key
-        )
-
-    def net(self):
-        """Return a net with the settings, not yet initialised."""
-        settings = self.settings()
-        del settings["checkpoint_dir"]
-        return make_net(self.plan, self.valid, **settings)

@@ -8,9 +8,8 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.utils import TeeGenerator
 
 from sklearn_mmsent.exceptions import DivergenceError
-from sklearn_mmsent.nn.losses import weighted_mean
+from sklearn_mmsent.nn.objective import Objective, autocast, full_precision
 from sklearn_mmsent.training.dataset import Batches
-from sklearn_mmsent.training.precision import autocast
 
 
 class StopTraining(Exception):
@@ -50,13 +49,16 @@ class FusionNet(NeuralNet):
         self.loss = loss
         self.seed = seed
         self.precision = precision
-        # a loss with parameters is skorch's criterion, whose parameters are optimised, too
-        criterion = loss if isinstance(loss, torch.nn.Module) else torch.nn.Identity
-        super().__init__(*args, criterion=criterion, **kwargs)
+        super().__init__(*args, criterion=Objective, **kwargs)
 
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def initialize_criterion(self):
+        """Build the objective of the module and the loss, whose parameters are optimised, too."""
+        self.criterion_ = Objective(self.module_, self.loss, self.precision)
+        return self
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a dataset, shuffled for training."""
@@ -74,7 +76,7 @@ class FusionNet(NeuralNet):
         rates = {
             id(parameter): rate
             for encoder in self.module_.encoders
-            for part, rate in getattr(encoder, "learning_rates", list)()
+            for part, rate in encoder.learning_rates()
             for parameter in part.parameters()
         }
         split = []
@@ -91,36 +93,37 @@ class FusionNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Run the module on the inputs of a batch, which are on the device already."""
-        if self.precision == "float32":
-            return self.module_(*x)
         with autocast(self.precision, self.device):
-            outputs = self.module_(*x)
-        return outputs.float()
+            return full_precision(self.module_(*x))
 
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Return the weighted loss of a batch; in training, with what the fusion adds to it."""
-        targets, weights, rows = y_true
-        return batch_loss(
-            self.module_, self.loss, y_pred, targets, weights, rows, training=training
-        )
+    def train_step_single(self, batch, **fit_params):
+        """Compute the loss of a training batch and its gradients."""
+        inputs, targets = batch
+        loss, outputs = self.criterion_(inputs, *targets)
+        loss.backward()
+        return {"loss": loss, "y_pred": outputs}
 
     def train_step(self, batch, **fit_params):
-        """Train on a batch as skorch does, without what small batches would feel.
+        """Train on a batch like skorch, with less overhead on small batches.
 
-        The module is switched to training once per epoch and not per batch, callbacks that do not
-        listen are not called, and optimizers that need no closure get none.
+        The module is switched to training once per epoch instead of once per batch, only callbacks
+        that implement an event are called, and only LBFGS gets a closure.
         """
-        if isinstance(self.optimizer_, torch.optim.LBFGS):  # asks for the loss several times
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # evaluates the loss several times
             return super().train_step(batch, **fit_params)
-        inputs, targets = batch
         self.optimizer_.zero_grad()
-        outputs = self.infer(inputs, **fit_params)
-        loss = self.get_loss(outputs, targets, X=inputs, training=True)
-        loss.backward()
+        step = self.train_step_single(batch)
         if self._is_heard("on_grad_computed"):
             parameters = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.optimizer_.step()
+        return step
+
+    def validation_step(self, batch, **fit_params):
+        """Compute the loss of a validation batch."""
+        inputs, targets = batch
+        with torch.no_grad():
+            loss, outputs = self.criterion_(inputs, *targets)
         return {"loss": loss, "y_pred": outputs}
 
     def _is_heard(self, method_name):
@@ -171,42 +174,3 @@ class FusionNet(NeuralNet):
             raise StopTraining from request
         if method_name == "on_epoch_end" and self.checkpoint_ is not None:
             self.checkpoint_.epoch_ended(self)
-
-
-def batch_loss(module, loss, outputs, targets, weights, rows=None, *, training=None):
-    """Return the weighted loss of a batch; in training, with what the fusion adds to it.
-
-    Parameters
-    ----------
-    module : FusionNetwork
-        What gave the outputs.
-    loss : callable
-        Maps outputs and targets of a batch to the loss of each row.
-    outputs, targets, weights : Tensor
-        Of the batch.
-    rows : LongTensor of shape (B,) or None, default=None
-        Numbers of the rows among all training rows, for parts that remember them.
-    training : bool or None, default=None
-        None asks the module.
-
-    Returns
-    -------
-    Tensor of shape ()
-        The loss.
-    """
-    training = module.training if training is None else training
-    if training:
-        loss_of, weights = module.mixup.mix_losses(loss, targets, weights)
-        losses = loss_of(outputs)
-    else:
-        losses = loss(outputs, targets)
-    if losses.shape != weights.shape:
-        raise ValueError(
-            f"The loss must give one number per row, of shape {tuple(weights.shape)} for this "
-            f"batch. Got shape {tuple(losses.shape)} instead; does it average over the rows?"
-        )
-    mean = weighted_mean(losses, weights)
-    if training:
-        extra = module.auxiliary_loss(losses.detach(), loss_of, weights, targets, rows)
-        mean = mean if extra is None else mean + extra
-    return mean

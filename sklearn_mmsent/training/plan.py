@@ -75,10 +75,10 @@ class NetworkPlan:
         ]
         fusion, options = self.fusion
         new_head = NewHead(self.head, self.width, self.n_outputs, self.dropout, self.logits)
-        if decides := getattr(fusion, "decides", False):
+        if fusion.decides:
             options = {**options, "head": new_head}
         fusion = fusion(len(self.shapes), self.width, self.dropout, **options)
-        head = nn.Identity() if decides else new_head()
+        head = nn.Identity() if fusion.decides else new_head()
         network = FusionNetwork(
             encoders,
             fusion,
@@ -106,7 +106,7 @@ class NetworkPlan:
 
 def _standardizer(encoder, mean, scale):
     mean, scale = _tensor(mean), _tensor(scale)
-    if getattr(encoder, "raw", False):  # then it only fills what is missing
+    if encoder.raw:  # then only missing values are filled
         mean, scale = torch.zeros_like(mean), torch.ones_like(scale)
     return Standardize(mean, scale)
 

@@ -5,12 +5,12 @@ stay in 32 bits; Kalamkar et al. (2019), A study of BFLOAT16 for deep learning t
 arXiv:1905.12322: with the range of float32, bfloat16 needs no scaling of the loss.
 """
 
-import contextlib
 import warnings
 
 import torch
 
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder
+from sklearn_mmsent.nn.objective import autocast
 
 
 def choose_precision(precision, plan, device):
@@ -49,13 +49,6 @@ def check_precision(precision, device):
         f"precision={precision!r} cannot be used on the device {str(device)!r}: its torch does "
         "not multiply in bfloat16. Use 'float32' or 'auto'."
     )
-
-
-def autocast(precision, device):
-    """Return a context in which layers compute in a precision."""
-    if precision == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
 
 
 def _multiplies_in_bfloat16(device):

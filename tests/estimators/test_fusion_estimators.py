@@ -41,11 +41,11 @@ def _training(monkeypatch):
     """The datasets that reach the training loop."""
     calls = []
 
-    def spy(plan, train, valid=None, **settings):
-        calls.append((plan, train, valid))
-        return train_network(plan, train, valid, **settings)
+    def spy(member):
+        calls.append((member.plan, member.train, member.valid))
+        return train_network(member)
 
-    monkeypatch.setattr("sklearn_mmsent.training.member.train_network", spy)
+    monkeypatch.setattr("sklearn_mmsent.estimators._base.train_network", spy)
     return calls
 
 
@@ -452,10 +452,10 @@ class MeanOfTokens(Fusion):
         tokens, real = torch.cat(tokens, dim=1), torch.cat(real, dim=1).unsqueeze(-1)
         return self.scale * (tokens * real).sum(1) / real.sum(1)
 
-    def auxiliary_loss(self, losses, loss_of, weights):
+    def auxiliary_loss(self, intermediates, batch):
         MeanOfTokens.asked += 1
-        assert losses.shape == weights.shape
-        assert not losses.requires_grad
+        assert batch.losses.shape == batch.weights.shape
+        assert not batch.losses.requires_grad
         return None
 
 
@@ -471,7 +471,7 @@ class FirstDecides(Fusion):
     def forward(self, vectors, there):
         return self.head(vectors[:, 0])
 
-    def auxiliary_loss(self, losses, loss_of, weights):
+    def auxiliary_loss(self, intermediates, batch):
         return sum(p.abs().sum() for p in self.head.parameters())
 
 
@@ -494,14 +494,30 @@ def test_a_fusion_that_decides_and_adds_to_the_loss(named_table):
     assert clf.net_.history[0, "train_loss"] > free.net_.history[0, "train_loss"]
 
 
-def test_an_encoder_of_vectors_under_a_fusion_of_sequences_is_refused(named_table):
+def test_encoders_and_fusions_derive_from_their_base_classes(named_table):
     X, y, _ = named_table(60)
 
     class Plain(torch.nn.Module):
         pass
 
-    with pytest.raises(ValueError, match="MeanOfTokens joins sequences, which the encoder Plain"):
-        FusionClassifier(MeanOfTokens, encoders=Plain).fit(X, y)
+    with pytest.raises(ValueError, match=r"sklearn_mmsent.nn.Encoder. Got Plain instead"):
+        FusionClassifier(encoders=Plain).fit(X, y)
+    with pytest.raises(ValueError, match=r"nn.Fusion if it is a class. Got Plain instead"):
+        FusionClassifier(Plain).fit(X, y)
+
+
+def test_acronyms_name_fusions(named_table):
+    X, y, _ = named_table(60)
+    settings = {"max_epochs": 2, "random_state": 0}
+    acronym, name = (FusionClassifier(f, **settings).fit(X, y) for f in ("gmu", "gated"))
+    assert (acronym.predict_proba(X) == name.predict_proba(X)).all()
+
+
+def test_a_misspelt_fusion_gets_a_suggestion(named_table):
+    X, y, _ = named_table(60)
+    message = r"must be one of 'concat', .*'gmu' .* Got 'gatd' instead. Did you mean 'gated'\?"
+    with pytest.raises(ValueError, match=message):
+        FusionClassifier("gatd").fit(X, y)
 
 
 def test_encoders_take_options(named_table):

@@ -35,11 +35,11 @@ def _settings(monkeypatch):
     """What reaches the training loop: the last call's arguments by name."""
     last = {}
 
-    def spy(plan, train, valid=None, **settings):
-        last.update(settings, plan=plan, train=train, valid=valid)
-        return train_network(plan, train, valid, **settings)
+    def spy(member):
+        last.update(vars(member))
+        return train_network(member)
 
-    monkeypatch.setattr("sklearn_mmsent.training.member.train_network", spy)
+    monkeypatch.setattr("sklearn_mmsent.estimators._base.train_network", spy)
     return last
 
 

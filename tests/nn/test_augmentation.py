@@ -5,7 +5,13 @@ import torch
 from scipy.stats import beta, kstest
 from torch.func import vmap
 
-from sklearn_mmsent.nn.augmentation import BlockNoise, FrequencyMasking, Mixup, TimeMasking
+from sklearn_mmsent.nn.augmentation import (
+    BlockNoise,
+    FrequencyMasking,
+    Mixup,
+    TimeMasking,
+    mix_targets,
+)
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 
 STEPS = torch.arange(20) < torch.tensor([20, 13, 5, 1, 0] * 200).unsqueeze(1)  # (1000, 20)
@@ -21,8 +27,12 @@ def test_off_and_in_evaluation_nothing_happens_and_nothing_is_drawn(kind):
     values, state = sequences(), torch.random.get_rng_state()
     assert kind(0.0).train()(values, STEPS) is values
     assert kind(0.5).eval()(values, STEPS) is values
-    assert Mixup(0.0, [True]).train()([values], STEPS[:, :1], [STEPS])[0] is values
-    assert Mixup(0.5, [True]).eval()([values], STEPS[:, :1], [STEPS])[0] is values
+    [mixed], share = Mixup(0.0, [True]).train()([values], STEPS[:, :1], [STEPS])
+    assert mixed is values
+    assert share is None
+    [mixed], share = Mixup(0.5, [True]).eval()([values], STEPS[:, :1], [STEPS])
+    assert mixed is values
+    assert share is None
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -75,8 +85,8 @@ def test_flat_values_and_pictures_have_no_steps_to_hide():
 def test_shares_follow_beta(alpha):
     torch.manual_seed(0)
     mixup = Mixup(alpha, [True]).train()
-    mixup([torch.zeros(20_000, 1)], torch.ones(20_000, 1, dtype=torch.bool), [None])
-    shares = mixup._last.double().numpy()
+    present = torch.ones(20_000, 1, dtype=torch.bool)
+    shares = mixup([torch.zeros(20_000, 1)], present, [None])[1].double().numpy()
     assert 0 <= shares.min() <= shares.max() <= 0.5
     smaller = kstest(shares, lambda x: 2 * beta.cdf(x, alpha, alpha))
     assert smaller.pvalue > 0.01 or smaller.statistic < 0.01
@@ -93,9 +103,9 @@ def batch():
 def test_mixes_what_both_have_and_never_token_numbers():
     values, present, steps = batch()
     mixup = Mixup(1.0, [True, True, False]).train()
-    flat, sequence, tokens = mixup(values, present, steps)
+    (flat, sequence, tokens), shares = mixup(values, present, steps)
     both = present & present.roll(1, 0)
-    share = mixup._last * present.sum(1).clamp(min=1) / both[:, :2].sum(1)
+    share = shares * present.sum(1).clamp(min=1) / both[:, :2].sum(1)
     partner = values[0].roll(1, 0)
     expected = values[0] + share.unsqueeze(1) * (partner - values[0])
     torch.testing.assert_close(flat[both[:, 0]], expected[both[:, 0]])
@@ -110,19 +120,18 @@ def test_mixes_what_both_have_and_never_token_numbers():
 def test_targets_are_mixed_like_rows(kind):
     values, present, steps = batch()
     mixup = Mixup(1.0, [True] * 3).train()
-    mixup(values, present, steps)
-    share, weights = mixup._last, torch.rand(50) + 0.1
+    share, weights = mixup(values, present, steps)[1], torch.rand(50) + 0.1
     if kind == "classes":
         outputs, targets, loss = torch.randn(50, 3), torch.randint(3, (50,)), cross_entropy
     else:
         outputs, targets, loss = torch.randn(50, 1), torch.randn(50, 1), squared_error
-    loss_of, mixed = mixup.mix_losses(loss, targets, weights)
+    loss_of, mixed = mix_targets(share, loss, targets, weights)
     total = (1 - share) * weights * loss(outputs, targets)
     total = total + share * weights.roll(1) * loss(outputs, targets.roll(1, 0))
     torch.testing.assert_close(mixed * loss_of(outputs), total)
     torch.testing.assert_close(mixed, (1 - share) * weights + share * weights.roll(1))
     if kind == "classes":  # of equal weights: the cross-entropy of soft labels
-        loss_of, _ = mixup.mix_losses(loss, targets, torch.ones(50))
+        loss_of, _ = mix_targets(share, loss, targets, torch.ones(50))
         one_hot = torch.nn.functional.one_hot(targets, 3).float()
         soft = one_hot + share.unsqueeze(1) * (one_hot.roll(1, 0) - one_hot)
         torch.testing.assert_close(loss_of(outputs), cross_entropy(outputs, soft))
@@ -130,9 +139,9 @@ def test_targets_are_mixed_like_rows(kind):
 
 def test_rows_that_count_for_nothing_stay_so():
     mixup = Mixup(1.0, [True]).train()
-    mixup([torch.randn(4, 2)], torch.ones(4, 1, dtype=torch.bool), [None])
-    loss_of, mixed = mixup.mix_losses(
-        cross_entropy, torch.zeros(4, dtype=torch.long), torch.zeros(4)
+    _, share = mixup([torch.randn(4, 2)], torch.ones(4, 1, dtype=torch.bool), [None])
+    loss_of, mixed = mix_targets(
+        share, cross_entropy, torch.zeros(4, dtype=torch.long), torch.zeros(4)
     )
     assert torch.equal(mixed, torch.zeros(4))
     assert torch.isfinite(loss_of(torch.randn(4, 2))).all()

@@ -1,8 +1,6 @@
 """What fusions add to the loss: against the papers, with gaps, and in small batches."""
 
-import copy
 import itertools
-import pickle
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from torch.distributions import Normal, kl_divergence
 from sklearn_mmsent.nn import FUSIONS, NewHead, PredictionHead
 from sklearn_mmsent.nn.fusion.base import each
 from sklearn_mmsent.nn.fusion.misa import similarity_loss
+from sklearn_mmsent.nn.objective import BatchLoss
 
 B, D, C = 7, 4, 3
 UNRANKED = {"ranking_weight": 0}  # see test_quality.py
@@ -34,9 +33,9 @@ def build(name, n_blocks, **options):
 
 def auxiliary(fusion, vectors, there, weights):
     fusion.train()
-    outputs = fusion(vectors, there)
-    rows = {"rows": torch.arange(len(there))} if fusion.remembers else {}
-    return fusion.auxiliary_loss(outputs.pow(2).mean(1).detach(), square, weights, **rows)
+    outputs, intermediates = fusion.forward_train(vectors, there)
+    losses, rows = square(outputs).detach(), torch.arange(len(there))
+    return fusion.auxiliary_loss(intermediates, BatchLoss(losses, square, weights, rows=rows))
 
 
 def square(outputs):
@@ -165,16 +164,15 @@ def test_rows_without_weight_add_nothing(name):
     torch.testing.assert_close(full, short)
 
 
-@pytest.mark.parametrize("name", FUSIONS)
-def test_copies_in_the_middle_of_training(name):
-    if FUSIONS[name].sequential:
-        pytest.skip("a fusion of sequences")
+@pytest.mark.parametrize("name", [name for name, cls in FUSIONS.items() if not cls.sequential])
+def test_forward_train_predicts_like_forward(name):
     fusion, vectors, there = build(name, 3)
-    expected = fusion(vectors, there)
-    fusion.train()(vectors, there)  # leaves a graph for its auxiliary loss
-    for twin in (copy.deepcopy(fusion), pickle.loads(pickle.dumps(fusion))):
-        assert torch.equal(twin.eval()(vectors, there), expected)
-    rows = {"rows": torch.arange(B)} if fusion.remembers else {}
-    last = fusion._last
-    assert last is None or fusion.auxiliary_loss(None, square, torch.ones(B), **rows) is not None
-    assert fusion._last is None
+    assert torch.equal(fusion.forward_train(vectors, there)[0], fusion(vectors, there))
+
+
+def test_a_child_must_not_override_forward_alone_if_training_would_not_run_it():
+    with pytest.raises(TypeError, match=r"Child overrides forward, .* forward_train"):
+
+        class Child(FUSIONS["misa"]):
+            def forward(self, vectors, there):
+                return super().forward(vectors, there)

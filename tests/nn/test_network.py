@@ -5,6 +5,7 @@ import torch
 from sklearn_mmsent.nn import FUSIONS, FusionNetwork, MLPEncoder, NewHead, PredictionHead
 from sklearn_mmsent.nn.encoders.mlp import StatisticsPooling
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
+from sklearn_mmsent.nn.objective import Objective
 
 SHAPES = [(3,), (4, 2), (1, 2, 2)]
 SEQUENCES = [(5, 3), (4, 2), (6, 2)]
@@ -91,15 +92,9 @@ def test_every_parameter_learns_on_full_rows():
         net = network(fusion, shapes=shapes).train()
         values, present, steps = batch(50, shapes)
         present[0] = False  # some look at absence tokens only where there is nothing else
-        losses = net(values, present, steps).pow(2).mean(1)
-        extra = net.auxiliary_loss(
-            losses.detach(),
-            lambda outputs: outputs.pow(2).mean(1),
-            torch.ones(50),
-            None,
-            torch.arange(50),
-        )
-        (losses.sum() if extra is None else losses.sum() + extra).backward()
+        objective = Objective(net, lambda outputs, targets: outputs.pow(2).mean(1))
+        loss, _ = objective((values, present, steps), None, torch.ones(50), torch.arange(50))
+        loss.backward()
         unused = "layers" if FUSIONS[fusion].sequential else "project"
         still = [
             n

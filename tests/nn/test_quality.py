@@ -11,6 +11,7 @@ from sklearn_mmsent import FusionClassifier, FusionRegressor
 from sklearn_mmsent.nn import NewHead, PredictionHead
 from sklearn_mmsent.nn.fusion.quality import QualityAwareFusion, ranking_losses
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
+from sklearn_mmsent.nn.objective import BatchLoss
 
 N, M, D, C = 17, 3, 4, 3
 
@@ -62,6 +63,16 @@ def ranking(w, seen, rows, counted, weights):
     return total / weights[rows].sum()
 
 
+def auxiliary(fusion, vectors, there, batch):
+    return fusion.auxiliary_loss(fusion.forward_train(vectors, there)[1], batch)
+
+
+def all_rows(targets, weights):
+    return BatchLoss(
+        None, lambda outputs: cross_entropy(outputs, targets), weights, rows=torch.arange(N)
+    )
+
+
 @pytest.mark.parametrize("n_outputs", [C, 1])
 def test_equals_the_paper_over_two_epochs(n_outputs):
     loss = cross_entropy if n_outputs > 1 else squared_error
@@ -81,10 +92,9 @@ def test_equals_the_paper_over_two_epochs(n_outputs):
                 for m in range(M):
                     if counted[i, m]:
                         seen.setdefault((i, m), []).append(alone[m][place])
-            plain(vectors[rows], there[rows])
-            rest = plain.auxiliary_loss(None, loss_of, weights[rows])
-            fusion(vectors[rows], there[rows])
-            both = fusion.auxiliary_loss(None, loss_of, weights[rows], rows=rows)
+            batch = BatchLoss(None, loss_of, weights[rows], rows=rows)
+            rest = auxiliary(plain, vectors[rows], there[rows], batch)
+            both = auxiliary(fusion, vectors[rows], there[rows], batch)
             expected = ranking(w, seen, rows.tolist(), counted, weights.numpy())
             found.append((both - rest).item())
             assert found[-1] == pytest.approx(0.5 * expected, rel=1e-9, abs=1e-12)
@@ -111,10 +121,7 @@ def test_what_is_absent_or_weightless_is_taught_nothing():
     epochs, there, weights, targets = data()
     for vectors in epochs:
         vectors = vectors.clone().requires_grad_()
-        fusion(vectors, there)
-        loss = fusion.auxiliary_loss(
-            None, lambda outputs: cross_entropy(outputs, targets), weights, rows=torch.arange(N)
-        )
+        loss = auxiliary(fusion, vectors, there, all_rows(targets, weights))
         (gradient,) = torch.autograd.grad(loss, vectors)
         assert gradient.isfinite().all()
         assert (gradient[~there] == 0).all()
@@ -127,26 +134,20 @@ def test_equal_losses_and_lone_rows_rank_nothing():
     fusion = build(ranking_weight=1.0)
     _, there, weights, _ = data()
     for rows in (torch.arange(N), torch.tensor([5])):
-        fusion(torch.zeros(N, M, D, dtype=torch.float64)[rows], there[rows])
-        loss = fusion.auxiliary_loss(
-            None, lambda outputs: outputs.pow(2).mean(1), weights[rows], rows=rows
-        )
-        plain = build(ranking_weight=0)
-        plain(torch.zeros(N, M, D, dtype=torch.float64)[rows], there[rows])
-        expected = plain.auxiliary_loss(None, lambda outputs: outputs.pow(2).mean(1), weights[rows])
+        vectors = torch.zeros(N, M, D, dtype=torch.float64)[rows]
+        batch = BatchLoss(None, lambda outputs: outputs.pow(2).mean(1), weights[rows], rows=rows)
+        loss = auxiliary(fusion, vectors, there[rows], batch)
+        expected = auxiliary(build(ranking_weight=0), vectors, there[rows], batch)
         torch.testing.assert_close(loss, expected)
 
 
 def test_copies_leave_the_training_rows_behind():
     fusion = build()
     epochs, there, weights, targets = data()
-    fusion(epochs[0], there)
-    fusion.auxiliary_loss(
-        None, lambda outputs: cross_entropy(outputs, targets), weights, rows=torch.arange(N)
-    )
+    auxiliary(fusion, epochs[0], there, all_rows(targets, weights))
     for other in (copy.deepcopy(fusion), pickle.loads(pickle.dumps(fusion))):
-        assert other._history is None
-        assert fusion._history is not None
+        assert other.memory is None
+        assert fusion.memory is not None
 
 
 def test_a_weight_below_zero_is_refused():
@@ -171,6 +172,6 @@ def test_ranking_changes_what_an_estimator_learns(kind):
             device="cpu",
         ).fit(X, y)
         found.append(model._outputs(X))
-        assert pickle.loads(pickle.dumps(model)).net_.module_.fusion._history is None
+        assert pickle.loads(pickle.dumps(model)).net_.module_.fusion.memory is None
     assert (found[0] != found[1]).any()
     np.testing.assert_array_equal(found[1], found[2])

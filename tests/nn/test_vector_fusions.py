@@ -8,6 +8,7 @@ import torch
 
 from sklearn_mmsent.nn import FUSIONS, LowRankFusion, NewHead, PredictionHead, TensorFusion
 from sklearn_mmsent.nn.fusion.attention import SelfAttentionLayer
+from sklearn_mmsent.nn.objective import BatchLoss
 
 B, D, C = 7, 4, 3
 
@@ -301,8 +302,9 @@ def test_experts_are_drawn_in_training_only():
 def test_extreme_experts_stay_finite():
     fusion, vectors, there = build("poe", 2)
     fusion.float().train()
-    fusion(1e4 * vectors.float(), there).sum().backward()
-    loss = fusion.auxiliary_loss(None, None, torch.ones(B))
+    outputs, intermediates = fusion.forward_train(1e4 * vectors.float(), there)
+    outputs.sum().backward()
+    loss = fusion.auxiliary_loss(intermediates, BatchLoss(None, None, torch.ones(B)))
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in fusion.parameters())
 

@@ -24,7 +24,7 @@ from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, focal, squared_error
-from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
+from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members, train_network
 from sklearn_mmsent.training.checkpoint import CheckpointError, digest, file
 
 members_train = importlib.import_module("sklearn_mmsent.training.batched.train_members")
@@ -139,12 +139,12 @@ def broken(monkeypatch):
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_fusion_goes_on_to_the_same_bits(fusion, broken, tmp_path):
     member = make(*setup(fusion=fusion))
-    whole = member.train_alone()
+    whole = train_network(member)
     member = at(member, tmp_path)
-    broken.run(member.train_alone, 2)
-    check_same(member.train_alone(), whole)
+    broken.run(functools.partial(train_network, member), 2)
+    check_same(train_network(member), whole)
     assert len(broken.saves) == 5  # four epochs that were left, and the end
-    check_same(member.train_alone(), whole)
+    check_same(train_network(member), whole)
     assert len(broken.saves) == 5
 
 
@@ -161,35 +161,35 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_training_goes_on_whatever_its_settings(name, midway, broken, tmp_path):
     member = make(*setup(), **OPTIONS[name])
-    whole = member.train_alone()
+    whole = train_network(member)
     n = len(whole.history)
     assert n > 3
     for i, last in enumerate((2, n - 1, n)):
         here = at(member, tmp_path / str(i))
-        broken.run(here.train_alone, last, midway)
-        check_same(here.train_alone(), whole)
+        broken.run(functools.partial(train_network, here), last, midway)
+        check_same(train_network(here), whole)
 
 
 def test_it_goes_on_after_several_kills(broken, tmp_path):
     member = make(*setup(), patience=4, max_epochs=12)
-    whole = member.train_alone()
+    whole = train_network(member)
     member = at(member, tmp_path)
     for n in (3, 1, 2):
-        broken.run(member.train_alone, n)
-    check_same(member.train_alone(), whole)
+        broken.run(functools.partial(train_network, member), n)
+    check_same(train_network(member), whole)
 
 
 def test_a_throttle_changes_nothing(broken, tmp_path, monkeypatch):
     member = make(*setup(), max_epochs=8)
-    whole = member.train_alone()
+    whole = train_network(member)
     member, due = at(member, tmp_path), iter([False, True, False, False])
     monkeypatch.setattr(file.CheckpointFile, "due", lambda self: next(due, True))
-    broken.run(member.train_alone, 2)  # the second and the fifth epoch
-    check_same(member.train_alone(), whole)
+    broken.run(functools.partial(train_network, member), 2)  # the second and the fifth epoch
+    check_same(train_network(member), whole)
     assert len(broken.saves) == 4
     monkeypatch.undo()
     slow = at(member, tmp_path / "slow")
-    slow.train_alone()
+    train_network(slow)
     assert file.SECONDS == 1
     [path] = (tmp_path / "slow").iterdir()
     assert torch.load(path, weights_only=True)["state"]["ended"] is True
@@ -223,7 +223,7 @@ def test_several_targets_and_parts_that_remember_rows(options, broken, tmp_path)
     check_same(model.fit(X, y).net_, whole.net_)
     if "self_supervised" in options:
         part = model.net_.module_.unimodal[0]
-        assert (part._memory.made == whole.net_.module_.unimodal[0]._memory.made).all()
+        assert (part.memory.made == whole.net_.module_.unimodal[0].memory.made).all()
 
 
 def test_a_finished_network_is_found_and_pickles(tmp_path):
@@ -251,8 +251,8 @@ def ctrl_c():
 def test_global_state_is_untouched(broken, tmp_path, global_states):
     member = at(make(*setup()), tmp_path)
     before = global_states()
-    broken.run(member.train_alone, 2)
-    member.train_alone()
+    broken.run(functools.partial(train_network, member), 2)
+    train_network(member)
     assert global_states() == before
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -301,21 +301,21 @@ class PressesCtrlC(Callback):
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_callback_is_no_request_to_stop(broken, tmp_path):
     stopped = at(make(*setup(), callbacks=[AsksToStop()]), tmp_path)
-    assert [len(stopped.train_alone().history) for _ in range(2)] == [3, 3]
+    assert [len(train_network(stopped).history) for _ in range(2)] == [3, 3]
     member = make(*setup(), callbacks=[PressesCtrlC()])
     with pytest.raises(KeyboardInterrupt):
-        at(member, tmp_path).train_alone()
-    net = at(member, tmp_path).train_alone()
+        train_network(at(member, tmp_path))
+    net = train_network(at(member, tmp_path))
     assert len(net.history) == 6
-    check_same(net, member.train_alone())
+    check_same(net, train_network(member))
 
 
 def test_threads_other_than_the_main_one_can_train(tmp_path):
     member, nets = at(make(*setup()), tmp_path), []
-    thread = threading.Thread(target=lambda: nets.append(member.train_alone()))
+    thread = threading.Thread(target=lambda: nets.append(train_network(member)))
     thread.start()
     thread.join()
-    check_same(nets[0], member.train_alone())
+    check_same(nets[0], train_network(member))
 
 
 # -- stacks --------------------------------------------------------------------------------------
@@ -478,10 +478,10 @@ def test_whatever_differs_has_a_file_of_its_own(tmp_path):
     assert None not in keys
     # and what does not matter has the same
     assert make(*setup(), verbose=1, checkpoint_dir="x").key({}) == member.key()
-    at(member, tmp_path).train_alone()
+    train_network(at(member, tmp_path))
     for name in ("seed", "lr"):
         changed = dataclasses.replace(member, **{name: CHANGES[name]})
-        check_same(at(changed, tmp_path).train_alone(), changed.train_alone())
+        check_same(train_network(at(changed, tmp_path)), train_network(changed))
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -587,8 +587,12 @@ def put(name, value):
 
 
 BROKEN = ["cut", "empty", "noise", "evil", "foreign", "list"]
-LONE = [*map(drop, ("module", "optimizer", "order", "random", "history", "ended", "callbacks"))]
-LONE += [put("module", {"weight": torch.zeros(3)}), put("order", torch.zeros(3)), put("history", 7)]
+LONE = [*map(drop, ("objective", "optimizer", "order", "random", "history", "ended", "callbacks"))]
+LONE += [
+    put("objective", {"weight": torch.zeros(3)}),
+    put("order", torch.zeros(3)),
+    put("history", 7),
+]
 LONE += [put("optimizer", {"state": {}, "param_groups": []}), put("random", {"cpu": None})]
 
 
@@ -600,17 +604,17 @@ def named(how):
 def test_a_broken_file_is_told_and_replaced(how, broken, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     member = make(*setup(), patience=3)
-    whole = member.train_alone()
+    whole = train_network(member)
     member = at(member, tmp_path / "here")
-    broken.run(member.train_alone, 2)
+    broken.run(functools.partial(train_network, member), 2)
     [path] = (tmp_path / "here").iterdir()
     spoil(path, how)
     with pytest.warns(
         UserWarning, match=r"checkpoint_dir: the file '.*pt' .*It is replaced, and tr"
     ):
-        check_same(member.train_alone(), whole)
+        check_same(train_network(member), whole)
     assert not (tmp_path / "evil").exists()
-    check_same(member.train_alone(), whole)
+    check_same(train_network(member), whole)
 
 
 STACK = [*map(drop, ("left", "weights", "moments", "steps", "watch", "orders", "random", "best"))]
@@ -658,7 +662,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(
         CheckpointError, match=r"checkpoint_dir: '.*' cannot be written .*Choose a f"
     ):
-        lone.train_alone()
+        train_network(lone)
     with pytest.raises(CheckpointError, match="cannot be written"):
         train_members([lone, dataclasses.replace(lone, seed=5)], batched=True)
     assert place.read_text() == ""
@@ -674,7 +678,7 @@ class Odd(Callback):
 def test_numbers_of_numpy_can_be_saved_other_objects_are_refused(broken, tmp_path):
     member = at(make(*setup(), callbacks=[Odd()]), tmp_path)
     with pytest.raises(ValueError, match=r"history, odd, holds an object of type object"):
-        member.train_alone()
+        train_network(member)
     assert broken.saves[0]["history"][0]["score"] == 0.25
 
 

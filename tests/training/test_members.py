@@ -14,7 +14,7 @@ from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
-from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members
+from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members, train_network
 from sklearn_mmsent.training.batched import layers, loop, packing
 from sklearn_mmsent.training.batched.feeds import Streams
 from sklearn_mmsent.training.batched.loop import Settings
@@ -90,7 +90,7 @@ def check_equal(members, data, batched=True, atol=1e-6):
     for member, result in zip(members, together, strict=True):
         assert result.error is None
         assert result.how.startswith("stacked"), result.how
-        alone = member.train_alone()
+        alone = train_network(member)
         np.testing.assert_allclose(outputs(result.net, data), outputs(alone, data), atol=atol)
         for name in ("epoch", "train_loss", "train_batch_count", "train_loss_best"):
             assert result.net.history[:, name] == pytest.approx(alone.history[:, name], rel=1e-6)
@@ -188,7 +188,7 @@ def test_rates_of_dropout_differ_within_a_stack():
     results = train_members(members, batched=True)
     assert {result.how for result in results} == {"stacked with 5 others"}
     losses = [result.net.history[-1, "train_loss"] for result in results]
-    expected = [member.train_alone().history[-1, "train_loss"] for member in members]
+    expected = [train_network(member).history[-1, "train_loss"] for member in members]
     np.testing.assert_allclose(losses[:2], expected[:2], rtol=1e-6)
     np.testing.assert_allclose(losses, expected, rtol=0.15)
     assert max(losses[:2]) < min(losses[2:])
@@ -225,7 +225,7 @@ def test_with_dropout_equal_in_distribution(others):
 
     results = train_members(members + beside, batched=True)[: len(members)]
     together = np.array([score(result.net) for result in results])
-    alone = np.array([score(member.train_alone()) for member in members])
+    alone = np.array([score(train_network(member)) for member in members])
     # the same seeds start alike, so that their differences show dropout's draws alone
     difference = together - alone  # (20, 2)
     assert (np.abs(difference.mean(0)) < 2 * difference.std(0, ddof=1) / 20**0.5).all()
@@ -250,7 +250,7 @@ def test_augmented_members_stack_and_learn_as_alone():
     results = train_members(members, batched=True)
     assert {result.how for result in results} == {"stacked with 19 others"}
     together = np.array([score(result.net) for result in results])
-    alone = np.array([score(member.train_alone()) for member in members])
+    alone = np.array([score(train_network(member)) for member in members])
     difference = together - alone  # (20, 2)
     assert (np.abs(difference.mean(0)) < 2.5 * difference.std(0, ddof=1) / 20**0.5).all()
 
@@ -266,7 +266,7 @@ def test_balanced_members_are_equal_to_lone_ones():
     for member, result in zip(members, results, strict=True):
         assert result.how == "stacked with 3 others"
         np.testing.assert_allclose(
-            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-9
+            outputs(result.net, data), outputs(train_network(member), data), atol=1e-9
         )
     assert not np.allclose(outputs(results[0].net, data), outputs(results[1].net, data))
 
@@ -324,7 +324,7 @@ def test_a_diverging_member_leaves_its_neighbours_alone():
     assert "Lower lr (now 1e+200)" in str(results[1].error)
     good = [members[0], members[2]]
     for member, result in zip(good, (results[0], results[2]), strict=True):
-        np.testing.assert_allclose(outputs(result.net, data), outputs(member.train_alone(), data))
+        np.testing.assert_allclose(outputs(result.net, data), outputs(train_network(member), data))
     lone = train_members(members, batched=False)
     assert [type(result.error) for result in lone] == [type(result.error) for result in results]
 
@@ -371,7 +371,9 @@ def test_what_cannot_be_stacked_is_trained_alone(change, reason):
     assert [r.how for r in results[:2]] == ["stacked with 1 others"] * 2
     assert results[2].how.startswith("alone: ")
     assert reason in results[2].how
-    np.testing.assert_array_equal(outputs(results[2].net, data), outputs(alone.train_alone(), data))
+    np.testing.assert_array_equal(
+        outputs(results[2].net, data), outputs(train_network(alone), data)
+    )
 
 
 def test_options_that_settings_do_not_tell_are_seen_in_the_network():
@@ -429,13 +431,13 @@ def test_out_of_memory_halves_the_stack(monkeypatch):
     assert [r.how[:7] for r in results] == ["stacked"] * 6 + ["alone: "]
     for member, result in zip(members, results, strict=True):
         np.testing.assert_allclose(
-            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
+            outputs(result.net, data), outputs(train_network(member), data), atol=1e-6
         )
 
-    def full(self, checkpoint_key):
+    def full(member, checkpoint_key):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(Member, "train_alone", full)
+    monkeypatch.setattr(train, "train_network", full)
     [result] = train_members(members[:1])
     assert isinstance(result.error, MemoryError)
     assert "width 8 with batches of 16 does not fit into the memory of cpu" in str(result.error)
@@ -501,7 +503,7 @@ def test_a_gpu_gives_nearly_the_same():
     for name in ("present", "targets", "weights"):
         setattr(on_gpu, name, getattr(data, name).cuda())
     members = [make(plan, on_gpu, seed=i, device="cuda") for i in range(3)]
-    alone = [make(plan, data, seed=i).train_alone() for i in range(3)]
+    alone = [train_network(make(plan, data, seed=i)) for i in range(3)]
     for result, net in zip(train_members(members, batched=True), alone, strict=True):
         assert result.how.startswith("stacked")
         found = outputs(result.net.module_.cpu() and result.net, data)
@@ -523,5 +525,5 @@ def test_members_equal_lone_networks_for_every_encoder(encoder):
     for member, result in zip(members, results, strict=True):
         assert result.how.startswith(expected)
         np.testing.assert_allclose(
-            outputs(result.net, data), outputs(member.train_alone(), data), atol=1e-6
+            outputs(result.net, data), outputs(train_network(member), data), atol=1e-6
         )

@@ -11,6 +11,7 @@ from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 from sklearn_mmsent.training import (
     BlockDataset,
+    Member,
     NetworkPlan,
     predict_network,
     train_network,
@@ -38,6 +39,10 @@ def setup(n=90, seed=0):
     return plan, blocks, y
 
 
+def fit(plan, data, valid=None, **settings):
+    return train_network(Member(plan, data, valid, **settings))
+
+
 SETTINGS = {
     "loss": cross_entropy,
     "seed": 3,
@@ -52,7 +57,7 @@ def test_equals_a_bare_torch_loop():
     plan, blocks, y = setup()
     plan = NetworkPlan(**{**vars(plan), "dropout": 0.0})
     data = BlockDataset(blocks, y)
-    net = train_network(plan, data, **SETTINGS)
+    net = fit(plan, data, **SETTINGS)
     torch.manual_seed(SETTINGS["seed"])
     module = plan.build()
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2, weight_decay=0.0)
@@ -72,11 +77,11 @@ def test_same_seed_same_bits_other_seed_other_and_global_state_untouched():
     data = BlockDataset(blocks, y)
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
-    first = predict_network(train_network(plan, data, **SETTINGS).module_, data)
+    first = predict_network(fit(plan, data, **SETTINGS).module_, data)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.rand(7)
-    again = predict_network(train_network(plan, data, **SETTINGS).module_, data)
-    other = predict_network(train_network(plan, data, **{**SETTINGS, "seed": 4}).module_, data)
+    again = predict_network(fit(plan, data, **SETTINGS).module_, data)
+    other = predict_network(fit(plan, data, **{**SETTINGS, "seed": 4}).module_, data)
     assert (first == again).all()
     assert (first != other).any()
 
@@ -86,7 +91,7 @@ def test_best_weights_come_back():
     train = BlockDataset(blocks, y)
     valid = BlockDataset(blocks, 1 - y)  # wrong on purpose: each epoch makes it worse
     settings = {**SETTINGS, "max_epochs": 50}
-    net = train_network(plan, train, valid, patience=3, **settings)
+    net = fit(plan, train, valid, patience=3, **settings)
     losses = net.history[:, "valid_loss"]
     assert len(losses) < 50
     outputs = torch.as_tensor(predict_network(net.module_, valid))
@@ -98,7 +103,7 @@ def test_history_holds_weighted_means():
     plan, blocks, y = setup()
     weights = np.random.default_rng(0).random(len(y))
     valid = BlockDataset(blocks, y, weights)
-    net = train_network(plan, BlockDataset(blocks, y), valid, **SETTINGS)
+    net = fit(plan, BlockDataset(blocks, y), valid, **SETTINGS)
     outputs = torch.as_tensor(predict_network(net.module_, valid))
     losses = torch.nn.functional.cross_entropy(outputs, torch.as_tensor(y), reduction="none")
     expected = np.average(losses.numpy(), weights=weights)
@@ -112,7 +117,7 @@ def test_zero_weight_rows_are_not_learned_from():
     wrong[45:] = 1 - wrong[45:]
     weights = np.r_[np.ones(45), np.zeros(45)]
     settings = {**SETTINGS, "max_epochs": 30}
-    net = train_network(plan, BlockDataset(blocks, wrong, weights), **settings)
+    net = fit(plan, BlockDataset(blocks, wrong, weights), **settings)
     predicted = predict_network(net.module_, BlockDataset(blocks)).argmax(1)
     assert (predicted == y).mean() > 0.7
 
@@ -130,12 +135,12 @@ def test_skorch_callbacks_work(tmp_path):
 
     checkpoint = Checkpoint(dirname=tmp_path, monitor="train_loss_best")
     data = BlockDataset(blocks, y)
-    net = train_network(plan, data, callbacks=[Spy(), checkpoint], **SETTINGS)
+    net = fit(plan, data, callbacks=[Spy(), checkpoint], **SETTINGS)
     assert len(seen) == 5
     assert (tmp_path / "params.pt").exists()
     # a user's own stopper speaks skorch's language: KeyboardInterrupt
     stopper = EarlyStopping(monitor="train_loss", patience=1, threshold=10, sink=lambda *_: None)
-    assert len(train_network(plan, data, callbacks=[stopper], **SETTINGS).history) == 2
+    assert len(fit(plan, data, callbacks=[stopper], **SETTINGS).history) == 2
     assert net.history[-1, "epoch"] == 5
 
 
@@ -146,7 +151,7 @@ def test_ctrl_c_is_not_swallowed():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_network(plan, BlockDataset(blocks, y), **{**SETTINGS, "loss": interrupted})
+        fit(plan, BlockDataset(blocks, y), **{**SETTINGS, "loss": interrupted})
 
 
 def test_divergence_is_told():
@@ -154,12 +159,12 @@ def test_divergence_is_told():
     targets = y.astype(np.float32)[:, None].repeat(2, axis=1)
     settings = {**SETTINGS, "loss": squared_error, "lr": 1e30}
     with pytest.raises(DivergenceError, match=r"loss of epoch \d is .*Lower lr \(now 1e\+30\)"):
-        train_network(plan, BlockDataset(blocks, targets), **settings)
+        fit(plan, BlockDataset(blocks, targets), **settings)
 
 
 def test_net_params_reach_skorch():
     plan, blocks, y = setup()
-    net = train_network(
+    net = fit(
         plan,
         BlockDataset(blocks, y),
         net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "max_epochs": 2},
@@ -172,9 +177,9 @@ def test_net_params_reach_skorch():
 def test_a_pickle_holds_no_rows():
     plan, blocks, y = setup(2000)
     data = BlockDataset(blocks, y)
-    net = train_network(plan, data, data, patience=2, **SETTINGS)
+    net = fit(plan, data, data, patience=2, **SETTINGS)
     small = setup(50)
-    reference = train_network(small[0], BlockDataset(small[1], small[2]), **SETTINGS)
+    reference = fit(small[0], BlockDataset(small[1], small[2]), **SETTINGS)
     assert len(pickle.dumps(net)) < 2 * len(pickle.dumps(reference))
 
 
@@ -226,7 +231,7 @@ def test_every_group_keeps_its_own_rate():
         "optimizer__param_groups": [("encoders*", {"lr": 1e-4})],
     }
     spy = Rates()
-    train_network(
+    fit(
         plan,
         data,
         data,  # validation steps do not count
@@ -248,7 +253,7 @@ def test_early_stopping_cuts_the_way_short_and_the_best_weights_come_back():
     train, valid = BlockDataset(blocks, y), BlockDataset(blocks, 1 - y)
     spy = Rates()
     settings = {**SETTINGS, "max_epochs": 50, "callbacks": [spy]}
-    net = train_network(plan, train, valid, patience=3, lr_schedule="linear", **settings)
+    net = fit(plan, train, valid, patience=3, lr_schedule="linear", **settings)
     assert len(net.history) < 50
     rates = [rate for [rate] in spy.rates]
     assert rates == pytest.approx([1e-2 * (1 - step / 300) for step in range(len(rates))])
@@ -266,7 +271,7 @@ def test_equals_a_bare_loop_with_torchs_clipping_and_schedule():
     # plain gradient descent: Adam forgets the length of a gradient
     net_params = {"optimizer": torch.optim.SGD}
     settings = {**SETTINGS, "lr": 1.0, "net_params": net_params}
-    net = train_network(plan, data, **options, **settings)
+    net = fit(plan, data, **options, **settings)
     torch.manual_seed(SETTINGS["seed"])
     module = plan.build()
     optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
@@ -284,7 +289,7 @@ def test_equals_a_bare_loop_with_torchs_clipping_and_schedule():
     assert max(norms) > 0.05  # or nothing was clipped
     expected = module.double().eval()(*data[torch.arange(len(y))][0]).detach().numpy()
     assert predict_network(net.module_, data) == pytest.approx(expected, abs=1e-5)
-    free = train_network(plan, data, **settings)
+    free = fit(plan, data, **settings)
     assert predict_network(free.module_, data) != pytest.approx(expected, abs=1e-2)
 
 
@@ -292,9 +297,9 @@ def test_equals_a_bare_loop_with_torchs_clipping_and_schedule():
 def test_a_gpu_gives_nearly_the_same():
     plan, blocks, y = setup()
     plan = NetworkPlan(**{**vars(plan), "dropout": 0.0})
-    on_cpu = train_network(plan, BlockDataset(blocks, y), **SETTINGS)
+    on_cpu = fit(plan, BlockDataset(blocks, y), **SETTINGS)
     data = BlockDataset(blocks, y, device="cuda")
-    on_gpu = train_network(plan, data, device="cuda", **SETTINGS)
+    on_gpu = fit(plan, data, device="cuda", **SETTINGS)
     expected = predict_network(on_cpu.module_, BlockDataset(blocks))
     np.testing.assert_allclose(predict_network(on_gpu.module_, data), expected, atol=1e-3)
 
@@ -318,12 +323,12 @@ class Counts(Callback):
 def test_callbacks_hear_of_every_batch_if_they_listen():
     plan, blocks, y = setup()
     data = BlockDataset(blocks, y)
-    heard = train_network(plan, data, data, callbacks=[("counts", Counts())], **SETTINGS)
+    heard = fit(plan, data, data, callbacks=[("counts", Counts())], **SETTINGS)
     n_steps = SETTINGS["max_epochs"] * -(-len(y) // SETTINGS["batch_size"])
     assert dict(heard.callbacks_)["counts"].told == dict.fromkeys(
         ["begin", "gradients", "end"], n_steps
     )
-    quiet = train_network(plan, data, data, **SETTINGS)
+    quiet = fit(plan, data, data, **SETTINGS)
     assert quiet.history[:, "train_loss"] == heard.history[:, "train_loss"]
 
 
@@ -331,7 +336,7 @@ def test_an_optimizer_that_asks_several_times():
     plan, blocks, y = setup()
     options = {"optimizer": torch.optim.LBFGS, "optimizer__max_iter": 4}
     settings = {**SETTINGS, "batch_size": 90, "net_params": options}
-    net = train_network(plan, BlockDataset(blocks, y), callbacks=[("counts", Counts())], **settings)
+    net = fit(plan, BlockDataset(blocks, y), callbacks=[("counts", Counts())], **settings)
     told = dict(net.callbacks_)["counts"].told
     assert told["gradients"] > told["begin"] == SETTINGS["max_epochs"]
 

@@ -18,6 +18,7 @@ from sklearn_mmsent.nn.fusion.quality import QualityAwareFusion
 from sklearn_mmsent.nn.fusion.reinforced import ReinforcedFusion
 from sklearn_mmsent.nn.fusion.tensor import TensorFusion
 from sklearn_mmsent.nn.fusion.weighted import WeightedFusion
+from sklearn_mmsent.utils._messages import did_you_mean
 
 #: Names of the built-in fusions, as `fusion=` of the estimators takes them.
 FUSIONS = {
@@ -47,7 +48,57 @@ FUSIONS = {
     "reinforced": ReinforcedFusion,
 }
 
+#: Acronyms of papers and the names of the fusions that implement them.
+ACRONYMS = {
+    "gmu": "gated",
+    "tfn": "tensor",
+    "lmf": "low_rank",
+    "mbt": "bottleneck",
+    "mfn": "memory",
+    "qmf": "quality_aware",
+}
+
+
+def resolve_fusion(fusion, owner):
+    """Return the class of a fusion.
+
+    Parameters
+    ----------
+    fusion : str or type
+        A key of FUSIONS, an acronym, or a class derived from `Fusion`.
+    owner : str
+        Name used in error messages.
+
+    Returns
+    -------
+    type
+        The class.
+
+    Raises
+    ------
+    ValueError
+        If there is no such fusion, or the class does not derive from `Fusion`.
+    """
+    if isinstance(fusion, type):
+        if not issubclass(fusion, Fusion):
+            raise ValueError(
+                f"The 'fusion' parameter of {owner} must be derived from sklearn_mmsent.nn.Fusion "
+                f"if it is a class. Got {fusion.__name__} instead."
+            )
+        return fusion
+    name = ACRONYMS.get(fusion, fusion)
+    if name not in FUSIONS:
+        acronyms = ", ".join(f"{short!r} for {name!r}" for short, name in ACRONYMS.items())
+        raise ValueError(
+            f"The 'fusion' parameter of {owner} must be one of {', '.join(map(repr, FUSIONS))} "
+            f"(or an acronym: {acronyms}), or a class derived from sklearn_mmsent.nn.Fusion. "
+            f"Got {fusion!r} instead.{did_you_mean(fusion, [*FUSIONS, *ACRONYMS])}"
+        )
+    return FUSIONS[name]
+
+
 __all__ = [
+    "ACRONYMS",
     "FUSIONS",
     "AdaptationGateFusion",
     "AttentionFusion",
@@ -68,4 +119,5 @@ __all__ = [
     "SumFusion",
     "TensorFusion",
     "WeightedFusion",
+    "resolve_fusion",
 ]

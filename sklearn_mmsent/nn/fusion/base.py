@@ -1,10 +1,11 @@
 """What a fusion is: what the blocks say in, one fused vector out."""
 
 import torch
-from torch import nn
+
+from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 
 
-class Fusion(nn.Module):
+class Fusion(AuxiliaryModule):
     """Joins the vectors, or the sequences of vectors, of M blocks.
 
     Built as ``Fusion(n_blocks, width, dropout, **options)`` with M, D and the probability with
@@ -24,16 +25,9 @@ class Fusion(nn.Module):
     #: (a ``NewHead``), and gives the network's outputs (B, C) itself.
     decides = False
 
-    #: True: ``auxiliary_loss`` is called with ``rows`` too, the numbers (B,) of the batch's rows
-    #: among all training rows. Such networks are not trained together with others.
-    remembers = False
-
     #: What the numbers of ``block_weights`` are: "shares", which sum to one over what is there, or
     #: "gates", each for itself.
     weights_are = "shares"
-
-    #: What ``forward`` leaves in training for ``auxiliary_loss``, which takes it away again.
-    _last = None
 
     def block_weights(self, *inputs):
         """Return how much each block counts, (B, M), zero for the absent; None if nothing tells.
@@ -54,30 +48,6 @@ class Fusion(nn.Module):
         *inputs : tuple
             What ``forward`` takes.
         """
-
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return what is added to the loss of the batch that was fused last, in training.
-
-        Parameters
-        ----------
-        losses : Tensor of shape (B,)
-            The task's loss of each row, without gradient.
-        loss_of : callable
-            Gives the task's loss of each row, (B,), for any outputs (B, C).
-        weights : Tensor of shape (B,)
-            Weight of each row in the loss.
-
-        Returns
-        -------
-        Tensor of shape () or None
-            None for nothing.
-        """
-
-    def __getstate__(self):
-        """Leave out what waits for ``auxiliary_loss``: a graph cannot be copied or pickled."""
-        state = self.__dict__.copy()
-        state.pop("_last", None)
-        return state
 
 
 def shares_of(weights):

@@ -72,19 +72,22 @@ class DecisionFusion(Fusion):
 
     def forward(self, vectors, there):
         """Predict from vectors of shape (B, M, D) the outputs (B, C)."""
+        return self.forward_train(vectors, there)[0]
+
+    def forward_train(self, vectors, there):
+        """Predict in training; see the base class."""
         decisions = self.decisions(vectors)
         scores = self._scores(vectors, decisions)
-        if self.training:
-            self._last = decisions, scores, there
-        return (_convex(scores, there).unsqueeze(-1) * decisions).sum(1)
+        outputs = (_convex(scores, there).unsqueeze(-1) * decisions).sum(1)
+        return outputs, (decisions, scores, there)
 
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return the weighted sum of the losses of what the blocks of the last batch predicted."""
-        (decisions, _, there), self._last = self._last, None
-        return self._unimodal(losses_alone(decisions, loss_of), there, weights)
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the weighted sum of the losses of the blocks' own predictions."""
+        decisions, _, there = intermediates
+        return self._unimodal(unimodal_losses(decisions, batch.loss_of), there, batch.weights)
 
-    def _unimodal(self, alone, there, weights):
-        return self.unimodal_weight * weighted_mean((alone * there).sum(1), weights)
+    def _unimodal(self, losses, there, weights):
+        return self.unimodal_weight * weighted_mean((losses * there).sum(1), weights)
 
     def _scores(self, vectors, decisions):
         """Return what the weights are the softmax of, (B, M)."""
@@ -97,8 +100,8 @@ class DecisionFusion(Fusion):
         return each(self.confidence, vectors).squeeze(2)
 
 
-def losses_alone(decisions, loss_of):
-    """Return the task's loss, (B, M), of what each block decides alone, (B, M, C)."""
+def unimodal_losses(decisions, loss_of):
+    """Return the task's loss, (B, M), of the decisions of each block, (B, M, C)."""
     return torch.stack([loss_of(outputs) for outputs in decisions.unbind(1)], dim=1)
 
 

@@ -85,12 +85,15 @@ class MISAFusion(Fusion):
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
+        return self.forward_train(vectors, there)[0]
+
+    def forward_train(self, vectors, there):
+        """Fuse in training; see the base class."""
         shared, private = self.parts(vectors)
-        if self.training:
-            self._last = vectors, shared, private, there
-        there = there.repeat(1, 2)  # (B, 2 M)
-        tokens, _ = self.mix(torch.cat([shared, private], dim=1), there)
-        return self.project((tokens * there.unsqueeze(-1)).flatten(1))
+        both = there.repeat(1, 2)  # (B, 2 M)
+        tokens, _ = self.mix(torch.cat([shared, private], dim=1), both)
+        fused = self.project((tokens * both.unsqueeze(-1)).flatten(1))
+        return fused, (vectors, shared, private, there)
 
     def block_weights(self, vectors, there):
         """Return which blocks' parts are looked at, mean over heads and over who looks."""
@@ -99,10 +102,10 @@ class MISAFusion(Fusion):
         looks = (looks.mean(1) * both.unsqueeze(2)).sum(1)  # (B, 2 M)
         return shares_of(looks.unflatten(1, (2, -1)).sum(1))
 
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return the three losses of the last batch, weighted and added up."""
-        (vectors, shared, private, there), self._last = self._last, None
-        counts = weights.unsqueeze(1) * there  # (B, M)
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the weighted sum of the three losses."""
+        vectors, shared, private, there = intermediates
+        counts = batch.weights.unsqueeze(1) * there  # (B, M)
         target = each(self.norms, vectors).detach()
         error = (each(self.decode, shared + private) - target).pow(2).mean(2)  # (B, M)
         return (

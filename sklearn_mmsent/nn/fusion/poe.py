@@ -60,17 +60,21 @@ class ProductOfExpertsFusion(Fusion):
 
     def forward(self, vectors, there):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
+        return self.forward_train(vectors, there)[0]
+
+    def forward_train(self, vectors, there):
+        """Fuse in training; see the base class."""
         means, log_variances = self.experts(vectors)
         precisions = (-log_variances).exp() * there.unsqueeze(-1)
         variance = 1 / (1 + precisions.sum(1))  # (B, D)
         mean = (means * precisions).sum(1) * variance
         if not self.training:
-            return mean
-        self._last = mean, variance
-        return self.dropout(mean + torch.randn_like(mean) * variance.sqrt())
+            return mean, None
+        drawn = mean + torch.randn_like(mean) * variance.sqrt()
+        return self.dropout(drawn), (mean, variance)
 
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return the weighted divergence of the last batch from the prior."""
-        (mean, variance), self._last = self._last, None
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the weighted divergence from the prior."""
+        mean, variance = intermediates
         divergence = 0.5 * (mean**2 + variance - 1 - variance.log()).sum(1)  # (B,)
-        return self.kl_weight * weighted_mean(divergence, weights)
+        return self.kl_weight * weighted_mean(divergence, batch.weights)

@@ -18,10 +18,56 @@ weight, too; rows that no batch has shown yet are not among all rows. The author
 |k_i - k_j| off instead of adding it, which leaves near pairs alone; here it is as in the paper.
 """
 
+from dataclasses import dataclass
+
 import torch
 
-from sklearn_mmsent.nn.fusion.decision import DecisionFusion, losses_alone
+from sklearn_mmsent.nn.fusion.decision import DecisionFusion, unimodal_losses
 from sklearn_mmsent.nn.losses import weighted_mean
+
+
+@dataclass
+class LossHistory:
+    """Mean losses of the training rows over the times they were seen, by their numbers.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (N, M)
+        Mean losses of the rows seen so far.
+    visits : Tensor of shape (N, M)
+        How often each counted.
+    """
+
+    mean: torch.Tensor
+    visits: torch.Tensor
+
+    @classmethod
+    def empty(cls, like):
+        """Return a history of no rows, for losses like these, (B, M)."""
+        mean = like.new_zeros(0, like.shape[1])
+        return cls(mean, torch.zeros_like(mean))
+
+    def add(self, rows, losses, counted):
+        """Take in the losses (B, M) of some rows, where they count."""
+        missing = int(rows.max()) + 1 - len(self.mean)
+        if missing > 0:
+            for name in ("mean", "visits"):
+                old = getattr(self, name)
+                setattr(self, name, torch.cat([old, old.new_zeros(missing, old.shape[1])]))
+        visits = self.visits[rows] + counted
+        mean = self.mean[rows]
+        change = (losses - mean) / visits.clamp(min=1)
+        self.mean[rows] = mean + change.masked_fill(~counted, 0.0)
+        self.visits[rows] = visits
+
+    def scaled(self, rows):
+        """Return the averages (B, M) of some rows, from 0 for the least to 1 for the largest."""
+        unseen = self.visits == 0
+        least = self.mean.masked_fill(unseen, torch.inf).amin(0)
+        largest = self.mean.masked_fill(unseen, -torch.inf).amax(0)
+        span = largest - least  # 0 as long as all are equal, below it where nothing was seen
+        scaled = (self.mean[rows] - least) / span
+        return scaled.masked_fill(unseen[rows] | (span <= 0), 0.0)
 
 
 class QualityAwareFusion(DecisionFusion):
@@ -51,6 +97,8 @@ class QualityAwareFusion(DecisionFusion):
     DecisionFusion : With other weights, too.
     """
 
+    memory_type = LossHistory
+
     def __init__(self, n_blocks, width, dropout, head, unimodal_weight=1.0, ranking_weight=0.1):
         super().__init__(n_blocks, width, dropout, head, "confidence", unimodal_weight)
         if not ranking_weight >= 0:
@@ -59,46 +107,21 @@ class QualityAwareFusion(DecisionFusion):
             )
         self.ranking_weight = ranking_weight
         self.remembers = ranking_weight > 0
-        self._history = None
 
-    def auxiliary_loss(self, losses, loss_of, weights, rows=None):
-        """Return the weighted losses of the blocks' own predictions and of their ranks.
-
-        Parameters
-        ----------
-        losses, loss_of, weights
-            See ``Fusion.auxiliary_loss``.
-        rows : LongTensor of shape (B,), or None
-            Numbers of the rows among all training rows; None where nothing is remembered.
-        """
-        (decisions, scores, there), self._last = self._last, None
-        alone = losses_alone(decisions, loss_of)
-        extra = self._unimodal(alone, there, weights)
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the weighted losses of the blocks' own predictions and of their ranks."""
+        decisions, scores, there = intermediates
+        losses = unimodal_losses(decisions, batch.loss_of)
+        auxiliary = self._unimodal(losses, there, batch.weights)
         if not self.remembers:
-            return extra
-        if self._history is None:
-            self._history = _History(alone.detach())
-        counted = there & (weights > 0).unsqueeze(1)
-        self._history.add(rows, alone.detach(), counted)
-        ranked = ranking_losses(scores, self._history.scaled(rows), counted)
-        return extra + self.ranking_weight * weighted_mean(ranked.sum(1), weights)
-
-    def training_state(self):
-        """Return what is remembered of the training rows, for a checkpoint; None for nothing."""
-        return None if self._history is None else dict(vars(self._history))
-
-    def load_training_state(self, state):
-        """Remember what `training_state` gave."""
-        self._history = None
-        if state is not None:
-            device = next(self.parameters()).device
-            self._history = _History(state["mean"].to(device))
-            for name in ("mean", "visits"):
-                setattr(self._history, name, state[name].to(device))
-
-    def __getstate__(self):
-        """Leave out what belongs to training."""
-        return {**super().__getstate__(), "_history": None}
+            return auxiliary
+        losses = losses.detach()
+        if self.memory is None:
+            self.memory = LossHistory.empty(losses)
+        counted = there & (batch.weights > 0).unsqueeze(1)
+        self.memory.add(batch.rows, losses, counted)
+        ranked = ranking_losses(scores, self.memory.scaled(batch.rows), counted)
+        return auxiliary + self.ranking_weight * weighted_mean(ranked.sum(1), batch.weights)
 
 
 def ranking_losses(confidence, difficulty, counted):
@@ -125,33 +148,3 @@ def ranking_losses(confidence, difficulty, counted):
     harder = difficulty - difficulty.gather(0, after)
     surer = confidence - confidence.gather(0, after)
     return (harder.sign() * surer + harder.abs()).clamp(min=0).masked_fill(~counted, 0.0)
-
-
-class _History:
-    """The losses of the training rows, averaged over the times they were seen, by their numbers."""
-
-    def __init__(self, like):
-        self.mean = like.new_zeros(0, like.shape[1])  # (N, M)
-        self.visits = torch.zeros_like(self.mean)
-
-    def add(self, rows, losses, counted):
-        """Take in the losses (B, M) of some rows, where they count."""
-        missing = int(rows.max()) + 1 - len(self.mean)
-        if missing > 0:
-            for name in ("mean", "visits"):
-                old = getattr(self, name)
-                setattr(self, name, torch.cat([old, old.new_zeros(missing, old.shape[1])]))
-        visits = self.visits[rows] + counted
-        mean = self.mean[rows]
-        change = (losses - mean) / visits.clamp(min=1)
-        self.mean[rows] = mean + change.masked_fill(~counted, 0.0)
-        self.visits[rows] = visits
-
-    def scaled(self, rows):
-        """Return the averages (B, M) of some rows, from 0 for the least to 1 for the largest."""
-        unseen = self.visits == 0
-        least = self.mean.masked_fill(unseen, torch.inf).amin(0)
-        largest = self.mean.masked_fill(unseen, -torch.inf).amax(0)
-        span = largest - least  # 0 as long as all are equal, below it where nothing was seen
-        scaled = (self.mean[rows] - least) / span
-        return scaled.masked_fill(unseen[rows] | (span <= 0), 0.0)

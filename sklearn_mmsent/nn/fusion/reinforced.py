@@ -104,10 +104,12 @@ class ReinforcedFusion(Fusion):
 
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
+        return self.forward_train(tokens, real, there)[0]
+
+    def forward_train(self, tokens, real, there):
+        """Fuse in training; see the base class."""
         logits = self._logits(tokens)
         opened = self._open(logits, real, there)
-        if self.training:
-            self._last = logits, opened, _choices(real, there)
         indices, ticks = common_clock(real)
         gated = [
             take(sequence * gate.unsqueeze(-1), index)
@@ -122,22 +124,23 @@ class ReinforcedFusion(Fusion):
         # the LSTM reads those that count alone
         states, _ = RealSteps(counts).run(self.lstm, torch.cat(gated, dim=-1))  # (B, T, D)
         share = _softmax(self.attention(states).squeeze(-1), counts)
-        return self.dropout((share.unsqueeze(-1) * states).sum(1))
+        fused = self.dropout((share.unsqueeze(-1) * states).sum(1))
+        return fused, (logits, opened, _choices(real, there))
 
-    def auxiliary_loss(self, losses, loss_of, weights):
-        """Return what teaches the controllers; see the base class."""
-        (logits, opened, free), self._last = self._last, None
+    def auxiliary_loss(self, intermediates, batch):
+        """Return the loss of the controllers; see the base class."""
         if not self.gated:
             return None
-        mean, deviation, learned = self._follow(losses, weights)
+        logits, opened, free = intermediates
+        mean, deviation, learned = self._follow(batch.losses, batch.weights)
         price = self.gate_cost * learned
         logit, gate, free = (torch.cat(steps, dim=1) for steps in (logits, opened, free))
         p, free = logit.sigmoid(), free.to(logit.dtype)  # (B, S_1 + ... + S_M)
         log_p = -F.binary_cross_entropy_with_logits(logit, gate.to(logit.dtype), reduction="none")
         undecided = F.softplus(logit) - p * logit
-        gain = (losses - mean) / deviation * (log_p * free).sum(1)
+        gain = (batch.losses - mean) / deviation * (log_p * free).sum(1)
         shares = ((price * p - self.entropy * undecided) * free).sum(1)
-        return weighted_mean(gain + shares / free.sum(1).clamp(min=1), weights)
+        return weighted_mean(gain + shares / free.sum(1).clamp(min=1), batch.weights)
 
     def _logits(self, tokens):
         # the controllers' gradient is mostly noise, which must not reach the encoders

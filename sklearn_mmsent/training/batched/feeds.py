@@ -6,8 +6,9 @@ one stream. Shapes: K members, S streams, B rows of a batch, F features.
 
 import torch
 
-from sklearn_mmsent.training.dataset import CHUNK, map_tensors
+from sklearn_mmsent.training.dataset import CHUNK
 from sklearn_mmsent.training.out_of_core import StreamedValues
+from sklearn_mmsent.utils._tensors import map_tensors
 
 
 class Streams:

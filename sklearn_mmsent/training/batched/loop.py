@@ -61,8 +61,8 @@ class Training:
         self.optimizer = StackedAdamW(
             self.stack.weights, self.stack.gradients, settings, fused=fused
         )
-        longest = [math.inf if m.clip_norm is None else m.clip_norm for m in self.members]
-        self.longest = torch.tensor(longest, device=self.stack.weights.device).unsqueeze(1)
+        limits = [member.max_gradient_norm for member in self.members]
+        self.limits = torch.tensor(limits, device=self.stack.weights.device).unsqueeze(1)
         self.best = [None] * len(members)
         self.watch = [_Watch() for _ in members]
 
@@ -126,8 +126,8 @@ class Training:
 
     def _step(self, number, batch):
         losses = self.stack.losses(*batch, shared=self.train.shared, training=True)
-        if any(member.clip_norm is not None for member in self.members):
-            clip(self.stack.gradients, self.longest)
+        if any(math.isfinite(member.max_gradient_norm) for member in self.members):
+            clip(self.stack.gradients, self.limits)
         self.optimizer.step(number)
         return losses
 
@@ -182,7 +182,7 @@ class Training:
             return
         self.stack.keep(kept)
         self.optimizer.keep(self.stack.weights, self.stack.gradients, kept)
-        self.longest = self.longest[kept]
+        self.limits = self.limits[kept]
         self.train.keep(kept)
         if self.valid is not None:
             self.valid.keep(kept)

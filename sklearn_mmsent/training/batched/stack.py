@@ -4,11 +4,10 @@ Shapes: K members, P parameters of each, B batch.
 """
 
 import torch
-from torch import nn
 from torch.func import functional_call, vmap
 
+from sklearn_mmsent.nn.objective import Objective
 from sklearn_mmsent.training.batched.layers import for_stack
-from sklearn_mmsent.training.net import batch_loss
 
 
 class NetworkStack:
@@ -25,7 +24,7 @@ class NetworkStack:
     def __init__(self, modules, loss):
         network, rates = for_stack(modules)
         device = next(network.parameters()).device
-        self.objective = _Objective(network, loss)
+        self.objective = Objective(network, loss)
         self.weights = torch.stack([flat(module) for module in modules])  # (K, P)
         self.buffers = {f"network.{name}": rate.to(device) for name, rate in rates.items()}
         for name, buffer in network.named_buffers():
@@ -83,20 +82,8 @@ class NetworkStack:
         return losses.detach()
 
     def _of_one(self, parameters, buffers, inputs, targets, weights):
-        return functional_call(self.objective, (parameters, buffers), (inputs, targets, weights))
-
-
-class _Objective(nn.Module):
-    """A batch's loss as a module, so that what a fusion adds to it finds its weights, too."""
-
-    def __init__(self, network, loss):
-        super().__init__()
-        self.network = network
-        self.loss = loss
-
-    def forward(self, inputs, targets, weights):
-        outputs = self.network(*inputs)
-        return batch_loss(self.network, self.loss, outputs, targets, weights)
+        batch = (inputs, targets, weights)
+        return functional_call(self.objective, (parameters, buffers), batch)[0]
 
 
 def write_back(weights, module):

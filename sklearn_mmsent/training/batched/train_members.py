@@ -21,7 +21,7 @@ from sklearn_mmsent.training.batched.packing import (
 from sklearn_mmsent.training.checkpoint import CheckpointError, Decisions, NoDecisions, digest
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.precision import choose_precision
-from sklearn_mmsent.training.train import finish_net
+from sklearn_mmsent.training.train import finish_net, make_net, train_network
 from sklearn_mmsent.utils._random import torch_seed
 
 GAIN = 1.1  # that a stack must show to be taken
@@ -135,9 +135,10 @@ class _Group:
         net = _initialised(member)
         rows = torch.arange(min(member.batch_size, len(member.train)))
         rows = rows.to(member.train.present.device)
-        net.module_.train()
+        net.criterion_.train()
         with torch_seed(member.seed, member.device):
-            of_one = bytes_of(member, net.module_, lambda: _loss(net, member.train[rows]))
+            inputs, targets = member.train[rows]
+            of_one = bytes_of(member, net.module_, lambda: net.criterion_(inputs, *targets))
         return members_at_once(member.device, of_one, self.max_bytes)
 
     def _packs(self, numbers, size):
@@ -254,10 +255,10 @@ def _train_alone(member, result, reason, checkpoint_key, watch):
     result.how = f"alone: {reason}"
     try:
         if watch is None or member.checkpoint_dir is not None:
-            result.net = member.train_alone(checkpoint_key)
+            result.net = train_network(member, checkpoint_key)
         else:
             callbacks = [*(member.callbacks or ()), ("watch", Watched(member, watch))]
-            result.net = replace(member, callbacks=callbacks).train_alone()
+            result.net = train_network(replace(member, callbacks=callbacks))
     except CheckpointError:  # no member's fault: the others would fail as well
         raise
     except Exception as error:  # given back: the others go on
@@ -278,15 +279,10 @@ def _bytes_of_table(member):
 
 def _initialised(member):
     """Return a member's net with the weights that it starts from."""
-    net = member.net()
+    net = make_net(member)
     with torch_seed(member.seed, member.device):
         net.initialize()
     return net
-
-
-def _loss(net, batch):
-    inputs, target = batch
-    return net.get_loss(net.infer(inputs), target, training=True)
 
 
 def stack_blocker(members, nets):
@@ -294,12 +290,12 @@ def stack_blocker(members, nets):
     module = nets[0].module_
     if not all(p.requires_grad for p in module.parameters()):
         return "a part of its network is frozen"
-    if any(getattr(encoder, "learning_rates", list)() for encoder in module.encoders):
+    if any(encoder.learning_rates() for encoder in module.encoders):
         return "a part of its network learns at a rate of its own"
-    if any(getattr(encoder, "ragged", False) for encoder in module.encoders):
+    if any(encoder.ragged for encoder in module.encoders):
         return "a part of its network computes over real steps alone, which differ"
-    if getattr(module.fusion, "remembers", False):
-        return "its fusion remembers each training row"
+    if any(part.remembers for part in (module.fusion, *module.unimodal)):
+        return "a part of its network remembers each training row"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with torch_seed(members[0].seed, members[0].device):

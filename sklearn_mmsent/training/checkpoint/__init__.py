@@ -7,13 +7,11 @@ from sklearn_mmsent.training.checkpoint.file import (
     Decisions,
     NoDecisions,
 )
-from sklearn_mmsent.training.checkpoint.single import LoneCheckpoint
 
 __all__ = [
     "CheckpointError",
     "CheckpointFile",
     "Decisions",
-    "LoneCheckpoint",
     "NoDecisions",
     "digest",
     "digest_of_network",

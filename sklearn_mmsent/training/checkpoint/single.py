@@ -8,6 +8,7 @@ import warnings
 
 import torch
 
+from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 from sklearn_mmsent.training.checkpoint.file import CheckpointFile
 from sklearn_mmsent.training.checkpoint.state import (
     callback_states,
@@ -22,7 +23,7 @@ from sklearn_mmsent.training.net import Interrupted, StopTraining
 from sklearn_mmsent.utils._messages import first_line
 
 
-class LoneCheckpoint:
+class NetworkCheckpoint:
     """Trains a net, from where its file tells that it was; keeps the file up to date.
 
     Parameters
@@ -136,18 +137,13 @@ def _networks(net):
     remembering = {
         name: part.training_state()
         for name, part in net.module_.named_modules()
-        if hasattr(part, "training_state")
+        if isinstance(part, AuxiliaryModule)
     }
-    return {
-        "module": net.module_.state_dict(),
-        "loss": net.criterion_.state_dict(),
-        "remembering": remembering,
-    }
+    return {"objective": net.criterion_.state_dict(), "remembering": remembering}
 
 
 def _fill(net, state):
-    net.module_.load_state_dict(state["module"])
-    net.criterion_.load_state_dict(state["loss"])
+    net.criterion_.load_state_dict(state["objective"])
     for name, remembered in state["remembering"].items():
         net.module_.get_submodule(name).load_training_state(remembered)
 

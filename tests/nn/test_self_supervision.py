@@ -9,6 +9,7 @@ import torch
 
 from sklearn_mmsent.nn import OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.heads import ModalityVectors, UnimodalHeads
+from sklearn_mmsent.nn.objective import BatchLoss
 from sklearn_mmsent.nn.self_supervision import SelfSupervision
 
 N, M, D = 12, 3, 4
@@ -66,6 +67,10 @@ def reference(epochs, intensity, present):
     return history
 
 
+def batch(targets, weights, rows):
+    return BatchLoss(None, None, weights, targets, rows)
+
+
 def test_self_mm_makes_the_papers_labels():
     torch.manual_seed(0)
     part = SelfSupervision(D, 0.0, MODALITY, target=1, neutral=NEUTRAL, limit=LIMIT).double()
@@ -85,8 +90,10 @@ def test_self_mm_makes_the_papers_labels():
     labels = [np.repeat(intensity[:, None], 2, 1), *reference(epochs, intensity, modality_there)]
     for epoch in range(4):
         for rows in torch.randperm(N).split(5):
-            outputs = part(vectors[epoch, rows], present[rows], fused[epoch, rows])
-            loss = part.auxiliary_loss(targets[rows], weights[rows], rows)
+            outputs, intermediates = part.forward_train(
+                vectors[epoch, rows], present[rows], fused[epoch, rows]
+            )
+            loss = part.auxiliary_loss(intermediates, batch(targets[rows], weights[rows], rows))
             expected = 0.0
             for i, out in zip(rows.tolist(), outputs.detach().numpy(), strict=True):
                 made = labels[epoch][i]
@@ -103,8 +110,8 @@ def test_rows_without_a_label_teach_nothing():
     present, rows = torch.ones(N, M, dtype=torch.bool), torch.arange(N)
     for _ in range(3):
         vectors = torch.randn(N, M, D, requires_grad=True)
-        part(vectors, present, torch.randn(N, D))
-        loss = part.auxiliary_loss(targets, torch.ones(N), rows)
+        _, intermediates = part.forward_train(vectors, present, torch.randn(N, D))
+        loss = part.auxiliary_loss(intermediates, batch(targets, torch.ones(N), rows))
         loss.backward()
         assert vectors.grad.isfinite().all()
         assert (vectors.grad[::2] == 0).all()
@@ -113,8 +120,9 @@ def test_rows_without_a_label_teach_nothing():
 
 def test_copies_leave_the_training_rows_behind():
     part = SelfSupervision(D, 0.0, MODALITY, target=0).train()
-    part(torch.randn(N, M, D), torch.ones(N, M, dtype=torch.bool), torch.randn(N, D))
-    part.auxiliary_loss(torch.randn(N, 1), torch.ones(N), torch.arange(N))
+    present = torch.ones(N, M, dtype=torch.bool)
+    _, intermediates = part.forward_train(torch.randn(N, M, D), present, torch.randn(N, D))
+    part.auxiliary_loss(intermediates, batch(torch.randn(N, 1), torch.ones(N), torch.arange(N)))
     for other in (copy.deepcopy(part), pickle.loads(pickle.dumps(part))):
-        assert other._memory is None
-        assert part._memory is not None
+        assert other.memory is None
+        assert part.memory is not None
