@@ -30,9 +30,9 @@ class LearningRateSchedule(Callback):
         self.warmup = warmup
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Note the rate of each group, and how many steps there will be."""
+        """Record the rate of each group, the number of steps, and how many were made before."""
         self.total_ = net.max_epochs * len(net.get_iterator(X, training=True))
-        self.step_ = 0
+        self.step_ = sum(row["train_batch_count"] for row in net.history)
         for group in net.optimizer_.param_groups:
             group.setdefault("initial_lr", group["lr"])  # where torch's own schedulers note it
 

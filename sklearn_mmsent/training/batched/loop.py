@@ -42,8 +42,7 @@ class Training:
     def __init__(self, members, nets):
         order = sorted(range(len(members)), key=lambda i: _numbers(members[i]))
         self.members = [members[i] for i in order]
-        self.nets = self.all_nets = [nets[i] for i in order]
-        self.left = list(range(len(order)))  # numbers of the members in all_nets
+        self.nets = [nets[i] for i in order]
         modules = [net.module_ for net in self.nets]
         first = self.members[0]
         self.stack = NetworkStack(modules, first.loss)
@@ -66,17 +65,15 @@ class Training:
         self.best = [None] * len(members)
         self.watch = [_Watch() for _ in members]
 
-    def run(self, checkpoint=None, watch=None):
+    def run(self, watch=None):
         """Train all members to their ends; return the errors, by net, of those that diverged.
 
         Parameters
         ----------
-        checkpoint : StackCheckpoint or None, default=None
-            Keeps a file up to date.
         watch : Watch or None, default=None
             May end members after an epoch; see `train_members`.
         """
-        errors = {} if checkpoint is None else checkpoint.resume(self)
+        errors = {}
         while self.members:
             started = time.perf_counter()
             columns = [self._epoch(self.train, training=True)]
@@ -96,9 +93,7 @@ class Training:
             if watch is not None and kept and len(self.nets[kept[0]].history) in watch.epochs:
                 kept = self._let_go(kept, watch)
             if len(kept) < len(self.members):
-                self.keep(kept)
-            if checkpoint is not None:
-                checkpoint.epoch_ended(self, errors)
+                self._keep(kept)
         return errors
 
     def batches(self, n):
@@ -174,9 +169,9 @@ class Training:
         net, best = self.nets[i], self.best[i]
         write_back(self.stack.weights[i] if best is None else best, net.module_)
 
-    def keep(self, kept):
-        """Go on with some of the members, by their numbers among those that are left."""
-        for name in ("members", "nets", "left", "best", "watch"):
+    def _keep(self, kept):
+        """Continue with some of the members, by their numbers."""
+        for name in ("members", "nets", "best", "watch"):
             setattr(self, name, [getattr(self, name)[i] for i in kept])
         if not kept:
             return

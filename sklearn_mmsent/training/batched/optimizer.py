@@ -62,13 +62,6 @@ class StackedAdamW:
         self.steps = [self.steps[i] for i in kept]
         self._arrange()
 
-    def resume(self, moments, steps):
-        """Go on with moments (K, P), and numbers of steps made, of the same members."""
-        for own, moment in zip(self.moments, moments, strict=True):
-            own.copy_(moment)
-        self.steps = list(steps)
-        self._arrange()
-
     def step(self, batch):
         """Make the step that follows the batch of a number in its epoch.
 

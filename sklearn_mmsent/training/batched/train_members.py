@@ -189,17 +189,26 @@ class _Group:
             if reason:
                 self._alone(numbers, reason)
                 continue
-            folder, checkpoint = members[0].checkpoint_dir, None
-            if folder is not None:
-                checkpoint = StackCheckpoint(folder, self._key("stack", numbers))
-            with torch_seed(members[0].seed, members[0].device):
-                watch = self.watch if checkpoint is None else None
-                errors = Training(members, nets).run(checkpoint, watch)
+            errors = self._run(numbers, members, nets)
             for i, net in zip(numbers, nets, strict=True):
                 result = self.results[i]
                 result.how = f"stacked with {len(same) - 1} others"
                 result.error = errors.get(net)
                 result.net = finish_net(net) if result.error is None else None
+
+    def _run(self, numbers, members, nets):
+        """Train a stack, unless a checkpoint has it; return the errors by net."""
+        folder = members[0].checkpoint_dir
+        if folder is not None:
+            checkpoint = StackCheckpoint(folder, self._key("stack", numbers))
+            errors = checkpoint.load(nets)
+            if errors is not None:
+                return errors
+        with torch_seed(members[0].seed, members[0].device):
+            errors = Training(members, nets).run(self.watch if folder is None else None)
+        if folder is not None:
+            checkpoint.save(nets, errors)
+        return errors
 
     def _why_not(self, members, nets, decided):
         """Return why not to stack networks, or None."""

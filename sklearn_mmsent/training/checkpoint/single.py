@@ -4,18 +4,18 @@ import contextlib
 import copy
 import signal
 import threading
-import warnings
 
 import torch
 
 from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 from sklearn_mmsent.training.checkpoint.file import CheckpointFile
 from sklearn_mmsent.training.checkpoint.state import (
-    callback_states,
-    check_callbacks,
+    can_resume,
+    check_early_stopping,
+    early_stopping_state,
     pack_history,
     random_state,
-    restore_callbacks,
+    restore_early_stopping,
     restore_random_state,
     unpack_history,
 )
@@ -24,14 +24,14 @@ from sklearn_mmsent.utils._messages import first_line
 
 
 class NetworkCheckpoint:
-    """Trains a net, from where its file tells that it was; keeps the file up to date.
+    """Trains a net from the state in a file, and keeps the file up to date.
 
     Parameters
     ----------
     folder : str or Path
-        Where the file is.
+        Folder of the file.
     key : str
-        Digest of what is trained.
+        Digest of the network and its training.
     """
 
     def __init__(self, folder, key):
@@ -41,33 +41,32 @@ class NetworkCheckpoint:
     def run(self, net, train):
         """Train an initialised net to its end, inside `torch_seed`."""
         state = self._load(net)
+        if state is not None:
+            net.history = state["history"]  # in which some callbacks find their state
+            if state["ended"]:
+                return
         net.checkpoint_ = self
         try:
             with distinguish_sigint():
-                if state is not None:  # from which some callbacks learn where they are
-                    net.history = state["history"]
                 net.notify("on_train_begin", X=train, y=None)
-                ended = state is not None and state["ended"]
                 if state is not None:
-                    self._go_on(net, state)
-                if not ended:
-                    with contextlib.suppress(StopTraining):
-                        net.fit_loop(train, epochs=net.max_epochs - len(net.history))
+                    self._resume(net, state)
+                with contextlib.suppress(StopTraining):
+                    net.fit_loop(train, epochs=net.max_epochs - len(net.history))
                 net.notify("on_train_end", X=train, y=None)
-                if not ended:
-                    self.file.save(self._ended(net))
+            self.file.save({**_networks(net), "ended": True, "history": pack_history(net.history)})
         finally:
             del net.checkpoint_
 
     def watch(self, generator):
-        """Take note of what shuffles the rows; let it go on where it was."""
+        """Keep the generator that shuffles the rows; restore its state when resuming."""
         if self.order is not None:
             generator.set_state(self.order)
         self.generator = generator
 
     def epoch_ended(self, net):
-        """Save what the next epoch starts from, if it is time."""
-        if self.file.due():
+        """Save the state from which the next epoch starts, if it is due and complete."""
+        if self.file.due() and can_resume(net):
             self.file.save(self._running(net))
 
     def _running(self, net):
@@ -75,61 +74,40 @@ class NetworkCheckpoint:
             **_networks(net),
             "ended": False,
             "history": pack_history(net.history),
-            "callbacks": callback_states(net),
+            "early_stopping": early_stopping_state(net),
             "optimizer": net.optimizer_.state_dict(),
             "order": self.generator.get_state(),
             "random": random_state(net.device),
         }
 
-    def _ended(self, net):
-        """Return what is left at the end, which is a third of what there is on the way."""
-        callbacks = callback_states(net)
-        for state in callbacks.values():
-            if "best_model_weights_" in state:  # the network has them now
-                state["best_model_weights_"] = None
-        history = pack_history(net.history)
-        return {**_networks(net), "ended": True, "history": history, "callbacks": callbacks}
-
     def _load(self, net):
-        """Return the state in the file, with which the net is filled; None to start anew."""
+        """Fill the net with the state in the file and return the state, or None."""
         state = self.file.load()
         if state is None:
             return None
-        fresh = copy.deepcopy(self._of_net(net))
+        fresh = copy.deepcopy({**_networks(net), "optimizer": net.optimizer_.state_dict()})
         fresh_random = random_state(net.device)
         try:
             state = {**state, "history": unpack_history(state["history"])}
-            check_callbacks(net, state["callbacks"])
             if state["ended"] is not True:
+                check_early_stopping(net, state["early_stopping"])
                 torch.Generator().set_state(state["order"])
                 restore_random_state(state["random"], net.device)
                 net.optimizer_.load_state_dict(state["optimizer"])
             _fill(net, state)
-        except Exception as error:  # whatever it is that does not fit
+        except Exception as error:  # of any kind: the file is not from this code
             restore_random_state(fresh_random, net.device)
             net.optimizer_.load_state_dict(fresh["optimizer"])
             _fill(net, fresh)
             return self.file.refuse(f"does not fit the network ({first_line(error)})")
         return state
 
-    def _of_net(self, net):
-        return {**_networks(net), "optimizer": net.optimizer_.state_dict()}
-
-    def _go_on(self, net, state):
-        """Give the rest back, after callbacks have begun as they always do."""
-        anew = restore_callbacks(net, state["callbacks"])
-        if anew:
-            warnings.warn(
-                f"checkpoint_dir: training goes on after {len(net.history)} epochs, of which these "
-                f"callbacks know nothing: {', '.join(anew)}. Give them state_dict() and "
-                "load_state_dict(state), and what they have learned is saved, too.",
-                UserWarning,
-                stacklevel=2,
-            )
-        if not state["ended"]:
-            net.optimizer_.load_state_dict(state["optimizer"])  # schedules begin by changing it
-            restore_random_state(state["random"], net.device)
-            self.order = state["order"]
+    def _resume(self, net, state):
+        """Restore the rest of the state, after callbacks have begun as they always do."""
+        restore_early_stopping(net, state["early_stopping"])
+        net.optimizer_.load_state_dict(state["optimizer"])  # schedules begin by changing it
+        restore_random_state(state["random"], net.device)
+        self.order = state["order"]
 
 
 def _networks(net):

@@ -1,4 +1,6 @@
-"""What training consists of besides weights: callbacks, histories, random numbers."""
+"""State of training besides weights: early stopping, histories, random numbers."""
+
+import inspect
 
 import torch
 from skorch.callbacks import (
@@ -7,77 +9,60 @@ from skorch.callbacks import (
     EpochScoring,
     EpochTimer,
     GradientNormClipping,
-    LRScheduler,
     PrintLog,
 )
 from skorch.history import History
 
-from sklearn_mmsent.training.checkpoint.digest import parameters_of
 from sklearn_mmsent.training.schedule import LearningRateSchedule
 
-#: What callbacks that are known learn in training; the last ones find all of it in the history.
-_LEARNED = {
-    EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
-    LearningRateSchedule: ("step_",),
-    LRScheduler: ("batch_idx_", "lr_scheduler_"),
-    **dict.fromkeys((EpochTimer, PrintLog, GradientNormClipping, EpochScoring, Checkpoint), ()),
-}
+#: Callbacks that find what they need in the history.
+_STATELESS = (
+    *(EpochTimer, PrintLog, GradientNormClipping, EpochScoring, Checkpoint),
+    LearningRateSchedule,
+)
+_EARLY_STOPPING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
 
-def callback_states(net):
-    """Return the states of a net's callbacks by name, of those that can be saved."""
-    states = {}
+def can_resume(net):
+    """Return whether all state of a net's callbacks is in the history or can be saved."""
+    return all(
+        type(callback) in (*_STATELESS, EarlyStopping) or not _learned(callback)
+        for _, callback in net.callbacks_
+    )
+
+
+def _learned(callback):
+    """Return the attributes of a callback that are not its parameters."""
+    return vars(callback).keys() - inspect.signature(type(callback)).parameters.keys()
+
+
+def early_stopping_state(net):
+    """Return the state of each callback for early stopping, by name."""
+    return {
+        name: {attribute: getattr(callback, attribute) for attribute in _EARLY_STOPPING}
+        for name, callback in net.callbacks_
+        if type(callback) is EarlyStopping
+    }
+
+
+def check_early_stopping(net, state):
+    """Raise an error if a state is not that of a net's callbacks for early stopping."""
+    names = {name for name, callback in net.callbacks_ if type(callback) is EarlyStopping}
+    if state.keys() != names or any(set(s) != set(_EARLY_STOPPING) for s in state.values()):
+        raise ValueError("the state of early stopping is missing")
+
+
+def restore_early_stopping(net, state):
+    """Restore what `early_stopping_state` returned."""
     for name, callback in net.callbacks_:
-        if type(callback) in _LEARNED:
-            values = {n: getattr(callback, n) for n in _LEARNED[type(callback)]}
-            states[name] = {
-                n: v.state_dict() if hasattr(v, "state_dict") else v for n, v in values.items()
-            }
-        elif _saves_itself(callback):
-            states[name] = callback.state_dict()
-    return states
-
-
-def restore_callbacks(net, states):
-    """Give callbacks their states back; return the names of those that have none, but had one."""
-    anew = []
-    for name, callback in net.callbacks_:
-        if type(callback) in _LEARNED:
-            for n in _LEARNED[type(callback)]:
-                value = states[name][n]
-                if hasattr(getattr(callback, n), "load_state_dict"):
-                    getattr(callback, n).load_state_dict(value)
-                else:
-                    setattr(callback, n, _to_device(value, net.device))
-        elif _saves_itself(callback):
-            callback.load_state_dict(states[name])
-        elif vars(callback).keys() - parameters_of(callback).keys():
-            anew.append(f"{name} ({type(callback).__name__})")
-    return anew
-
-
-def check_callbacks(net, states):
-    """Raise an error if states are not those of a net's callbacks."""
-    for name, callback in net.callbacks_:
-        known = _LEARNED.get(type(callback))
-        if known is None and not _saves_itself(callback):
-            continue
-        if name not in states or (known and set(states[name]) != set(known)):
-            raise ValueError(f"the state of the callback {name} is not there")
-
-
-def _saves_itself(callback):
-    return hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
-
-
-def _to_device(value, device):
-    if isinstance(value, dict):  # weights by name
-        return {name: tensor.to(device) for name, tensor in value.items()}
-    return value
+        for attribute, value in state.get(name, {}).items():
+            if isinstance(value, dict):  # weights by name
+                value = {key: tensor.to(net.device) for key, tensor in value.items()}
+            setattr(callback, attribute, value)
 
 
 def pack_history(history):
-    """Return a history's rows; batches of which nothing is told are counted."""
+    """Return a history's rows; batches without entries are counted."""
     return [
         {**row, "batches": row["batches"] if any(row["batches"]) else len(row["batches"])}
         for row in history
@@ -85,7 +70,7 @@ def pack_history(history):
 
 
 def unpack_history(rows):
-    """Return the history that rows are of."""
+    """Return the history of packed rows."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("its history is no list of epochs")
     history = History()
