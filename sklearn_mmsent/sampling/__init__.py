@@ -1,8 +1,8 @@
-"""Samplers of imbalanced-learn that know modalities: resampling, augmentation, cleaning.
+"""Modality-aware samplers for imbalanced-learn: resampling, augmentation, cleaning.
 
-A sampler acts on training rows alone: a pipeline runs it in ``fit`` and passes it by in
-``predict``. Each takes and gives tables of one form, keeps dtypes and names, and tells in
-``sample_indices_`` from which row each row came.
+Samplers only act on training rows: a pipeline applies them in ``fit`` and skips them in
+``predict``. They return tables of the same type, dtypes and names, and give the source row of each
+row in ``sample_indices_``.
 """
 
 from sklearn_mmsent.sampling._balancer import ModalityBalancer

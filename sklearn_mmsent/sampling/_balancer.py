@@ -1,4 +1,4 @@
-"""ModalityBalancer: equal classes, and within each as many rows of every kind of missingness."""
+"""ModalityBalancer: equal class sizes, and equal missingness patterns within each class."""
 
 from collections.abc import Mapping
 
@@ -13,37 +13,37 @@ from sklearn_mmsent.utils._sklearn import StrOptions
 
 
 class ModalityBalancer(BaseRowSampler):
-    """Repeat or leave out rows until classes, and present modalities within them, are balanced.
+    """Repeat or drop rows until classes, and missingness patterns within them, are balanced.
 
-    Where one class has a modality more often than another, a network learns that its absence
-    means the other class. Here the rows of a class are told apart by which modalities they have
-    (its patterns), and chosen so that each pattern has as many rows as any other.
+    If one class has a modality more often than another, a network learns that its absence
+    indicates the other class. This sampler groups the rows of a class by their missingness pattern
+    (the set of present modalities) and gives each pattern the same number of rows.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        "auto" makes all classes equally large and balances the patterns of each fully: with
-        ``how="over"`` no row is lost, with ``how="under"`` none is repeated. All else says, as
-        in imbalanced-learn, which classes are to have how many rows; these are balanced as far
-        as their number of rows allows, the others stay as they are.
+        "auto" makes all classes and all patterns within a class equally large: with
+        ``how="over"`` no row is dropped, with ``how="under"`` none is repeated. Other values
+        specify the size of each class, as in imbalanced-learn; the patterns of these classes are
+        balanced as far as the size permits, other classes are unchanged.
 
     how : {"over", "under"}, default="over"
-        Repeat rows of rare patterns and classes, or leave out rows of frequent ones.
+        Repeat rows of rare patterns and classes, or drop rows of frequent ones.
 
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of which rows are repeated or left out.
+        Controls the choice of rows; pass an int for reproducible results.
 
     Attributes
     ----------
     sampling_strategy_ : dict
-        Number of repeated rows of each class ("over"), or of those that stay ("under").
+        Number of repeated rows of each class ("over"), or of kept rows ("under").
 
     sample_indices_ : ndarray of int of shape (n_samples_new,)
-        The row that each row of the result is.
+        Index of the source row of each resampled row.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -54,14 +54,14 @@ class ModalityBalancer(BaseRowSampler):
 
     See Also
     --------
-    imblearn.over_sampling.RandomOverSampler : Balances classes alone.
-    ModalitySMOTE : Makes new rows, with the patterns of a class as they are.
+    imblearn.over_sampling.RandomOverSampler : Balances classes only.
+    ModalitySMOTE : Makes new rows and keeps the patterns of a class.
 
     Notes
     -----
-    A pattern with few rows is repeated often, or with ``how="under"`` makes all others as small.
-    Where that is too much, give the classes' sizes by ``sampling_strategy``, or leave rows of
-    such patterns out before. A row without any modality is of a pattern of its own.
+    A rare pattern is repeated often, or with ``how="under"`` reduces all others to its size. To
+    avoid this, set class sizes by `sampling_strategy` or drop rare patterns beforehand. Rows
+    without any modality form a separate pattern.
 
     Examples
     --------
@@ -104,77 +104,77 @@ class ModalityBalancer(BaseRowSampler):
         rows = [np.flatnonzero(~np.isin(y, list(self.sampling_strategy_)))]
         repeated = [np.empty(0, dtype=np.intp)]
         for label, size in self.sampling_strategy_.items():
-            own = np.flatnonzero(y == label)
-            cells = _cells(own, patterns)
+            members = np.flatnonzero(y == label)
+            groups = _group_by_pattern(members, patterns)
             if self.how == "over":
-                rows.append(own)
-                sizes = _even(len(own) + size, least=[len(cell) for cell in cells])
+                rows.append(members)
+                sizes = _allocate(len(members) + size, lower=[len(group) for group in groups])
                 repeated += [
-                    _repeated(c, n - len(c), random) for c, n in zip(cells, sizes, strict=True)
+                    _repeat(g, n - len(g), random) for g, n in zip(groups, sizes, strict=True)
                 ]
             else:
-                sizes = _even(size, most=[len(cell) for cell in cells])
-                rows += [random.permutation(c)[:n] for c, n in zip(cells, sizes, strict=True)]
+                sizes = _allocate(size, upper=[len(group) for group in groups])
+                rows += [random.permutation(g)[:n] for g, n in zip(groups, sizes, strict=True)]
         return Resampled(np.concatenate([np.sort(np.concatenate(rows)), *repeated]))
 
     def _fully(self):
         return isinstance(self.sampling_strategy, str) and self.sampling_strategy == "auto"
 
     def _patterns(self, X):
-        """Return a number for which modalities each row has."""
+        """Return the index of the missingness pattern of each row."""
         layout = BlockLayout.of(X, self.modalities, owner=type(self).__name__)
-        there = np.zeros((len(X), len(layout.modalities)), dtype=bool)
-        for block in layout.blocks:  # one after another: only what is there is kept
+        present = np.zeros((len(X), len(layout.modalities)), dtype=bool)
+        for block in layout.blocks:  # one at a time, to limit memory
             (data,) = BlockLayout((block,), layout.n_columns).read(X)
-            there[:, layout.modalities.index(block.modality)] |= data.present
-        return np.unique(there, axis=0, return_inverse=True)[1]
+            present[:, layout.modalities.index(block.modality)] |= data.present
+        return np.unique(present, axis=0, return_inverse=True)[1]
 
     def _learn_sizes(self, y, patterns):
-        """Learn the size at which all classes are equally large, and all patterns in each."""
+        """Set the size at which all classes, and all patterns within each, are equally large."""
         classes = np.unique(y)
-        cells = {label: _cells(np.flatnonzero(y == label), patterns) for label in classes}
+        groups = {k: _group_by_pattern(np.flatnonzero(y == k), patterns) for k in classes}
         if self.how == "over":
-            size = max(len(own) * max(map(len, own)) for own in cells.values())
+            size = max(len(group) * max(map(len, group)) for group in groups.values())
             sizes = {label: size - (y == label).sum() for label in classes}
         else:
-            size = min(len(own) * min(map(len, own)) for own in cells.values())
+            size = min(len(group) * min(map(len, group)) for group in groups.values())
             sizes = dict.fromkeys(classes, size)
         self.sampling_strategy_ = {label: int(n) for label, n in sizes.items()}
 
 
-def _cells(rows, patterns):
-    """Cut rows by their patterns."""
-    own = patterns[rows]
-    return [rows[own == pattern] for pattern in np.unique(own)]
+def _group_by_pattern(rows, patterns):
+    """Split rows by their pattern."""
+    found = patterns[rows]
+    return [rows[found == pattern] for pattern in np.unique(found)]
 
 
-def _even(total, *, least=None, most=None):
-    """Share a total out so evenly as bounds allow.
+def _allocate(total, *, lower=None, upper=None):
+    """Divide a total as evenly as bounds permit.
 
     Parameters
     ----------
     total : int
-        At least the sum of ``least``, at most that of ``most``.
-    least, most : list of int or None, default=None
-        Bounds of each share; one of the two.
+        At least the sum of ``lower``, at most that of ``upper``.
+    lower, upper : list of int or None, default=None
+        Bounds of each share; exactly one of the two.
 
     Returns
     -------
     ndarray of int
-        Shares, those that no bound holds differ by one at most.
+        Shares; those not at their bound differ by at most one.
     """
-    bounds = np.asarray(most if least is None else least)
+    bounds = np.asarray(upper if lower is None else lower)
     shares = np.zeros(len(bounds), dtype=int)
-    # those that bind come first: the smallest of upper bounds, the largest of lower ones
-    order = np.argsort(bounds if least is None else -bounds, kind="stable")
-    bind = min if least is None else max
-    for place, i in enumerate(order):
-        shares[i] = bind(int(bounds[i]), total // (len(bounds) - place))
+    # binding bounds come first: the smallest upper ones, the largest lower ones
+    order = np.argsort(bounds if lower is None else -bounds, kind="stable")
+    clip = min if lower is None else max
+    for rank, i in enumerate(order):
+        shares[i] = clip(int(bounds[i]), total // (len(bounds) - rank))
         total -= shares[i]
     return shares
 
 
-def _repeated(rows, n, random):
-    """Draw n of some rows, none once more often than another."""
+def _repeat(rows, n, random):
+    """Draw n of the rows, each equally often up to one."""
     rounds = [random.permutation(rows) for _ in range(-(-n // len(rows)))]
     return np.concatenate([*rounds, rows[:0]])[:n]

@@ -1,4 +1,4 @@
-"""What the samplers share: imbalanced-learn's interface over tables that keep their form."""
+"""Base class of samplers: the interface of imbalanced-learn for tables of any type."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from sklearn_mmsent.utils._validation import check_table
 
 @dataclass(frozen=True)
 class Resampled:
-    """Which rows stay, and which are new.
+    """Rows to keep and new rows.
 
     Parameters
     ----------
     rows : ndarray of int of shape (n_kept,)
-        Rows of the table that stay as they are, in their order; one may stand twice.
+        Rows of the table to keep unchanged, in this order; repetitions are allowed.
     made : DataFrame, ndarray or None, default=None
-        New rows of the table's form, which follow after them.
+        New rows of the same type as the table, appended to the kept rows.
     sources : ndarray of int of shape (n_made,) or None, default=None
-        The row that each new row was made from, whose target it carries.
+        Source row of each new row, which provides its target.
     """
 
     rows: np.ndarray
@@ -34,21 +34,21 @@ class Resampled:
 
     @property
     def indices(self):
-        """The row of the table that each row of the result came from."""
+        """Source row of each row of the result."""
         return self.rows if self.sources is None else np.concatenate([self.rows, self.sources])
 
 
 class BaseRowSampler(BaseSampler):
-    """A sampler that says which rows stay and makes new ones; this class does the rest.
+    """Sampler that keeps some rows and makes new ones.
 
-    A child names its ``_sampling_type`` as imbalanced-learn does, and writes
-    ``_fit_resample``. Tables stay what they are: a DataFrame keeps its columns and
-    their dtypes, a list comes back as a list, targets likewise. NaN passes.
+    Subclasses set ``_sampling_type`` as in imbalanced-learn and implement ``_fit_resample``.
+    The type of the table is preserved: a DataFrame keeps columns and dtypes, a list is returned
+    as a list; the same holds for targets. NaN is allowed.
     """
 
-    _strategy = "auto"  # of a child without the parameter ``sampling_strategy``
+    _strategy = "auto"  # for subclasses without the parameter ``sampling_strategy``
 
-    # -- what a child writes -----------------------------------------------------------------
+    # -- to implement in subclasses ----------------------------------------------------------
 
     @abstractmethod
     def _fit_resample(self, X, y):
@@ -57,9 +57,9 @@ class BaseRowSampler(BaseSampler):
         Parameters
         ----------
         X : DataFrame or ndarray of shape (n_samples, n_features)
-            The table, which must not be written into.
+            The table; read-only.
         y : ndarray of shape (n_samples,)
-            Labels; ``sampling_strategy_`` has been learned from them.
+            Labels; ``sampling_strategy_`` is already set.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class BaseRowSampler(BaseSampler):
         """
 
     def _check_target(self, y):
-        """Check the targets and learn ``sampling_strategy_``; return labels as a 1-D array."""
+        """Check the targets and set ``sampling_strategy_``; return labels as a 1-D array."""
         check_classification_targets(y)
         labels = np.asarray(check_target_type(y))
         strategy = getattr(self, "sampling_strategy", self._strategy)
@@ -75,23 +75,23 @@ class BaseRowSampler(BaseSampler):
         return labels
 
     def _targets(self, y, indices):
-        """Return the targets of the result; ``indices`` tells the row each came from."""
+        """Return the targets of the result from the source row of each row."""
         return take(y, indices)
 
     # -- imbalanced-learn's interface --------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y):
-        """Check the table and learn how many rows each class is to have.
+        """Check the table and set the number of rows of each class.
 
-        ``fit_resample`` does this, too, and is what pipelines call.
+        ``fit_resample``, which pipelines call, includes this step.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,)
-            Their targets.
+            Targets.
 
         Returns
         -------
@@ -110,25 +110,25 @@ class BaseRowSampler(BaseSampler):
         X : DataFrame or array-like of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,)
-            Their targets.
+            Targets.
 
         Returns
         -------
         X_resampled : same type as X, of shape (n_samples_new, n_features)
-            The rows that stay, then the new ones; a DataFrame's index is numbered anew.
+            The kept rows, followed by the new ones, with a new index.
         y_resampled : same type as y, of shape (n_samples_new,)
-            Their targets.
+            Targets of the rows.
 
         Raises
         ------
         ValueError
-            If the targets are no classes or only one, or a class has no row left.
+            If the targets are not classes, there is only one class, or a class loses all its rows.
         """
         table, labels = self._open(X, y)
         result = self._fit_resample(table, labels)
         self._check_classes_left(labels, result.indices)
         self.sample_indices_ = result.indices
-        X_new = _appended(take(table, result.rows), result.made)
+        X_new = _append(take(table, result.rows), result.made)
         X_new = X_new.tolist() if isinstance(X, list) else X_new
         return X_new, self._targets(y, result.indices)
 
@@ -139,7 +139,7 @@ class BaseRowSampler(BaseSampler):
         tags.sampler_tags.sample_indices = True
         return tags
 
-    # -- parts -------------------------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------------------
 
     def _open(self, X, y):
         table = check_table(self, X, reset=True)
@@ -155,25 +155,25 @@ class BaseRowSampler(BaseSampler):
         if lost:
             raise ValueError(
                 f"{type(self).__name__}: no row of the class {lost[0]!r} is left "
-                f"({int((labels == lost[0]).sum())} came in), and a classifier could not learn it. "
-                "Remove fewer rows, or leave the class out before."
+                f"({int((labels == lost[0]).sum())} before), so a classifier cannot learn it. "
+                "Remove fewer rows, or exclude the class beforehand."
             )
 
 
 def take(values, rows):
-    """Return rows of a table or entries of a target, in the form they came in.
+    """Return rows of a table or entries of a target, of the same type.
 
     Parameters
     ----------
     values : DataFrame, Series, ndarray or list
-        What to take from.
+        Table or target.
     rows : ndarray of int of shape (n_chosen,)
-        Which rows.
+        Rows to take.
 
     Returns
     -------
     DataFrame, Series, ndarray or list
-        A copy; an index of pandas is numbered anew.
+        A copy; pandas objects get a new index.
     """
     if isinstance(values, (pd.DataFrame, pd.Series)):
         return values.take(rows).reset_index(drop=True)
@@ -182,8 +182,8 @@ def take(values, rows):
     return np.asarray(values)[rows]
 
 
-def _appended(rows, made):
-    """Return rows with new ones after them."""
+def _append(rows, made):
+    """Return the rows followed by the new ones."""
     if made is None or not len(made):
         return rows
     if isinstance(rows, pd.DataFrame):

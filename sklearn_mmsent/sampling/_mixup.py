@@ -1,4 +1,4 @@
-"""ModalityMixup: rows mixed of two, with labels that may be mixed too."""
+"""ModalityMixup: convex combinations of two rows, optionally with soft labels."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -14,36 +14,37 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ModalityMixup(BaseRowSampler):
-    """Over-sample by mixtures of two rows, in tables of blocks.
+    """Over-sample by mixup of two rows, in tables of blocks.
 
-    Mixup [1]_ for several modalities: a new row is the mixture of a row of the class that is to
-    grow, its seed, and of any other row, in the same shares in every block. With hard labels both
-    are of one class; with soft labels they may be of two, and the target is mixed like the row.
+    Mixup [1]_ for several modalities: a new row is a convex combination of a row of the class to
+    over-sample, its seed, and another row, its partner, with the same weights in every block. With
+    hard labels both rows belong to one class; with soft labels they may not, and the target is
+    mixed like the row.
 
-    Missing blocks, padding and NaN need no filling: where one of the two has nothing, the new
-    row is there as its seed is.
+    Missing blocks, padding and NaN need no imputation: where one of the two rows has no value, the
+    new row takes that of its seed.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many rows each class is to have, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
-        brings all classes to the size of the largest. With soft labels, a new row counts for
+        Target number of rows of each class, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
+        raises every class to the size of the largest. With soft labels, a new row counts for
         the class of its seed.
 
     alpha : float, default=0.4
-        Of the distribution Beta(alpha, alpha) that shares are drawn from: small ones leave rows
-        nearly as they are, 1 draws all shares alike. The larger share is always the seed's.
+        Parameter of the distribution Beta(alpha, alpha) of the weights: small values leave rows
+        almost unchanged, 1 is the uniform distribution. The seed has the larger weight.
 
     labels : {"hard", "soft"}, default="hard"
         "hard" mixes rows of one class and returns labels. "soft" mixes rows of any classes and
-        returns a DataFrame with a column for each class and the shares of each row.
+        returns a DataFrame with one column per class and the weight of each class in each row.
 
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn: pairs and shares.
+        Controls the choice of pairs and weights; pass an int for reproducible results.
 
     Attributes
     ----------
@@ -54,10 +55,10 @@ class ModalityMixup(BaseRowSampler):
         Index of the source row of each resampled row: itself, or its seed.
 
     partner_indices_ : ndarray of int of shape (n_made,)
-        The row that each new row was mixed with.
+        Index of the partner of each new row.
 
     weights_ : ndarray of float of shape (n_made,)
-        The partner's share of each new row, from 0 to 0.5.
+        Weight of the partner of each new row, from 0 to 0.5.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -69,20 +70,20 @@ class ModalityMixup(BaseRowSampler):
     Raises
     ------
     ValueError
-        If a class that is to grow has a single row, and labels are hard. The message names it.
+        If a class to over-sample has a single row, with hard labels. The message names the class.
 
     See Also
     --------
-    ModalitySMOTE : Partners are near neighbours, so that new rows lie where the class is dense.
+    ModalitySMOTE : Restricts partners to near neighbours, so that new rows lie in dense regions.
     ModalityBalancer : Repeats rows instead of making new ones.
 
     Notes
     -----
-    Where a modality of the seed is missing in its partner, the new row has it from the seed
-    alone, and the target follows the row: the partner's class gets the partner's share times the
-    share of the seed's modalities that were mixed. In complete tables that is the partner's share.
+    If a modality of the seed is missing in its partner, it is copied from the seed and the target
+    is adjusted: the class of the partner gets the weight of the partner times the fraction of the
+    modalities of the seed that were mixed. In complete tables this is the weight of the partner.
 
-    Whole numbers, token numbers and the columns of `FillBlocks` are treated as in
+    Integer columns, token ids and the indicator columns of `FillBlocks` are treated as in
     `ModalitySMOTE`.
 
     References
@@ -148,23 +149,23 @@ class ModalityMixup(BaseRowSampler):
         return super()._targets(y, indices) if self.labels == "hard" else vars(self).pop("_soft")
 
     def _draw(self, y, label, n_new, random):
-        """Draw seeds of a class and another row for each."""
+        """Draw seeds of a class and a partner for each."""
         rows = np.flatnonzero(y == label)
         others = rows if self.labels == "hard" else np.arange(len(y))
         if len(others) < 2:
             raise ValueError(
                 f"{type(self).__name__}: the class {plain(label)!r} has 1 row, and rows are mixed "
-                "with others of their class. Set labels='soft', leave the class out by "
+                "with others of their class. Set labels='soft', exclude the class by "
                 "sampling_strategy, or repeat its row with ModalityBalancer."
             )
         seeds = rows[random.randint(len(rows), size=n_new)]
-        # as many places on, so that no row is its own partner
+        # offset by at least one, so that no row is its own partner
         steps = random.randint(1, len(others), size=n_new)
-        places = (np.searchsorted(others, seeds) + steps) % len(others)
-        return np.stack([seeds, others[places]])
+        positions = (np.searchsorted(others, seeds) + steps) % len(others)
+        return np.stack([seeds, others[positions]])
 
     def _soft_targets(self, y, seeds, shares):
-        """Return the share of each class in each row, kept rows first."""
+        """Return the weight of each class in each row, kept rows first."""
         classes, codes = np.unique(y, return_inverse=True)
         n = len(y)
         targets = np.zeros((n + len(seeds), len(classes)))

@@ -1,4 +1,4 @@
-"""Nearest rows of a table of blocks, in which each modality counts the same."""
+"""Nearest neighbours in a table of blocks, with equal weights for all modalities."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -8,18 +8,18 @@ from sklearn_mmsent.blocks.moments import statistics_of
 
 
 class BlockSpace:
-    """Distances between rows, over the modalities that both have.
+    """Distances between rows over the modalities that both have.
 
-    Each feature is standardised over what is really there in the table (pooled over the steps of
-    a sequence, per channel of an image), and each block divided by its spread, so that two rows
-    lie on average as far apart in one block as in any other. The squared distance of two rows is
-    the mean over the modalities that both have, and within a modality over the blocks that both
-    have. Padding and single missing values stand at the mean. Token numbers do not count.
+    Each feature is standardised over its observed values (pooled over the steps of a sequence, per
+    channel of an image), and each block is divided by its spread, so that all blocks have the same
+    average distance. The squared distance of two rows is the mean over the modalities that both
+    have, and within a modality over the blocks that both have. Padding and single missing values
+    are set to the mean. Token ids are ignored.
 
     Parameters
     ----------
     table : BlockRows
-        The rows, all of which the scales are learned from.
+        The rows from which the scales are learned.
     """
 
     def __init__(self, table):
@@ -38,43 +38,43 @@ class BlockSpace:
         Parameters
         ----------
         rows : ndarray of int of shape (n_rows,)
-            Rows of the table among which to look.
+            Rows of the table to search.
         queries : ndarray of int of shape (n_queries,)
-            Positions in ``rows`` of those whose neighbours are asked for.
+            Positions in ``rows`` of the query rows.
         k : int
-            How many neighbours.
+            Number of neighbours.
         n_jobs : int or None, default=None
-            Threads of the search.
+            Number of threads.
 
         Returns
         -------
         ndarray of int of shape (n_queries, k)
-            Positions in ``rows``, nearest first; a row that shares a modality with fewer than
-            ``k`` others has itself in the other places, and is no other's neighbour.
+            Positions in ``rows``, nearest first. A row that shares a modality with fewer than
+            ``k`` others is filled up with itself, and such rows are not neighbours of others.
         """
         found = np.repeat(queries[:, None], k, axis=1)
         distances = np.full(found.shape, np.inf)
         if not len(self.blocks):
             return found
         points, bounds = self._points(rows)
-        patterns, own = np.unique(
+        patterns, pattern_of = np.unique(
             self.table.present[np.ix_(rows, self.blocks)], axis=0, return_inverse=True
         )
         for number, pattern in enumerate(patterns):
-            asked = np.flatnonzero(own[queries] == number)
-            # rows with which it has the same in common lie in one space, where an index can search
-            common, of_pattern = np.unique(patterns & pattern, axis=0, return_inverse=True)
+            asked = np.flatnonzero(pattern_of[queries] == number)
+            # rows that have the same blocks in common with the queries can share one index
+            common, common_of = np.unique(patterns & pattern, axis=0, return_inverse=True)
             for space, in_common in enumerate(common):
                 if not len(asked) or not in_common.any():
                     continue
-                among = np.flatnonzero((of_pattern == space)[own])
+                among = np.flatnonzero((common_of == space)[pattern_of])
                 columns, weights = self._columns(in_common, bounds)
                 first, weights = weights[0], weights / weights[0]
                 index = NearestNeighbors(n_neighbors=min(k + 1, len(among)), n_jobs=n_jobs)
-                index.fit(_cut(points, among, columns, weights))
-                far, near = index.kneighbors(_cut(points, queries[asked], columns, weights))
+                index.fit(_select(points, among, columns, weights))
+                far, near = index.kneighbors(_select(points, queries[asked], columns, weights))
                 far, near = far * first, among[near]
-                far[near == queries[asked, None]] = np.inf  # nobody is a neighbour of himself
+                far[near == queries[asked, None]] = np.inf  # a row is not its own neighbour
                 far = np.hstack([distances[asked], far])
                 near = np.hstack([found[asked], near])
                 best = np.argsort(far, axis=1, kind="stable")[:, :k]
@@ -83,20 +83,20 @@ class BlockSpace:
         return np.where(np.isfinite(distances), found, queries[:, None])
 
     def summary(self, rows, blocks):
-        """Describe rows by numbers of the same meaning in each, however long a sequence is.
+        """Describe rows by a fixed number of features, whatever the length of sequences.
 
         Parameters
         ----------
         rows : ndarray of int of shape (n_rows,)
             Rows of the table.
         blocks : sequence of int
-            Numbers of the blocks that are described, of those in ``blocks``.
+            Indices of the blocks to describe, among ``self.blocks``.
 
         Returns
         -------
         ndarray of float of shape (n_rows, n_numbers)
-            Standardised features, of a sequence the mean and the deviation of its real steps;
-            zero where nothing is.
+            Standardised features; mean and standard deviation over the steps of a sequence; zero
+            for missing blocks.
         """
         scales = dict(zip(self.blocks, self.scales, strict=True))
         parts = []
@@ -112,7 +112,7 @@ class BlockSpace:
         return np.hstack(parts)
 
     def _points(self, rows):
-        """Return the blocks of some rows scaled and side by side, and where each begins."""
+        """Return the scaled blocks of some rows side by side, and the bounds of each block."""
         values = [self.table.values[i] for i in self.blocks]
         widths = [int(np.prod(data.values.shape[1:])) for data in values]
         bounds = np.cumsum([0, *widths])
@@ -127,7 +127,7 @@ class BlockSpace:
         return points, bounds
 
     def _columns(self, in_common, bounds):
-        """Return the columns of blocks in common, and by what each is to be multiplied."""
+        """Return the columns of common blocks and their weights."""
         names = np.array([self.table.layout.blocks[i].modality for i in self.blocks])
         n_modalities = len(set(names[in_common]))
         columns, weights = [], []
@@ -138,8 +138,8 @@ class BlockSpace:
         return np.concatenate(columns), np.concatenate(weights)
 
 
-def _cut(points, rows, columns, weights):
-    """Return rows and columns, weighted; the points themselves where that is all of them."""
+def _select(points, rows, columns, weights):
+    """Return weighted rows and columns, without a copy if all are selected."""
     if len(columns) == points.shape[1]:
         part = points if len(rows) == len(points) else points[rows]
     else:
@@ -148,7 +148,7 @@ def _cut(points, rows, columns, weights):
 
 
 def _scaled(data, rows, mean, scale, dtype):
-    """Return standardised values; zero where nothing is."""
+    """Return standardised values; zero where missing."""
     part = data.values[rows].astype(dtype)
     part -= mean.astype(dtype)
     part /= scale.astype(dtype)
@@ -161,7 +161,7 @@ def _scaled(data, rows, mean, scale, dtype):
 
 
 def _spread(data, mean, scale):
-    """Return the root of the mean squared length of a block's standardised rows."""
+    """Return the root mean square norm of the standardised rows of a block."""
     total = 0.0
     for rows in pieces(len(data.present), int(np.prod(data.values.shape[1:]))):
         part = _scaled(data, rows, mean, scale, np.float32).ravel()

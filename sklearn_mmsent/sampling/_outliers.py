@@ -1,4 +1,4 @@
-"""OutlierRemover: rows that are unlike the others of their class."""
+"""OutlierRemover: removal of outliers per class and modality."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -14,45 +14,46 @@ from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows, plain
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
-JOINT = "all"  # stands for the modality where they are judged together
+JOINT = "all"  # name used in the report if all modalities are scored jointly
 
 
 class OutlierRemover(BaseRowSampler):
-    """Remove the rows that are most unlike the others of their class.
+    """Remove the outliers of each class.
 
-    A detector looks at each class by itself, so what is rare about a row of a small class is not
-    its class, and each class loses the same share of its rows: a small one is never removed. A
-    modality is judged by the rows that have it; a missing block, padding and single missing
-    values make nobody an outlier. A row is as far out as its worst modality.
+    A detector scores each class separately and removes the same fraction of its rows, so that a
+    rare class is not an outlier itself. A modality is scored on the rows that have it; missing
+    blocks, padding and single missing values do not make a row an outlier. The score of a row is
+    that of its worst modality.
 
     Parameters
     ----------
     detector : outlier detector or None, default=None
-        Any of scikit-learn's, such as ``LocalOutlierFactor()`` or ``EllipticEnvelope()``; its own
-        `contamination` plays no part. None takes ``IsolationForest()`` [1]_.
+        Any outlier detector of scikit-learn, such as ``LocalOutlierFactor()`` or
+        ``EllipticEnvelope()``; its `contamination` is ignored. None uses ``IsolationForest()``
+        [1]_.
     per : {"modality", "joint"}, default="modality"
-        "modality" asks one detector for each modality, and finds a broken photo beside a good
-        text; "joint" asks one for all together, and finds photos and texts that do not go
-        together.
+        "modality" scores each modality with a separate detector, which finds a corrupt photo next
+        to a valid text; "joint" scores all modalities with one detector, which finds mismatched
+        photos and texts.
     contamination : float or mapping, default=0.05
-        Share of a class's rows to remove, rounded down, from 0 to 0.5. A mapping gives it class by
-        class; classes that it leaves out lose nothing.
+        Fraction of the rows of each class to remove, from 0 to 0.5, rounded down. A mapping gives
+        a fraction per class; other classes are unchanged.
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState or None, default=None
-        Decides what a detector without a `random_state` of its own draws.
+        Seed of a detector whose `random_state` is None.
 
     Attributes
     ----------
     report_ : DataFrame
-        One row for each that was removed: its number ``row``, its ``label``, the ``modality`` that
-        was judged ("all" for "joint"), and by how many deviations its ``score`` stands above the
-        median of its class.
+        One row per removed row: its index ``row``, its ``label``, the ``modality`` with the
+        highest score ("all" for "joint"), and the ``score`` in deviations above the median of its
+        class.
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Indices of the rows that are kept.
     sampling_strategy_ : dict
-        The classes, as imbalanced-learn tells them.
+        The classes, as in imbalanced-learn.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
@@ -61,14 +62,14 @@ class OutlierRemover(BaseRowSampler):
 
     See Also
     --------
-    FillBlocks : Must stand before imbalanced-learn's own cleaning samplers.
+    FillBlocks : Required before the cleaning samplers of imbalanced-learn.
 
     Notes
     -----
-    Features are standardised; a sequence is judged by the mean and the deviation of its real
-    steps, token numbers are not judged. Deviations are median absolute deviations, by 1.4826.
-    A far row must score further out than a near one: ``OneClassSVM`` with its radial kernel breaks
-    this, since a row that becomes a support vector props itself up.
+    Features are standardised; sequences are described by mean and standard deviation over their
+    steps; token ids are ignored. Scores are scaled by the median absolute deviation times 1.4826.
+    Detectors must score distant rows higher: ``OneClassSVM`` with an RBF kernel does not, since a
+    row that becomes a support vector raises its own density.
 
     References
     ----------
@@ -115,7 +116,7 @@ class OutlierRemover(BaseRowSampler):
         self.random_state = random_state
 
     def _fit_resample(self, X, y):
-        n_removed = self._numbers(y)
+        n_removed = self._n_removed(y)
         detector = self._seeded_detector()
         space = BlockSpace(BlockRows(X, self.modalities, type(self).__name__))
         found = []
@@ -129,8 +130,8 @@ class OutlierRemover(BaseRowSampler):
         self.report_ = report.astype({"row": np.intp, "score": np.float64})
         return Resampled(np.delete(np.arange(len(y)), self.report_["row"]))
 
-    def _numbers(self, y):
-        """Return how many rows each class is to lose."""
+    def _n_removed(self, y):
+        """Return the number of rows to remove from each class."""
         labels, counts = np.unique(y, return_counts=True)
         shares = self.contamination
         if not isinstance(shares, Mapping):
@@ -143,10 +144,10 @@ class OutlierRemover(BaseRowSampler):
         for label, share in shares.items():
             if not isinstance(share, Real) or not 0 <= share <= 0.5:
                 raise ValueError(
-                    f"{type(self).__name__}: contamination of the class {label!r} must be a share "
-                    f"from 0 to 0.5. Got {share!r} instead."
+                    f"{type(self).__name__}: contamination of the class {label!r} must be a "
+                    f"fraction from 0 to 0.5. Got {share!r} instead."
                 )
-        # 0.07 of 100 rows is 7.000000000000001 or 6.999999999999999
+        # the epsilon corrects rounding: 0.07 * 100 is 7.000000000000001
         return {
             label: int(shares.get(plain(label), 0) * n + 1e-9)
             for label, n in zip(labels, counts, strict=True)
@@ -160,48 +161,48 @@ class OutlierRemover(BaseRowSampler):
         return detector
 
     def _scores(self, space, rows, detector, label):
-        """Return how far out each row of a class is, and in which modality."""
+        """Return the outlier score of each row of a class, and the modality that causes it."""
         layout, present = space.table.layout, space.table.present[rows]
         scores = np.full(len(rows), -np.inf)
         names = np.full(len(rows), JOINT, dtype=object)
-        judged = [JOINT] if self.per == "joint" else layout.modalities
-        for modality in judged:
+        scored = [JOINT] if self.per == "joint" else layout.modalities
+        for modality in scored:
             blocks = [i for i in space.blocks if modality in (JOINT, layout.blocks[i].modality)]
             has = present[:, blocks].any(axis=1)
-            if has.sum() < 2:  # nobody to be compared with
+            if has.sum() < 2:  # no rows to compare with
                 continue
             values = space.summary(rows[has], blocks)
             far = np.full(len(rows), -np.inf)
-            far[has] = _deviations(self._judge(detector, values, label, modality))
+            far[has] = _robust_deviations(self._abnormality(detector, values, label, modality))
             names[far > scores] = modality
             scores = np.maximum(far, scores)
         return scores, names
 
-    def _judge(self, detector, values, label, modality):
-        """Return the abnormality of rows, the higher the less normal."""
+    def _abnormality(self, detector, values, label, modality):
+        """Return the abnormality of rows, higher for outliers."""
         detector, owner = clone(detector), type(self).__name__
         kind = type(detector).__name__
         try:
             detector.fit(values)
         except ValueError as error:
             raise ValueError(
-                f"{owner}: {kind} cannot judge the {len(values)} rows of the class "
-                f"{plain(label)!r} by the modality {modality!r}: {error} Leave the class out by "
-                "contamination={class: share}, or take another detector."
+                f"{owner}: {kind} cannot score the {len(values)} rows of the class "
+                f"{plain(label)!r} by the modality {modality!r}: {error} Exclude the class with "
+                "contamination={class: share}, or use another detector."
             ) from error
-        if hasattr(detector, "negative_outlier_factor_"):  # of the training rows themselves
+        if hasattr(detector, "negative_outlier_factor_"):  # of the training rows
             return -detector.negative_outlier_factor_
         if hasattr(detector, "score_samples"):
             return -detector.score_samples(values)
         raise ValueError(
             f"{owner}: the detector {kind} has neither score_samples nor "
-            "negative_outlier_factor_, by which rows could be ordered. Take one of scikit-learn's, "
-            "such as IsolationForest or LocalOutlierFactor."
+            "negative_outlier_factor_. Use a detector of scikit-learn, such as IsolationForest or "
+            "LocalOutlierFactor."
         )
 
 
-def _deviations(scores):
-    """Return by how many robust deviations scores stand above their median."""
+def _robust_deviations(scores):
+    """Return scores as robust deviations above their median."""
     above = scores - np.median(scores)
     scale = 1.4826 * np.median(np.abs(above)) or scores.std() or 1.0
     return above / scale

@@ -1,4 +1,4 @@
-"""ModalitySMOTE: new rows between neighbours, block by block with one weight."""
+"""ModalitySMOTE: interpolation between neighbours, with one weight for all blocks."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -14,34 +14,34 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class ModalitySMOTE(BaseRowSampler):
-    """Over-sample by new rows between neighbours of a class, in tables of blocks.
+    """Over-sample by interpolation between neighbours of a class, in tables of blocks.
 
     SMOTE [1]_ for several modalities. A new row lies between a row of the class, its seed, and
-    one of the seed's nearest neighbours in the class: the same neighbour and the same distance
-    in every block, so that its modalities still belong together. Neighbours are near in all
-    modalities, each of which counts the same, be it 4 columns wide or 4,000.
+    one of the nearest neighbours of the seed in the class: the same neighbour and the same weight
+    in every block, so that modalities stay consistent. Neighbours are near in all modalities,
+    which count equally, whatever their number of columns.
 
-    Missing blocks, padding and NaN need no filling: where seed or neighbour has nothing, the new
-    row is there as its seed is.
+    Missing blocks, padding and NaN need no imputation: where one of the two rows has no value, the
+    new row takes that of its seed.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many rows each class is to have, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
-        brings all classes to the size of the largest.
+        Target number of rows of each class, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
+        raises every class to the size of the largest.
 
     k_neighbors : int, default=5
-        Among how many nearest neighbours of the seed to choose.
+        Number of nearest neighbours from which the partner of a seed is drawn.
 
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     n_jobs : int or None, default=None
-        Threads of the search for neighbours; None means one, -1 all.
+        Number of threads of the neighbour search; None means 1, -1 all.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn: seeds, neighbours and weights.
+        Controls the choice of seeds, neighbours and weights; pass an int for reproducible results.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ class ModalitySMOTE(BaseRowSampler):
         Index of the source row of each resampled row: itself, or its seed.
 
     partner_indices_ : ndarray of int of shape (n_made,)
-        The neighbour that each new row was made with.
+        Index of the neighbour used for each new row.
 
     weights_ : ndarray of float of shape (n_made,)
-        How far each new row lies from its seed towards its neighbour, from 0 to 1.
+        Position of each new row from its seed (0) to its neighbour (1).
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -67,28 +67,28 @@ class ModalitySMOTE(BaseRowSampler):
     Raises
     ------
     ValueError
-        If a class that is to grow has no more rows than ``k_neighbors``. The message names it.
+        If a class to over-sample has at most `k_neighbors` rows. The message names the class.
 
     See Also
     --------
-    imblearn.over_sampling.SMOTE : Knows no blocks: wide modalities outweigh narrow ones in the
-        search for neighbours, and NaN is refused.
-    ModalityMixup : Partners from the whole class, or of other classes with soft labels.
-    ModalityBalancer : Repeats rows instead of making new ones; takes classes of any size.
+    imblearn.over_sampling.SMOTE : Without blocks: wide modalities dominate the neighbour search,
+        and NaN is an error.
+    ModalityMixup : Partners from the whole class, or from other classes with soft labels.
+    ModalityBalancer : Repeats rows instead of making new ones; for classes of any size.
 
     Notes
     -----
-    Features are standardised for the search, those of a sequence pooled over its real time steps;
-    each block is divided by its spread. The squared distance of two rows is the mean over the
-    modalities that both have. A row that shares a modality with fewer than ``k_neighbors`` others
-    of its class is itself in place of those that lack, and what is drawn there is a copy.
+    Features are standardised for the search, those of a sequence pooled over its time steps; each
+    block is divided by its spread. The squared distance of two rows is the mean over the
+    modalities that both have. A row that shares a modality with fewer than `k_neighbors` others of
+    its class may be its own neighbour, which yields copies.
 
-    A new row has the blocks of its seed and the lengths of its seed. Whole numbers (pixels) are
-    rounded and keep their dtype. Token numbers of `TokenIds` (``<block>__id@...``) are the
-    seed's, and do not count in the search.
+    A new row has the blocks and the sequence lengths of its seed. Integers (pixels) are rounded
+    and keep their dtype. Token ids of `TokenIds` (``<block>__id@...``) are those of the seed, and
+    are ignored in the search.
 
-    Before `FillBlocks` or behind it: behind it, ``<block>__present`` and ``<block>__length`` are
-    the seed's, and what was filled in counts as missing.
+    The sampler works before and after `FillBlocks`: after it, ``<block>__present`` and
+    ``<block>__length`` are those of the seed, and filled values count as missing.
 
     References
     ----------
@@ -151,12 +151,12 @@ class ModalitySMOTE(BaseRowSampler):
         return Resampled(np.arange(len(y)), made, seeds)
 
     def _draw(self, space, rows, n_new, random):
-        """Draw seeds and a neighbour of each."""
+        """Draw seeds and a neighbour for each."""
         seeds = random.randint(len(rows), size=n_new)
-        places = random.randint(self.k_neighbors, size=n_new)
+        ranks = random.randint(self.k_neighbors, size=n_new)
         queries, position = np.unique(seeds, return_inverse=True)
         near = space.nearest(rows, queries, self.k_neighbors, self.n_jobs)
-        return np.stack([rows[seeds], rows[near[position, places]]])
+        return np.stack([rows[seeds], rows[near[position, ranks]]])
 
     def _check_class_sizes(self, y):
         for label, n_new in self.sampling_strategy_.items():
@@ -168,6 +168,6 @@ class ModalitySMOTE(BaseRowSampler):
                 raise ValueError(
                     f"{type(self).__name__}: the class {plain(label)!r} has {n_rows} rows, but "
                     f"k_neighbors={self.k_neighbors} needs at least {self.k_neighbors + 1}. "
-                    f"{remedy}, leave the class out by sampling_strategy, or repeat its rows with "
+                    f"{remedy}, exclude the class by sampling_strategy, or repeat its rows with "
                     "ModalityBalancer."
                 )

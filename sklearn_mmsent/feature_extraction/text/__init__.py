@@ -1,4 +1,4 @@
-"""Extractors of texts: tf-idf, word vectors, lexicons, tokens, pretrained sentence encoders."""
+"""Text extractors: tf-idf, word vectors, lexicons, tokens, pretrained sentence encoders."""
 
 import lazy_loader
 

@@ -1,12 +1,12 @@
-"""Plain text out of HTML, hashtags and elongated words.
+"""Plain text from HTML, hashtags and elongated words.
 
-All of it takes time linear in the length of the text, whatever the text.
+All functions run in linear time.
 """
 
 import html
 import re
 
-# Only what is a tag of HTML is taken for one: "<3", ">:(" and "a <b" in a formula stay.
+# Only HTML tag names count as tags, so that "<3", ">:(" and "a <b" in a formula are kept.
 _TAGS = (
     "a|abbr|acronym|address|area|article|aside|audio|b|base|bdi|bdo|big|blockquote|body|br|"
     "button|canvas|caption|center|cite|code|col|colgroup|data|datalist|dd|del|details|dfn|"
@@ -18,23 +18,23 @@ _TAGS = (
     "title|tr|track|tt|u|ul|var|video|wbr"
 )
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>|<!doctype[^<>]*>", re.IGNORECASE)
-_UNREAD = (
+_SKIPPED = (
     (re.compile(r"<!--"), re.compile(r"-->")),
     (re.compile(r"<script\b[^<>]*>", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
     (re.compile(r"<style\b[^<>]*>", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
 )
-# inside a word these carry weight or slant only; a blank there would cut it in two
+# inside a word these change only weight or slant; a space there would split the word
 _INLINE = re.compile(r"</?(?:b|i|em|strong|u|s|span|font|small|big|mark|sub|sup)\b", re.IGNORECASE)
 
 _RUN = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
 
 
 def strip_html(text):
-    """Turn character references to characters, and drop tags, comments, scripts and styles."""
+    """Decode character references and remove tags, comments, scripts and styles."""
     text = html.unescape(text)
     if "<" not in text:
         return text
-    for opening, closing in _UNREAD:
+    for opening, closing in _SKIPPED:
         text = _drop_between(text, opening, closing)
     return _TAG.sub(lambda tag: "" if _INLINE.match(tag[0]) else " ", text)
 
@@ -43,7 +43,7 @@ def _drop_between(text, opening, closing):
     kept, position = [], 0
     while (start := opening.search(text, position)) is not None:
         end = closing.search(text, start.end())
-        if end is None:  # never closed: no more of them can be
+        if end is None:  # none of the following is closed either
             break
         kept += [text[position : start.start()], " "]
         position = end.end()
@@ -51,19 +51,19 @@ def _drop_between(text, opening, closing):
 
 
 def split_hashtag(tag):
-    """Cut "NotMyPresident2016" and "not_my_president" into words."""
+    """Split "NotMyPresident2016" and "not_my_president" into words."""
     words, start = [], 0
     for i in range(1, len(tag)):
-        before, here = tag[i - 1], tag[i]
-        ends_acronym = before.isupper() and here.isupper() and tag[i + 1 : i + 2].islower()
-        begins = (
-            here == "_"
+        before, current = tag[i - 1], tag[i]
+        ends_acronym = before.isupper() and current.isupper() and tag[i + 1 : i + 2].islower()
+        starts_word = (
+            current == "_"
             or before == "_"
-            or (here.isupper() and not before.isupper())
-            or here.isdigit() != before.isdigit()
+            or (current.isupper() and not before.isupper())
+            or current.isdigit() != before.isdigit()
             or ends_acronym
         )
-        if begins:
+        if starts_word:
             words.append(tag[start:i])
             start = i
     words.append(tag[start:])
@@ -71,14 +71,14 @@ def split_hashtag(tag):
 
 
 def shorten_runs(text):
-    """Reduce a letter that stands three times or more in a row to two of it.
+    """Shorten runs of three or more of the same letter to two.
 
-    A word that is one letter three times, such as "III" or "www", stays.
+    Words of one letter three times, such as "III" or "www", are kept.
     """
 
     def shorten(run):
         start, end = run.span()
-        alone = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
-        return run[0] if alone and end - start == 3 else run[0][:2]
+        is_word = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
+        return run[0] if is_word and end - start == 3 else run[0][:2]
 
     return _RUN.sub(shorten, text)

@@ -1,4 +1,4 @@
-"""Texts from the web, made plain for an extractor."""
+"""Normalisation of web texts."""
 
 import re
 
@@ -11,54 +11,53 @@ from sklearn_mmsent.utils._sklearn import StrOptions
 _URL = re.compile(r"\b(?:https?://|ftp://|www\.)[^\s<>\"]*[^\s<>\"'.,:;!?)\]}…]", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@.])@\w+")
 _HASHTAG = re.compile(r"(?<![\w#&])#(?!\d+\b)(\w+)")
-_NO_EMOJI = "©®™"  # Unicode counts these among them
+_NOT_EMOJI = "©®™"  # although Unicode lists them as emoji
 _SKIN_TONE = re.compile(r"_(?:medium[-_])?(?:light|dark|medium)_skin_tone(?=:)")
 
 
 class TextCleaner(CellTransformer):
-    """Make texts from the web plain, without losing what carries mood.
+    """Normalise texts from the web and keep what carries sentiment.
 
-    From a column of texts to a column of texts: stands before any extractor of texts in a
-    pipeline. Capitals, emoticons, ``"!!!"`` and negations stay; emoji become words. It learns
-    nothing, and what is missing stays missing.
+    Maps a column of texts to a column of texts; place it before a text extractor in a pipeline.
+    Capitals, emoticons, ``"!!!"`` and negations are kept; emoji become words. Nothing is learned
+    in fit. Missing cells stay missing.
 
     Parameters
     ----------
     fix_encoding : bool, default=True
-        Whether to undo wrong decodings (``"cafÃ©"`` to ``"café"``), curly quotes, ligatures,
-        full-width letters and control characters, and to compose characters (NFC).
+        Whether to repair wrong decodings (``"cafÃ©"`` to ``"café"``), replace curly quotes,
+        ligatures, full-width letters and control characters, and compose characters (NFC).
 
     html : bool, default=True
-        Whether to turn character references (``"&amp;"``) to characters and to drop tags,
-        comments, scripts and styles. Only names of HTML's own tags count, so ``"<3"`` stays.
+        Whether to decode character references (``"&amp;"``) and remove tags, comments, scripts and
+        styles. Only HTML tag names count as tags, so ``"<3"`` is kept.
 
     urls : {"replace", "remove", "keep"}, default="replace"
-        What becomes of web addresses: "replace" puts ``"http"`` in their place, as models that
-        are trained on posts expect it.
+        How to handle URLs: "replace" substitutes ``"http"``, as expected by models trained on
+        posts.
 
     mentions : {"replace", "remove", "keep"}, default="replace"
-        What becomes of ``"@name"``: "replace" puts ``"@user"`` in its place, so that the sentence
-        keeps its subject. Mail addresses stay.
+        How to handle ``"@name"``: "replace" substitutes ``"@user"``, so that the sentence keeps
+        its subject. Email addresses are kept.
 
     hashtags : {"split", "remove", "keep"}, default="split"
-        What becomes of ``"#SoHappy"``: "split" drops the sign and cuts the words at capitals,
-        digits and underscores, ``"So Happy"``. ``"#1"`` stays.
+        How to handle ``"#SoHappy"``: "split" removes the sign and splits words at capitals, digits
+        and underscores, ``"So Happy"``. ``"#1"`` is kept.
 
     emoji : {"words", "remove", "keep"}, default="words"
-        What becomes of emoji: "words" puts their English names, without skin tones.
+        How to handle emoji: "words" substitutes their English names, without skin tones.
 
     elongations : bool, default=True
-        Whether to reduce a letter that stands three times or more in a row to two:
-        ``"goooood"`` becomes ``"good"``, and ``"sooooo"`` becomes ``"soo"``, which still differs
-        from ``"so"``.
+        Whether to shorten runs of three or more of the same letter to two: ``"goooood"`` becomes
+        ``"good"``, and ``"sooooo"`` becomes ``"soo"``, which still differs from ``"so"``.
 
     whitespace : bool, default=True
-        Whether to turn each run of white space, line breaks included, to one blank, and to strip
-        the ends.
+        Whether to replace runs of white space, including line breaks, by one space and strip the
+        ends.
 
     lowercase : bool, default=False
-        Whether to turn all letters to small ones. Capitals often mean emphasis, and models and
-        lexicons that do not distinguish them lower them by themselves.
+        Whether to convert to lower case. Capitals often mean emphasis, and uncased models and
+        lexicons do it themselves.
 
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
@@ -71,15 +70,15 @@ class TextCleaner(CellTransformer):
 
     See Also
     --------
-    make_extractor : Takes a pipeline of a cleaner and an extractor for a modality.
-    TfidfEmbedder : Gains most from cleaning, since it knows no words but those it has seen.
-    TextEmbedder : Models trained on clean prose gain, too.
+    make_extractor : Accepts a pipeline of a cleaner and an extractor for a modality.
+    TfidfEmbedder : Benefits most from cleaning, since its vocabulary is learned from the texts.
+    TextEmbedder : Models trained on edited prose benefit too.
 
     Notes
     -----
-    The steps are taken in the order of the parameters. A text of which nothing is left is an
-    empty one, which extractors take as missing. Halves of Unicode surrogate pairs are replaced by
-    the replacement character.
+    Steps are applied in the order of the parameters; the defaults for URLs and mentions follow
+    [1]_. A text that becomes empty is a missing cell for extractors. Lone surrogates are replaced
+    by the Unicode replacement character.
 
     References
     ----------
@@ -142,7 +141,7 @@ class TextCleaner(CellTransformer):
             text = ftfy.fix_text(text, unescape_html=False)
         if self.html:
             text = strip_html(text)
-        # an address that is kept has a '#', an '@' or 'www' which mean something else
+        # URLs are split off first, since they may contain '#', '@' or repeated letters
         pieces, addresses = _URL.split(text), _URL.findall(text)
         pieces = [self._clean_piece(piece) for piece in pieces]
         if self.urls != "keep":
@@ -160,14 +159,14 @@ class TextCleaner(CellTransformer):
         elif self.hashtags == "remove":
             text = _HASHTAG.sub(" ", text)
         if self.emoji != "keep" and not text.isascii():
-            text = self._without_emoji(text)
+            text = self._replace_emoji(text)
         return shorten_runs(text) if self.elongations else text
 
-    def _without_emoji(self, text):
+    def _replace_emoji(self, text):
         emoji = import_optional("emoji", extra="text", needed_by="TextCleaner")
 
         def replace(sign, data):
-            if sign in _NO_EMOJI:
+            if sign in _NOT_EMOJI:
                 return sign
             return " " if self.emoji == "remove" else f" {_words(data['en'])} "
 

@@ -1,4 +1,4 @@
-"""Embeddings of texts by a pretrained model."""
+"""Text embeddings from pretrained models."""
 
 from numbers import Integral
 from pathlib import Path
@@ -13,39 +13,38 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class TextEmbedder(BaseExtractor):
-    """Embeddings of sentences or of their tokens by a pretrained model.
+    """Embeddings of sentences or of their tokens from a pretrained model.
 
-    The model brings its knowledge of language along, so that little training data goes far.
-    `fit` learns nothing, and loads nothing where the model's own notes say how wide it is; the
-    model loads when the first text comes. A process holds each model once: clones, folds and
-    unpickled copies share it, and pickles do not carry it.
+    Pretrained on large corpora, the model needs little training data. `fit` learns nothing; the
+    weights are loaded on first use, or in `fit` if the config of the model does not give its
+    output size. Each process holds a model once: clones, folds and unpickled copies share it, and
+    pickles do not contain it.
 
     Parameters
     ----------
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
-        A local folder, which never touches the network, or the name of a model on the Hugging
-        Face hub, which is downloaded once and then read from the disk without asking the hub
-        again. Either a sentence-transformers model, or any text encoder of the transformers
-        library such as BERT, whose tokens are then averaged.
+        Local folder, which never accesses the network, or name on the Hugging Face hub, from where
+        it is downloaded once and then read from disk. Either a sentence-transformers model [1]_,
+        or any text encoder of the transformers library such as BERT, whose tokens are averaged.
 
     pooling : {"sentence"} or None, default="sentence"
-        "sentence" gives one vector per text, in the model's own way. None gives a sequence block
-        of one token per step, special tokens included.
+        "sentence" returns one vector per text, pooled as the model defines. None returns a
+        sequence block with one token per step, including special tokens.
 
     layer : int or None, default=None
-        Layer that is read: 0 is the one below the first block of attention, -1 the last. None
-        means the model's own output. Middle layers often know more of mood than the last.
+        Hidden layer to use: 0 is the input of the first attention block, -1 the last layer. None
+        uses the output of the model. Middle layers often carry more emotion than the last.
 
     max_steps : int, default=64
-        Tokens of a sequence; what follows is cut off, and shorter texts are padded with NaN. Has
-        no effect with ``pooling="sentence"``.
+        With ``pooling=None``, number of tokens in the sequence block. Longer texts are truncated,
+        shorter ones padded with NaN.
 
     normalize : bool, default=True
-        Whether to scale each row, or each token of a sequence, to length one.
+        Whether to scale each row, or each token of a sequence, to unit norm.
 
     max_length : int or None, default=None
-        Tokens (pieces of words) that are read of a text; what follows is cut off. None means
-        the model's own limit.
+        Maximum number of tokens per text that the model reads; longer texts are truncated. None
+        uses the limit of the model.
 
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
@@ -55,7 +54,7 @@ class TextEmbedder(BaseExtractor):
         once with the count.
 
     batch_size : int, default=32
-        Texts that pass through the model at a time. Texts of similar length go together.
+        Number of texts encoded at a time, grouped by similar length.
 
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1. Each process loads the model, which
@@ -67,20 +66,19 @@ class TextEmbedder(BaseExtractor):
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Width of the model, times `max_steps` for a sequence.
+        Hidden size of the model, times `max_steps` for a sequence.
 
     See Also
     --------
-    TfidfEmbedder : Needs no model and takes any language, learns from the training texts.
-    Cached : Keeps embeddings on disk, so that folds and later scripts do not compute them
-        again.
+    TfidfEmbedder : Needs no model, supports any language, learns from the training texts.
+    Cached : Stores embeddings on disk for reuse across folds and scripts.
     TokenIds : For networks that train the text encoder itself.
-    Word2VecEmbedder : A sequence of words that costs no model.
+    Word2VecEmbedder : Sequences of words without a large model.
 
     Notes
     -----
-    Halves of Unicode surrogate pairs are replaced by the replacement character. With another
-    order of rows or another `batch_size` results may differ by rounding, under 1e-5.
+    Lone surrogates are replaced by the Unicode replacement character. Results may differ by
+    rounding, less than 1e-5, with the order of rows and `batch_size`.
 
     References
     ----------
@@ -142,7 +140,7 @@ class TextEmbedder(BaseExtractor):
         return read_text(cell)
 
     def _order(self, cells):
-        # what is no text comes first, so that its error does not wait for the model
+        # cells that are not text come first, so that their error does not wait for the model
         return sorted(
             range(len(cells)),
             key=lambda i: -len(cells[i]) if isinstance(cells[i], str) else -np.inf,

@@ -1,4 +1,4 @@
-"""Sentiment that a lexicon knows of words."""
+"""Lexicon-based sentiment scores."""
 
 import re
 from functools import lru_cache
@@ -20,33 +20,33 @@ _COUNTS = [
     "questions",
 ]
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
-_UNIT = re.compile(r"\w+|[^\w\s\x00-\x7f]")  # an emoji is a word to VADER
+_UNIT = re.compile(r"\w+|[^\w\s\x00-\x7f]")  # VADER treats an emoji as a word
 
 
 class SentimentLexicon(BaseExtractor):
-    """Sentiment of English texts by the lexicon and the rules of VADER.
+    """Sentiment scores of English texts from the VADER lexicon and rules.
 
-    VADER looks up 7,500 words, emoticons and emoji in a lexicon rated by people, and knows
-    negation, emphasis ("very", capitals, "!!!") and "but". It was made for short posts. A few
-    columns that a person can read; it learns nothing and needs no model.
+    VADER [1]_ looks up 7,500 words, emoticons and emoji in a lexicon rated by humans, and handles
+    negation, emphasis ("very", capitals, "!!!") and "but". It was made for short posts. It gives
+    a few interpretable columns, learns nothing and needs no model.
 
     Parameters
     ----------
     counts : bool, default=False
-        Whether to add plain counts to the four scores: of words, of words that the lexicon has
-        as positive and as negative (without the rules: "not good" counts as positive), of words
-        of two letters or more in capitals, of exclamation and of question marks.
+        Whether to add counts to the four scores: of words, of positive and of negative words in
+        the lexicon (without the rules: "not good" counts as positive), of words of at least two
+        letters in capitals, of exclamation marks and of question marks.
 
     max_words : int, default=1000
-        Words that are read of a text, an emoji counting as a word; what follows is cut off.
-        VADER's time grows with the square of the length, and its scores saturate long before.
+        Maximum number of words per text, counting an emoji as a word; longer texts are truncated.
+        The run time of VADER is quadratic in the length, and its scores saturate much earlier.
 
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
 
     batch_size : int, default=1024
-        Texts that are scored at a time.
+        Number of texts scored at a time.
 
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
@@ -61,14 +61,14 @@ class SentimentLexicon(BaseExtractor):
 
     See Also
     --------
-    TextEmbedder : Reads whole sentences, in any language that its model knows.
-    TextCleaner : Not needed before it: VADER reads emoticons, emoji and capitals by itself.
+    TextEmbedder : Sentence embeddings, in the languages of the model.
+    TextCleaner : Not needed here, since VADER handles emoticons, emoji and capitals.
 
     Notes
     -----
-    ``neg``, ``neu`` and ``pos`` are the shares of a text's words that are negative, neutral and
-    positive, between 0 and 1; ``compound`` is the whole text's valence between -1 and 1. A text
-    in which the lexicon finds nothing has ``compound`` 0, and is not missing.
+    ``neg``, ``neu`` and ``pos`` are the fractions of negative, neutral and positive words, between
+    0 and 1; ``compound`` is the valence of the whole text, between -1 and 1. A text without any
+    word of the lexicon has ``compound`` 0 and is not missing.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Features learned from the training texts alone: latent semantic analysis."""
+"""Latent semantic analysis of texts."""
 
 import warnings
 from numbers import Integral
@@ -17,48 +17,44 @@ from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
 
 class TfidfEmbedder(BaseExtractor):
-    """Latent semantic analysis: weighted word counts, reduced to a few dense columns.
+    """Latent semantic analysis: tf-idf weighted terms, reduced to a few dense columns.
 
-    The text route that needs no model and no download. It learns vocabulary, weights and
-    projection from the present training texts and nothing else; `TextEmbedder` brings
-    knowledge of the language from elsewhere.
+    Needs no model and no download: vocabulary, weights and projection [1]_ are learned from the
+    training texts. `TextEmbedder` uses a pretrained model instead.
 
     Parameters
     ----------
     n_components : int, default=100
-        Number of columns. Where the training texts span fewer dimensions, the remaining
+        Number of output columns. If the training texts span fewer dimensions, the remaining
         columns are zero, so that the width does not depend on the data.
 
     word_ngrams : tuple of two int or None, default=(1, 2)
-        Smallest and largest number of adjacent words that count as a term. A word is a run of
-        letters and digits; every other sign, such as "!" or an emoji, is a word by itself.
-        None leaves words out.
+        Minimum and maximum n of word n-grams. A word is a run of letters and digits; every other
+        character, such as "!" or an emoji, is a word of its own. None disables them.
 
     char_ngrams : tuple of two int or None, default=None
-        Smallest and largest number of adjacent characters (inside words) that count as a term
-        too, for instance ``(2, 5)``: for misspelt texts, rich inflection, and scripts that
-        put no spaces between words. None leaves them out.
+        Minimum and maximum n of character n-grams inside words, for example ``(2, 5)``: useful for
+        misspelt texts, rich inflection, and scripts without spaces. None disables them.
 
     max_features : int, default=20_000
-        Most frequent terms that are kept, of words and of characters each.
+        Maximum number of terms, each of words and of characters; the most frequent are kept.
 
     min_df : int or float, default=1
-        Terms in fewer training texts are left out: a number of texts, or as a float between
-        0 and 1 a share of them.
+        Minimum document frequency of a term: a number of texts if int, a fraction if float.
 
     normalize : bool, default=True
-        Whether to scale each row to length one. A text without a single known term stays zero.
+        Whether to scale each row to unit norm. A text without any known term stays zero.
 
     random_state : int, RandomState instance or None, default=0
-        Start of the randomised singular value decomposition. None draws a fresh one, without
-        touching numpy's global generator.
+        Controls the randomised singular value decomposition; pass an int for reproducible results.
+        None uses a fresh seed and does not touch the global generator of numpy.
 
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
 
     batch_size : int, default=1024
-        Texts whose term counts are in memory at a time in `transform`.
+        Number of texts whose term counts are in memory at a time in `transform`.
 
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
@@ -66,13 +62,13 @@ class TfidfEmbedder(BaseExtractor):
     Attributes
     ----------
     components_ : ndarray of shape (n_terms, n_components) or None
-        Projection from weighted terms to columns; None if all training cells were missing.
+        Projection from terms to columns; None if all training cells were missing.
 
     singular_values_ : ndarray of shape (n_components,) or None
-        Singular value of each column, 0 for columns that pad.
+        Singular values, 0 for unused columns.
 
     vectorizers_ : list of TfidfVectorizer
-        The fitted counters of words and of characters.
+        The fitted vectorizers of words and of characters.
 
     n_features_in_ : int
         Always 1, the column of cells.
@@ -82,8 +78,8 @@ class TfidfEmbedder(BaseExtractor):
 
     See Also
     --------
-    TextEmbedder : Knows the language already; better unless training texts are many or the
-        language is one that no model knows.
+    TextEmbedder : Pretrained; better unless there are many training texts or no model supports
+        the language.
 
     References
     ----------
@@ -162,7 +158,7 @@ class TfidfEmbedder(BaseExtractor):
             terms = sp.hstack([v.fit_transform(loaded) for v in self.vectorizers_], format="csr")
         except ValueError as error:
             raise CellError(
-                f"TfidfEmbedder finds no term to count in {len(loaded)} training texts "
+                f"TfidfEmbedder found no terms in {len(loaded)} training texts "
                 f"with min_df={self.min_df!r} ({error}). Lower min_df, or set char_ngrams=(2, 5)."
             ) from error
         self._fit_projection(terms)
@@ -184,14 +180,14 @@ class TfidfEmbedder(BaseExtractor):
         ranges = {"word_ngrams": self.word_ngrams, "char_ngrams": self.char_ngrams}
         for name, bounds in ranges.items():
             whole = bounds is None or all(isinstance(n, Integral) for n in bounds)
-            if not whole or (bounds is not None and not (len(bounds) == 2 and _rises(bounds))):
+            if not whole or (bounds is not None and not (len(bounds) == 2 and _increasing(bounds))):
                 raise ValueError(
                     f"The {name!r} parameter of TfidfEmbedder must be None or two integers "
                     f"(smallest, largest), both at least 1. Got {bounds!r} instead."
                 )
         if self.word_ngrams is None and self.char_ngrams is None:
             raise ValueError(
-                "TfidfEmbedder has nothing to count: word_ngrams and char_ngrams are both None. "
+                "TfidfEmbedder has no terms to count: word_ngrams and char_ngrams are both None. "
                 "Set one of them, for instance word_ngrams=(1, 2)."
             )
         common = {
@@ -202,7 +198,7 @@ class TfidfEmbedder(BaseExtractor):
         }
         vectorizers = []
         if self.word_ngrams is not None:
-            # sklearn's own pattern drops one-letter words, marks and emoji: here they carry mood
+            # the default pattern drops one-letter words, punctuation and emoji
             pattern = r"\w+|[^\w\s]"
             vectorizers.append(
                 TfidfVectorizer(token_pattern=pattern, ngram_range=self.word_ngrams, **common)
@@ -216,7 +212,7 @@ class TfidfEmbedder(BaseExtractor):
     def _fit_projection(self, terms):
         random_state = self.random_state
         if random_state is None:
-            random_state = np.random.RandomState()  # sklearn would take the global one
+            random_state = np.random.RandomState()  # not the global generator
         k = min(self.n_components, *terms.shape)
         _, values, directions = randomized_svd(
             terms,
@@ -226,8 +222,7 @@ class TfidfEmbedder(BaseExtractor):
             random_state=check_random_state(random_state),
         )
         _, directions = svd_flip(None, directions, u_based_decision=False)
-        # directions that the training texts do not span are arbitrary: a new text must not get
-        # numbers from them
+        # directions not spanned by the training texts are arbitrary and must not be used
         spanned = values > values[0] * np.sqrt(np.finfo(np.float32).eps)
         k = int(spanned.sum())
         self.components_ = np.zeros((terms.shape[1], self.n_components), dtype=np.float32)
@@ -236,5 +231,5 @@ class TfidfEmbedder(BaseExtractor):
         self.singular_values_[:k] = values[:k]
 
 
-def _rises(bounds):
+def _increasing(bounds):
     return 1 <= bounds[0] <= bounds[1]

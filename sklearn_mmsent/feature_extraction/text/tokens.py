@@ -1,4 +1,4 @@
-"""Texts as the token numbers that a network's own text encoder reads."""
+"""Token ids for networks that train their own text encoder."""
 
 import threading
 from functools import lru_cache
@@ -15,32 +15,32 @@ from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
-_MAX_EXACT = 2**24  # whole numbers beyond are not all in float32
-_using = threading.Lock()  # a fast tokenizer is no two threads' to use
+_MAX_EXACT = 2**24  # the largest range of integers that float32 represents exactly
+_lock = threading.Lock()  # fast tokenizers are not thread-safe
 
 
 class TokenIds(BaseExtractor):
-    """Numbers of a text's tokens, for networks that train their own text encoder.
+    """Token ids of texts, for networks that train their own text encoder.
 
-    A sequence block of one column per step: the tokenizer's number of each token, special tokens
-    included, and NaN where the text has ended. The numbers are names and no quantities: scalers
-    and samplers that interpolate make nonsense of them.
+    A sequence block with one column per step: the id of each token [1]_, including special tokens,
+    padded with NaN after the end of the text. Ids are categorical: do not apply scalers or
+    samplers that interpolate.
 
     Parameters
     ----------
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
-        Whose tokenizer: a local folder, which never touches the network, or the name of a model
-        on the Hugging Face hub. The model itself is not loaded.
+        Model that provides the tokenizer: a local folder, which never accesses the network, or a
+        name on the Hugging Face hub. The model itself is not loaded.
 
     max_steps : int, default=128
-        Tokens that are read of a text; what follows is cut off, the closing special token stays.
+        Maximum number of tokens per text; longer texts are truncated before the closing token.
 
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
 
     batch_size : int, default=256
-        Texts that are tokenized at a time.
+        Number of texts tokenized at a time.
 
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
@@ -56,13 +56,13 @@ class TokenIds(BaseExtractor):
     Raises
     ------
     DataFormatError
-        If the tokenizer cannot be loaded, or has numbers that float32 does not hold exactly.
+        If the tokenizer cannot be loaded, or has ids that float32 does not represent exactly.
     ValueError
-        If `max_steps` is more than the model reads, or leaves no room beside special tokens.
+        If `max_steps` exceeds the limit of the model or leaves no room for text.
 
     See Also
     --------
-    TextEmbedder : Runs the model too; better unless the encoder itself is to be trained.
+    TextEmbedder : Also runs the model; preferable unless the encoder itself is trained.
 
     References
     ----------
@@ -107,7 +107,7 @@ class TokenIds(BaseExtractor):
     def _encode(self, loaded):
         tokenizer = self._tokenizer()
         ids = np.full((len(loaded), self.max_steps), np.nan, dtype=np.float32)
-        with _using:
+        with _lock:
             tokens = tokenizer(loaded, truncation=True, max_length=self.max_steps)["input_ids"]
         for row, numbers in zip(ids, tokens, strict=True):
             row[: len(numbers)] = numbers
@@ -125,7 +125,7 @@ class TokenIds(BaseExtractor):
     def _tokenizer(self):
         source = str(loading.find_folder(self.model, "TokenIds", "text") or self.model)
         tokenizer = _load_tokenizer(source, loading.fingerprint(self.model, "TokenIds", "text"))
-        limit = tokenizer.model_max_length  # 1e30 where the tokenizer knows of none
+        limit = tokenizer.model_max_length  # 1e30 if the tokenizer has no limit
         special = tokenizer.num_special_tokens_to_add()
         if not special < self.max_steps <= limit:
             raise ValueError(
@@ -146,12 +146,12 @@ def _load_tokenizer(source, fingerprint):
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFormatError(
             f"TokenIds cannot load the tokenizer of the model {source!r}: {type(error).__name__}: "
-            f"{error}. Check the name or folder, and for a model that is not on this machine yet, "
+            f"{error}. Check the name or folder and, for a model that is not on this machine yet, "
             "the network."
         ) from error
     if len(tokenizer) > _MAX_EXACT:
         raise DataFormatError(
-            f"TokenIds: the tokenizer of {source!r} has {len(tokenizer)} tokens, of which float32 "
-            f"tells {_MAX_EXACT} apart."
+            f"TokenIds: the tokenizer of {source!r} has {len(tokenizer)} tokens, more than the "
+            f"{_MAX_EXACT} that float32 can distinguish."
         )
     return tokenizer

@@ -1,4 +1,4 @@
-"""Texts as vectors of their words."""
+"""Word vectors, pooled or as a sequence."""
 
 import re
 import warnings
@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text._word_vectors import load_vectors
+from sklearn_mmsent.feature_extraction.text._vector_files import load_vectors
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
@@ -21,53 +21,52 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
 class Word2VecEmbedder(BaseExtractor):
-    """Vectors of a text's words, pooled to one or as a sequence.
+    """Word vectors of texts, pooled or as a sequence.
 
-    Trains word2vec on the present training texts, or takes vectors that were trained elsewhere
-    (word2vec, GloVe, fastText's ``.vec``). As a sequence it feeds recurrent and attention
-    encoders with one step per word.
+    Trains word2vec [1]_ on the training texts, or uses given vectors (word2vec, GloVe, fastText
+    ``.vec``). As a sequence it provides recurrent and attention encoders with one step per word.
 
     Parameters
     ----------
     n_components : int, default=100
-        Length of the vectors that are trained. With `vectors`, theirs counts.
+        Size of the trained vectors. Ignored with `vectors`.
 
     vectors : str, Path, KeyedVectors or None, default=None
-        A text or binary file in the formats of word2vec or GloVe (also ``.gz``), which a process
-        loads once and pickles do not carry; or gensim's object, which pickles and clones do
-        carry. None trains on the training texts.
+        Text or binary file in the format of word2vec or GloVe (also ``.gz``), which is loaded once
+        per process and not pickled; or an object of gensim, which is pickled and cloned. None
+        trains on the training texts.
 
     pooling : {"mean", "tfidf"} or None, default="mean"
-        "mean" averages the vectors of the known words; "tfidf" weights them by how few training
-        texts have the word; None gives a sequence block of one word per step.
+        "mean" averages the vectors of the known words; "tfidf" weights them by inverse document
+        frequency; None returns a sequence block with one word per step.
 
     max_steps : int, default=50
-        Words of a sequence; what follows is cut off, and shorter texts are padded with NaN. Has
-        no effect with pooling.
+        With ``pooling=None``, number of words in the sequence block. Longer texts are truncated,
+        shorter ones padded with NaN.
 
     lowercase : bool, default=True
-        Whether to turn words to small letters. A word that is not known is looked up in small
-        letters in any case.
+        Whether to convert words to lower case. Unknown words are looked up in lower case in any
+        case.
 
     window : int, default=5
-        Largest distance between words that are neighbours, in training.
+        Maximum distance between a word and its context words in training.
 
     min_count : int, default=2
-        Words that the training texts have less often are unknown, in training.
+        Minimum frequency of a word in training; rarer words are unknown.
 
     epochs : int, default=20
-        Passes over the training texts, in training.
+        Number of training epochs.
 
     random_state : int, RandomState instance or None, default=0
-        Seed of the training, which runs in one thread so that the same seed gives the same
-        vectors. None draws a fresh one, without touching numpy's global generator.
+        Seed of the training, which runs in one thread for reproducibility. None uses a fresh seed
+        and does not touch the global generator of numpy.
 
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
 
     batch_size : int, default=256
-        Texts that are looked up at a time.
+        Number of texts looked up at a time.
 
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
@@ -75,34 +74,34 @@ class Word2VecEmbedder(BaseExtractor):
     Attributes
     ----------
     vectors_ : KeyedVectors or None
-        Trained or given vectors; None if they are in a file, or there was nothing to train on.
+        Trained or given vectors; None if they are in a file or there were no training texts.
 
     idf_ : dict of str to float or None
-        Weight of each known word that the training texts have, with ``pooling="tfidf"``.
+        Inverse document frequency of each known word, with ``pooling="tfidf"``.
 
     n_features_in_ : int
         Always 1, the column of cells.
 
     n_features_out_ : int
-        Length of the vectors, times `max_steps` for a sequence.
+        Size of the vectors, times `max_steps` for a sequence.
 
     Raises
     ------
     CellError
-        If no word stands `min_count` times in the training texts.
+        If no word occurs `min_count` times in the training texts.
     DataFormatError
         If a file of vectors cannot be read.
 
     See Also
     --------
-    TfidfEmbedder : Better where training texts are few; knows no sequence.
-    TextEmbedder : Knows whole sentences instead of single words; slower.
+    TfidfEmbedder : Better for few training texts; not a sequence.
+    TextEmbedder : Encodes whole sentences instead of single words; slower.
 
     Notes
     -----
-    A word is a run of letters and digits, or any other sign by itself. Unknown words do not count
-    in a pooled vector, and are steps of zeros in a sequence. A text without a known word is zero,
-    and not missing.
+    A word is a run of letters and digits, or any other single character. Unknown words are
+    ignored in pooled vectors, and are steps of zeros in a sequence. A text without any known word
+    is zero and not missing.
 
     References
     ----------
@@ -172,7 +171,7 @@ class Word2VecEmbedder(BaseExtractor):
         self.idf_ = None
         self.vectors_ = self._train(loaded) if self.vectors is None else self.vectors
         if isinstance(self.vectors_, str | Path):
-            self.vectors_ = None  # the file's stay out of pickles
+            self.vectors_ = None  # vectors of files are not pickled
         vectors = self._known_vectors()
         if self.pooling == "tfidf" and vectors is not None:
             self._fit_weights(loaded, vectors)
@@ -207,15 +206,15 @@ class Word2VecEmbedder(BaseExtractor):
             return None
         if max(Counter(word for text in texts for word in text).values()) < self.min_count:
             raise CellError(
-                f"Word2VecEmbedder: no word stands {self.min_count} times in {len(texts)} training "
-                "texts. Lower min_count, or give vectors."
+                f"Word2VecEmbedder: no word occurs {self.min_count} times in {len(texts)} training "
+                "texts. Lower min_count, or pass vectors."
             )
         word2vec = import_optional(
             "gensim.models.word2vec", extra="text", needed_by=type(self).__name__
         )
         random_state = self.random_state
         if random_state is None:
-            random_state = np.random.RandomState()  # sklearn would take the global one
+            random_state = np.random.RandomState()  # not the global generator
         return word2vec.Word2Vec(
             texts,
             vector_size=self.n_components,
@@ -234,7 +233,7 @@ class Word2VecEmbedder(BaseExtractor):
             vectors.index_to_key[i]: float(np.log((1 + len(texts)) / (1 + n)) + 1)
             for i, n in sorted(counts.items())
         }
-        self._idf_of_unseen = float(np.log(1 + len(texts)) + 1)
+        self._unseen_idf = float(np.log(1 + len(texts)) + 1)
 
     def _pooled(self, words, vectors):
         rows = [i for i in map(_finder(vectors), words) if i is not None]
@@ -242,8 +241,8 @@ class Word2VecEmbedder(BaseExtractor):
             return np.zeros(vectors.vector_size, dtype=np.float32)
         weights = None
         if self.pooling == "tfidf":
-            weights = [self.idf_.get(vectors.index_to_key[i], self._idf_of_unseen) for i in rows]
-        # counted first: a megabyte of text has few distinct words
+            weights = [self.idf_.get(vectors.index_to_key[i], self._unseen_idf) for i in rows]
+        # aggregated by distinct word, of which long texts have few
         distinct, weight = np.unique(rows, return_inverse=True)
         weight = np.bincount(weight, weights, minlength=len(distinct))
         return (weight / weight.sum()) @ vectors.vectors[distinct]

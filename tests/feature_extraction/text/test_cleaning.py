@@ -1,4 +1,4 @@
-"""Texts from the web, made plain."""
+"""TextCleaner."""
 
 import pickle
 import sys
@@ -65,22 +65,22 @@ def clean_only(text, **parameters):
         ({"lowercase": True}, "LOUD Ä", "loud ä"),
     ],
 )
-def test_each_switch_does_its_own(switch, dirty, cleaned):
+def test_single_steps(switch, dirty, cleaned):
     assert clean_only(dirty, **switch) == cleaned
     assert clean_only(dirty) == dirty
 
 
-def test_addresses_that_are_kept_are_kept_whole():
+def test_kept_urls_are_unchanged():
     address = "https://x.org/@ann/#SoSad/wwww/gooood"
     assert clean(f"see {address} goood", urls="keep") == f"see {address} good"
 
 
-def test_mood_survives_the_defaults():
+def test_defaults_keep_sentiment():
     text = "NOT good!!! :-( :) <3 I can't... but it's #1"
     assert clean(text) == text
 
 
-def test_cleaning_twice_changes_nothing():
+def test_cleaning_is_idempotent():
     texts = ["<b>Sooo</b> 😍 #BestDay @ann www.x.org", "&amp;amp", "cafÃ©", "III"]
     once = TextCleaner(html=False).fit_transform(texts)
     np.testing.assert_array_equal(TextCleaner(html=False).fit_transform(once), once)
@@ -109,18 +109,18 @@ def test_cleaning_twice_changes_nothing():
     ],
     ids=lambda text: ascii(text[:12]),
 )
-def test_any_text_is_cleaned_in_time(text):
+def test_unusual_texts_are_cleaned_in_time(text):
     start = time.perf_counter()
     cleaned = clean(text)
-    assert time.perf_counter() - start < 20  # what is quadratic takes minutes
+    assert time.perf_counter() - start < 20  # quadratic run time would take minutes
     cleaned.encode()
 
 
-def test_halves_of_characters_are_joined_or_replaced():
+def test_surrogates_are_joined_or_replaced():
     assert clean("\ud83d\ude00 \ud800") == "grinning face \ufffd"
 
 
-def test_a_text_of_nothing_but_markup_becomes_missing_for_the_extractor():
+def test_pure_markup_becomes_missing():
     pipe = make_plain_pipeline(TextCleaner(mentions="remove"), TfidfEmbedder(2))
     features = pipe.fit_transform(["good day", "<br>@ann", "bad"])
     np.testing.assert_array_equal(np.isnan(features).all(axis=1), [False, True, False])
@@ -129,7 +129,7 @@ def test_a_text_of_nothing_but_markup_becomes_missing_for_the_extractor():
 # -- containers ----------------------------------------------------------------------------------
 
 
-def test_containers_and_missing_cells_stay_what_they_were():
+def test_container_types_and_missing_cells():
     cells = ["so #Sad", None, float("nan"), "", pd.NA]
     series = pd.Series(cells, index=list("abcde"), name="post", dtype=object)
     cleaner = TextCleaner().fit(series)
@@ -147,7 +147,7 @@ def test_containers_and_missing_cells_stay_what_they_were():
     pd.testing.assert_frame_equal(table, expected.to_frame())
 
 
-def test_string_columns_of_pandas():
+def test_pandas_string_columns():
     series = pd.Series(["so #Sad", None], dtype="str")
     cleaned = TextCleaner().fit_transform(series)
     assert cleaned.iloc[0] == "so Sad"
@@ -155,7 +155,7 @@ def test_string_columns_of_pandas():
 
 
 @pytest.mark.parametrize("cell", [3, b"bytes", ["words"]])
-def test_what_is_no_text(cell):
+def test_non_text_cell_error(cell):
     column = pd.Series(["fine", cell], name="post", index=[7, 8], dtype=object)
     message = r"^TextCleaner: row 1 \(index 8\), column 'post', cell .*expected a text \(str\)"
     with pytest.raises(CellError, match=message):
@@ -167,7 +167,7 @@ def test_what_is_no_text(cell):
 
 
 @pytest.mark.parametrize(("package", "text"), [("ftfy", "a"), ("emoji", "ä😀")])
-def test_a_missing_package_names_what_to_install(monkeypatch, package, text):
+def test_missing_package_error_names_the_extra(monkeypatch, package, text):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"TextCleaner needs .*'{package}'.*\[text\]"):
         clean(text)
@@ -179,7 +179,7 @@ def test_clone_and_pickle():
     assert clone(cleaner).lowercase
 
 
-# -- before extractors ---------------------------------------------------------------------------
+# -- pipelines with extractors -------------------------------------------------------------------
 
 POSTS = pd.DataFrame(
     {"post": ["#GoodDay 😍", "a good day", None, "#BadDay", "a bad day", "BAD &amp; sad"]},
@@ -201,7 +201,7 @@ def test_in_make_extractor():
         extract.transform(bad)
 
 
-def test_before_a_cached_extractor_parts_and_transformers_from_elsewhere():
+def test_pipelines_with_cached_and_foreign_extractors():
     parts = {
         "own": make_plain_pipeline(TextCleaner(), TfidfEmbedder(2)),
         "foreign": make_plain_pipeline(TextCleaner(), TfidfVectorizer(), TruncatedSVD(2)),
@@ -211,7 +211,7 @@ def test_before_a_cached_extractor_parts_and_transformers_from_elsewhere():
     assert table.isna().all(axis=1).tolist() == [False, False, True, False, False, False]
 
 
-def test_a_cache_behind_it_knows_cleaned_texts(tmp_path):
+def test_cache_key_is_the_cleaned_text(tmp_path):
     from sklearn_mmsent import TextEmbedder
 
     class Lengths(TextEmbedder):
@@ -230,7 +230,7 @@ def test_a_cache_behind_it_knows_cleaned_texts(tmp_path):
     assert len(cached) == 1
 
 
-def test_its_switches_are_searched():
+def test_parameters_can_be_searched():
     pipe = make_pipeline(
         make_extractor(text=("post", make_plain_pipeline(TextCleaner(), TfidfEmbedder(2)))),
         FusionClassifier(max_epochs=1, early_stopping=False, random_state=0),

@@ -1,4 +1,4 @@
-"""Sentiment by lexicon."""
+"""SentimentLexicon."""
 
 import sys
 import time
@@ -10,8 +10,8 @@ from sklearn_mmsent.exceptions import CellError, MissingDependencyError
 from sklearn_mmsent.feature_extraction.text import SentimentLexicon, lexicon
 
 
-def test_scores_are_vaders():
-    # the published examples of the library
+def test_scores_equal_vader():
+    # examples from the VADER documentation
     texts = {
         "VADER is smart, handsome, and funny.": [0.0, 0.254, 0.746, 0.8316],
         "VADER is VERY SMART, handsome, and FUNNY!!!": [0.0, 0.233, 0.767, 0.9342],
@@ -31,7 +31,7 @@ def test_counts():
     assert counts["compound"] == row[3] > 0
 
 
-def test_what_is_beyond_max_words_is_not_read():
+def test_max_words():
     score = SentimentLexicon(max_words=3).fit([])
     np.testing.assert_array_equal(*score.transform(["a fine day awful hate", "a fine day "]))
     assert score.transform(["😀😀😀😡😡😡"])[0, 0] == 0
@@ -55,19 +55,19 @@ def test_what_is_beyond_max_words_is_not_read():
     ],
     ids=lambda text: ascii(text[:12]),
 )
-def test_any_text_gives_numbers_in_time(text):
+def test_unusual_texts_are_scored_in_time(text):
     start = time.perf_counter()
     assert np.isfinite(SentimentLexicon(counts=True).fit_transform([text])).all()
-    assert time.perf_counter() - start < 20  # what is quadratic takes minutes
+    assert time.perf_counter() - start < 20  # quadratic run time would take minutes
 
 
 @pytest.mark.parametrize("cell", [3, b"bytes", ["words"]])
-def test_what_is_no_text_is_refused(cell):
+def test_non_text_cell_error(cell):
     with pytest.raises(CellError, match=r"SentimentLexicon: row 1, cell .*expected a text"):
         SentimentLexicon().fit_transform(["fine", cell])
 
 
-def test_a_missing_package_names_what_to_install(monkeypatch):
+def test_missing_package_error_names_the_extra(monkeypatch):
     lexicon._analyzer.cache_clear()
     monkeypatch.setitem(sys.modules, "vaderSentiment", None)
     monkeypatch.delitem(sys.modules, "vaderSentiment.vaderSentiment", raising=False)

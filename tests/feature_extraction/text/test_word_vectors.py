@@ -1,4 +1,4 @@
-"""Vectors of words, trained and given."""
+"""Word2VecEmbedder with trained and given vectors."""
 
 import pickle
 import sys
@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn_mmsent import FusionClassifier, make_extractor, make_pipeline
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import CellError, DataFormatError, MissingDependencyError
-from sklearn_mmsent.feature_extraction.text import Word2VecEmbedder, _word_vectors
+from sklearn_mmsent.feature_extraction.text import Word2VecEmbedder, _vector_files
 
 TEXTS = ["a fine film, a fine day", "a bad film", "the day is fine", None, "the film is bad"]
 GIVEN = {"good": [1.0, 0.0, 0.0], "bad": [0.0, 1.0, 0.0], "Film": [0.0, 0.0, 2.0], "é": [1, 1, 1]}
@@ -35,7 +35,7 @@ def write(vectors, folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["txt", "bin", "glove", "txt.gz", "bin.gz"])
-def test_files_give_what_the_object_gives(given, tmp_path, kind):
+def test_files_equal_the_object(given, tmp_path, kind):
     path = write(given, tmp_path, kind)
     texts = ["good good bad", "unknown", "É film", None]
     expected = [[2 / 3, 1 / 3, 0], [0, 0, 0], [1, 1, 1], [np.nan] * 3]
@@ -80,12 +80,12 @@ def test_a_sequence(given):
     np.testing.assert_array_equal(data.values[3, 0], 0)
 
 
-def test_a_file_is_loaded_once_and_pickles_do_not_carry_it(tmp_path, monkeypatch):
+def test_file_is_loaded_once_and_not_pickled(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     vectors = KeyedVectors(50)
     vectors.add_vectors([f"w{i}" for i in range(500)], rng.normal(size=(500, 50)).astype("f"))
-    loads, load = [], _word_vectors._load
-    monkeypatch.setattr(_word_vectors, "_load", lambda path: loads.append(path) or load(path))
+    loads, load = [], _vector_files._load
+    monkeypatch.setattr(_vector_files, "_load", lambda path: loads.append(path) or load(path))
     embedder = Word2VecEmbedder(vectors=write(vectors, tmp_path, "bin"), pooling="tfidf")
     features = embedder.fit_transform(["w1 w2", "w2"])
     clone(embedder).fit(["w1"])
@@ -115,7 +115,7 @@ def test_a_file_is_loaded_once_and_pickles_do_not_carry_it(tmp_path, monkeypatch
     ],
     ids=range(14),
 )
-def test_broken_files(tmp_path, content):
+def test_corrupt_file_error(tmp_path, content):
     path = tmp_path / "vectors"
     path.write_bytes(content)
     with pytest.raises(
@@ -124,15 +124,15 @@ def test_broken_files(tmp_path, content):
         Word2VecEmbedder(vectors=path).fit(TEXTS)
 
 
-def test_words_with_blanks_and_words_that_come_twice(tmp_path):
+def test_words_with_spaces_and_duplicates(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("first 1 2\nin two 3 4\nfirst 5 6\n")
-    vectors = _word_vectors.load_vectors(path)
+    vectors = _vector_files.load_vectors(path)
     assert vectors.index_to_key == ["first", "in two"]
     np.testing.assert_array_equal(vectors.vectors, [[1, 2], [3, 4]])
 
 
-def test_no_file(tmp_path):
+def test_missing_file_error(tmp_path):
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(DataFormatError, match="Word2VecEmbedder cannot read the file"):
             Word2VecEmbedder(vectors=path).fit(TEXTS)
@@ -142,7 +142,7 @@ def test_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "tfidf", None])
-def test_same_seed_same_vectors(pooling):
+def test_same_seed_gives_same_vectors(pooling):
     embedder = Word2VecEmbedder(8, pooling=pooling, max_steps=3)
     features = embedder.fit_transform(TEXTS)
     np.testing.assert_array_equal(clone(embedder).fit_transform(TEXTS), features)
@@ -150,7 +150,7 @@ def test_same_seed_same_vectors(pooling):
     assert not np.allclose(other, features, equal_nan=True)
 
 
-def test_words_in_equal_places_are_alike():
+def test_words_in_equal_contexts_are_similar():
     rng = np.random.default_rng(0)
     colours, beasts = ["red", "blue", "green"], ["dog", "cat", "cow"]
     texts = [f"the {rng.choice(colours)} car and a {rng.choice(beasts)} runs" for _ in range(400)]
@@ -161,17 +161,17 @@ def test_words_in_equal_places_are_alike():
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(3)])
-def test_global_generators_stay_untouched(random_state, global_states):
+def test_global_generators_are_untouched(random_state, global_states):
     before = global_states()
     Word2VecEmbedder(4, random_state=random_state).fit_transform(TEXTS)
     assert global_states() == before
 
 
-def test_nothing_to_learn_from():
+def test_fit_without_texts():
     with pytest.warns(UserWarning, match="Word2VecEmbedder: no training cell holds a text"):
         embedder = Word2VecEmbedder(2, pooling="tfidf").fit([None, ""])
     assert np.isnan(embedder.transform(["a text"])).all()
-    with pytest.raises(CellError, match="no word stands 3 times in 2 training texts"):
+    with pytest.raises(CellError, match="no word occurs 3 times in 2 training texts"):
         Word2VecEmbedder(2, min_count=3).fit(["a b", "b c"])
 
 
@@ -192,18 +192,18 @@ def test_nothing_to_learn_from():
     ],
     ids=lambda text: ascii(text[:8]),
 )
-def test_any_text_gives_numbers(text, pooling):
+def test_unusual_texts_give_finite_features(text, pooling):
     embedder = Word2VecEmbedder(4, pooling=pooling, max_steps=2, epochs=1, min_count=1)
     features = embedder.fit_transform([text, "fine"])
     assert np.isfinite(features[:, :4]).all()
 
 
-def test_what_is_no_text_is_refused():
+def test_non_text_cell_error():
     with pytest.raises(CellError, match=r"Word2VecEmbedder: row 1, cell .*expected a text"):
         Word2VecEmbedder(2).fit(["fine fine", 3])
 
 
-def test_a_network_reads_the_sequence():
+def test_sequence_as_network_input():
     pipe = make_pipeline(
         make_extractor(text=Word2VecEmbedder(4, pooling=None, max_steps=5)),
         FusionClassifier(max_epochs=2, early_stopping=False, random_state=0),
@@ -212,7 +212,7 @@ def test_a_network_reads_the_sequence():
     assert pipe.fit({"text": TEXTS}, y).predict({"text": "a fine day"}).shape == (1,)
 
 
-def test_a_missing_package_names_what_to_install(monkeypatch):
+def test_missing_package_error_names_the_extra(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "gensim"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "gensim", None)

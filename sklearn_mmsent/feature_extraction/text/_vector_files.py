@@ -1,4 +1,4 @@
-"""Files of word vectors: recognised, loaded once per process, and checked."""
+"""Word vector files: format detection, loading once per process, and checks."""
 
 import os
 import threading
@@ -11,19 +11,19 @@ from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.utils._optional import import_optional
 
 _OWNER = "Word2VecEmbedder"
-_MAX_FILES = 2  # each may hold gigabytes
+_MAX_FILES = 2  # cached, since each may take gigabytes
 
-_loaded = OrderedDict()  # (path, size, time of change) -> KeyedVectors
+_loaded = OrderedDict()  # (path, size, modification time) -> KeyedVectors
 _loading = threading.Lock()
 
 
 def load_vectors(path):
-    """Return the vectors of a file from this process's memory, or load them.
+    """Return the vectors of a file from the cache of this process, or load them.
 
     Parameters
     ----------
     path : str or Path
-        Text or binary of word2vec, or text of GloVe; also compressed (``.gz``).
+        Text or binary file of word2vec, or text file of GloVe; also compressed (``.gz``).
 
     Returns
     -------
@@ -32,7 +32,7 @@ def load_vectors(path):
     Raises
     ------
     DataFormatError
-        If the file is none of these; pickles of gensim are not read, since they can run code.
+        If the file has another format. Pickles of gensim are not read, since they can execute code.
     """
     path = Path(path).expanduser()
     try:
@@ -54,7 +54,7 @@ def load_vectors(path):
 def _load(path):
     keyed = import_optional("gensim.models.keyedvectors", extra="text", needed_by=_OWNER)
     try:
-        is_binary, n_words, width = _kind(path)
+        is_binary, n_words, width = _detect_format(path)
         if is_binary:
             vectors = keyed.KeyedVectors.load_word2vec_format(
                 str(path), binary=True, unicode_errors="replace"
@@ -66,13 +66,13 @@ def _load(path):
     except (OSError, EOFError, ValueError, MemoryError) as error:
         raise DataFormatError(
             f"{_OWNER} cannot read the file of word vectors {str(path)!r}: "
-            f"{type(error).__name__}: {error}. Give a text or binary file of word2vec or a text "
-            "file of GloVe; what gensim's own `save` wrote, load with KeyedVectors.load and pass "
-            "as the object."
+            f"{type(error).__name__}: {error}. Pass a text or binary file of word2vec or a text "
+            "file of GloVe; load files written by `save` of gensim with KeyedVectors.load and pass "
+            "the object."
         ) from error
     if len(vectors) == 0 or not np.isfinite(vectors.vectors).all():
-        what = "holds no vectors" if len(vectors) == 0 else "holds NaN or infinite numbers"
-        raise DataFormatError(f"{_OWNER}: the file of word vectors {str(path)!r} {what}.")
+        problem = "holds no vectors" if len(vectors) == 0 else "holds NaN or infinite numbers"
+        raise DataFormatError(f"{_OWNER}: the file of word vectors {str(path)!r} {problem}.")
     return vectors
 
 
@@ -80,8 +80,8 @@ def _open(path):
     return import_optional("smart_open", extra="text", needed_by=_OWNER).open(str(path), "rb")
 
 
-def _kind(path):
-    """Tell from the first lines: is it binary, the number of words (None: not told), the width."""
+def _detect_format(path):
+    """Return whether the file is binary, the number of words (or None) and the width."""
     with _open(path) as file:
         first, second = file.readline(2**20).split(), file.readline(2**20).split()
     if len(first) == 2 and all(field.isdigit() for field in first):
@@ -93,20 +93,20 @@ def _kind(path):
 
 
 def _read_text(path, n_words, width):
-    """Read words and vectors; gensim's own reader fills up short lines in silence."""
+    """Read words and vectors; the reader of gensim would silently pad short lines."""
     rows, n_read = {}, 0
     with _open(path) as file:
         if n_words is not None:
             file.readline()
         for line in file:
-            word, *numbers = line.rstrip().rsplit(None, width)  # a word of GloVe may hold blanks
+            word, *numbers = line.rstrip().rsplit(None, width)  # words of GloVe may hold spaces
             if len(numbers) != width:
                 raise ValueError(f"word {n_read} has {len(numbers)} numbers instead of {width}")
             vector = np.array(list(map(float, numbers)), dtype=np.float32)
             rows.setdefault(word.decode("utf-8", "replace"), vector)
             n_read += 1
     if n_words not in (None, n_read):
-        raise ValueError(f"the header tells of {n_words} words, but {n_read} follow")
+        raise ValueError(f"the header declares {n_words} words, but {n_read} follow")
     return rows
 
 
