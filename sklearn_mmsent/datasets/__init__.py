@@ -1,4 +1,4 @@
-"""Readers of tables and feature files, and generators of rows with a known interaction."""
+"""Readers of tables and feature files, and generators of data with known interactions."""
 
 from sklearn_mmsent.datasets._clips import make_clips
 from sklearn_mmsent.datasets._feature_file import read_feature_file

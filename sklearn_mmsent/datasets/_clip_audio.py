@@ -1,4 +1,4 @@
-"""Synthesised voices that carry an intensity by pitch, energy, brightness and speed."""
+"""Synthetic voices that express an intensity by pitch, energy, brightness and speed."""
 
 import wave
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SAMPLE_RATE = 16_000  # Hz
-_PERIOD = 1024  # samples of one stored period of the voice
+_PERIOD = 1024  # samples of one stored pitch period
 _VOWELS = np.array(  # first three formants in Hz: a, e, i, o, u
     [(730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240)]
 )
@@ -15,12 +15,12 @@ _BANDWIDTHS = np.array([90.0, 120.0, 180.0])  # Hz
 
 @dataclass(frozen=True)
 class Voice:
-    """How a speaker sounds whatever they feel."""
+    """Properties of a speaker's voice that do not depend on emotion."""
 
     pitch: float  # Hz
-    tract: float  # factor on all formants: short vocal tracts sound brighter
+    tract: float  # factor on all formants: shorter vocal tracts sound brighter
     loudness: float
-    pace: float  # syllables a second
+    pace: float  # syllables per second
 
     @classmethod
     def draw(cls, rng):
@@ -33,26 +33,26 @@ class Voice:
 
 
 def synthesise(rng, shown, voice, noise):
-    """Synthesise about a second of babble that carries an intensity.
+    """Synthesise about a second of babble that expresses an intensity.
 
     Parameters
     ----------
     rng : Generator
         Random number generator.
     shown : float
-        Intensity to be heard, in [-3, 3]. Positive ones are higher, rising, livelier and
+        Intensity to express, in [-3, 3]. Positive ones are higher, rising, livelier and
         brighter; negative ones are darker, falling, slower and rough.
     voice : Voice
-        How the speaker sounds.
+        Voice of the speaker.
     noise : float
-        In [0, 1]: strength of the noise behind the voice and of changes of level.
+        In [0, 1]: strength of background noise and of level changes.
 
     Returns
     -------
     ndarray of shape (n_times,), float32
         Sound pressure in [-1, 1] at 16 kHz.
     """
-    # saturates, as faces and voices do: mild moods show clearly, strong ones little more
+    # saturates: mild emotions are clearly expressed, strong ones only a little more
     mood = float(np.tanh(shown / 1.5))
     pace = voice.pace * (1 + 0.3 * mood) * np.exp(rng.normal(0, 0.05 + 0.05 * noise))
     n_syllables = int(rng.integers(4, 6))
@@ -81,7 +81,7 @@ def synthesise(rng, shown, voice, noise):
 
 
 def write_wav(path, sound):
-    """Write mono 16-bit PCM; the standard library suffices, and its bytes never vary."""
+    """Write mono 16-bit PCM with the standard library, for reproducible bytes."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -90,14 +90,14 @@ def write_wav(path, sound):
 
 
 def _period(formants, pitch, mood):
-    """Build one period of a vowel, of unit power, from its harmonics up to 7 kHz."""
+    """Return one period of a vowel, of unit power, from its harmonics up to 7 kHz."""
     harmonics = np.arange(1, int(7000 / pitch) + 1)
     frequencies = harmonics * pitch
     distance = (frequencies[:, None] - formants) / _BANDWIDTHS
     resonance = (1 / (1 + distance**2)).sum(axis=1) + 0.03
     tilt = harmonics ** -(0.9 - 0.5 * mood)
     spectrum = np.zeros(_PERIOD // 2 + 1, dtype=complex)
-    # fixed phases spread the energy of a period, as a real larynx does
+    # fixed phases spread the energy over the period, as in natural voices
     spectrum[harmonics] = resonance * tilt * np.exp(1j * np.pi * harmonics**2 / len(harmonics))
     period = np.fft.irfft(spectrum)
     return period / np.sqrt(np.mean(period**2))

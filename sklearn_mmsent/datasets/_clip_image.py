@@ -1,4 +1,4 @@
-"""Drawn faces that show an intensity by mouth, eyebrows and the colours around them."""
+"""Drawn faces that express an intensity by mouth, eyebrows and background colours."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from sklearn_mmsent.utils._optional import import_optional
 
-_SIZE = 64  # pixels of the finished image
-_DRAWN = 2 * _SIZE  # drawn at twice the size, so that the edges come out smooth
+_SIZE = 64  # pixels of the image
+_DRAWN = 2 * _SIZE  # drawn at twice the size for antialiasing
 
 _SKINS = np.array([(255, 224, 196), (233, 190, 150), (198, 144, 100), (141, 92, 60), (94, 60, 42)])
 _HAIRS = np.array([(35, 28, 25), (92, 58, 34), (164, 112, 60), (216, 184, 110), (140, 140, 140)])
@@ -15,13 +15,13 @@ _HAIRS = np.array([(35, 28, 25), (92, 58, 34), (164, 112, 60), (216, 184, 110), 
 
 @dataclass(frozen=True)
 class Looks:
-    """What a speaker looks like whatever they feel."""
+    """Properties of a speaker's looks that do not depend on emotion."""
 
     skin: np.ndarray
     hair: np.ndarray
     shirt: np.ndarray
     room: np.ndarray  # wall colour
-    place: np.ndarray  # centre of the face, in parts of the width
+    place: np.ndarray  # centre of the face, as fractions of the width
     radius: float
 
     @classmethod
@@ -37,19 +37,19 @@ class Looks:
 
 
 def draw_face(rng, shown, looks, noise):
-    """Draw a face that shows an intensity.
+    """Draw a face that expresses an intensity.
 
     Parameters
     ----------
     rng : Generator
         Random number generator.
     shown : float
-        Intensity to be shown, in [-3, 3]. Positive ones bend the mouth up and warm the
+        Intensity to express, in [-3, 3]. Positive ones bend the mouth up and warm the
         light; negative ones bend it down, lower the brows and cool the light.
     looks : Looks
-        What the speaker looks like.
+        Looks of the speaker.
     noise : float
-        In [0, 1]: strength of the grain, of changes of place and of exposure.
+        In [0, 1]: strength of grain, and of changes of position and exposure.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def draw_face(rng, shown, looks, noise):
     """
     drawing = import_optional("PIL.ImageDraw", extra="image", needed_by="make_clips")
     pillow = import_optional("PIL.Image", extra="image", needed_by="make_clips")
-    # saturates, as faces and voices do: mild moods show clearly, strong ones little more
+    # saturates: mild emotions are clearly expressed, strong ones only a little more
     mood = np.tanh(shown / 1.5)
     image = pillow.fromarray(_room(looks.room, mood))
     canvas = drawing.Draw(image)
@@ -90,7 +90,7 @@ def draw_face(rng, shown, looks, noise):
 
 
 def _room(wall, mood):
-    """Paint the wall: lit warm or cold by the mood, brighter towards the top."""
+    """Return the background: lit warm or cold by the emotion, brighter towards the top."""
     light = wall + np.array([65, 10, -65]) * mood
     shade = np.linspace(1.12, 0.88, _DRAWN)[:, None, None]
     column = np.clip(light * shade, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What each clip means, and what each of its modalities shows of it: no files yet."""
+"""Sentiment of each clip, and what each modality expresses."""
 
 from dataclasses import dataclass
 
@@ -6,23 +6,23 @@ import numpy as np
 
 INTERACTIONS = ("agreeing", "complementary", "conflicting")
 SIGNS = {"negative": -1, "neutral": 0, "positive": 1}
-_NEUTRAL_RANGE = 0.3  # neutral clips stay clear of the cut at 0.5
+_NEUTRAL_RANGE = 0.3  # keeps neutral clips away from the threshold at 0.5
 
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What all clips are to be, row by row."""
+    """Properties of all clips, by row."""
 
     label: np.ndarray  # (n_samples,) index into the classes
     intensity: np.ndarray  # (n_samples,)
-    shown: np.ndarray  # (n_samples, n_modalities) intensity that each modality shows
+    shown: np.ndarray  # (n_samples, n_modalities) intensity that each modality expresses
     missing: np.ndarray  # (n_samples, n_modalities) bool
     speaker: np.ndarray  # (n_samples,)
     interaction: np.ndarray  # (n_samples,) str
 
 
 def apportion(weights, n):
-    """Split n into whole shares that are as near to the weights as can be."""
+    """Split n into integer shares proportional to the weights (largest remainder method)."""
     exact = np.asarray(weights, dtype=float) / np.sum(weights) * n
     shares = np.floor(exact).astype(int)
     rest = np.argsort(-(exact - shares), kind="stable")[: n - shares.sum()]
@@ -44,9 +44,9 @@ def plan_clips(
     n_groups,
     intensity_range,
 ):
-    """Draw labels, speakers, what is shown and what is missing.
+    """Draw labels, speakers, expressed intensities and missing cells.
 
-    Parameters are those of :func:`make_clips`, already checked: `interaction` and
+    Parameters are those of :func:`make_clips` after validation: `interaction` and
     `missing_rate` as mappings, `class_weights` as one number per class.
     """
     signs = np.array([SIGNS[name] for name in classes])
@@ -56,7 +56,7 @@ def plan_clips(
     )
     speaker = _shuffled(rng, np.arange(n_groups), apportion(np.ones(n_groups), n_samples))
 
-    # strength is drawn apart from the class, or neutral clips would be told by it
+    # strength is independent of the class, which it would otherwise reveal
     strength = rng.uniform(*intensity_range, n_samples)
     faint = rng.uniform(-_NEUTRAL_RANGE, _NEUTRAL_RANGE, (n_samples, len(modalities) + 1))
     intensity = _at_level(signs[label], strength, faint[:, -1])

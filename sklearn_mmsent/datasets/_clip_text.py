@@ -1,4 +1,4 @@
-"""Sentences of a small grammar that say an intensity about films, products and people."""
+"""Sentences of a small grammar that express an intensity about films, products and people."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ _ADJECTIVES = {
     -1: ("bad", "dull", "awful", "terrible"),
     0: ("ordinary", "usual", "average", "typical"),
 }
-# mild and strong in turn; the neutral ones have no degrees
+# mild and strong; neutral ones have no degrees
 _VERBS = {
     1: (("i liked", "i enjoyed"), ("i loved", "i really enjoyed")),
     -1: (("i disliked", "i regret"), ("i hated", "i really regret")),
@@ -57,7 +57,7 @@ _ENDINGS = {
     -1: ("that made me angry", "i am sad about it", "it was a pity"),
     0: ("that is all i know", "i have no view on it", "it was as expected"),
 }
-# Taken back by a word before it, a word of one sign says the other, mildly.
+# A negated word expresses the opposite sentiment, mildly.
 _NEGATORS = ("not", "never", "hardly")
 _MILD, _STRONG = ("rather", "quite", "fairly", ""), ("so", "very", "truly", "absolutely")
 _PLAIN = ("mostly", "again", "still", "")
@@ -94,7 +94,7 @@ _ASIDES = (
 
 @dataclass(frozen=True)
 class TextHabits:
-    """What a speaker says whatever they feel."""
+    """Habits of a speaker that do not depend on emotion."""
 
     opener: str
     closer: str
@@ -106,18 +106,18 @@ class TextHabits:
 
 
 def write_sentence(rng, shown, habits, noise):
-    """Write a sentence that says an intensity.
+    """Write a sentence that expresses an intensity.
 
     Parameters
     ----------
     rng : Generator
         Random number generator.
     shown : float
-        Intensity to be said, in [-3, 3]; within 0.5 of zero it is neutral.
+        Intensity to express, in [-3, 3]; neutral within 0.5 of zero.
     habits : TextHabits
-        What the speaker is given to.
+        Habits of the speaker.
     noise : float
-        In [0, 1]: how often words are negated, letters swapped, somebody else quoted.
+        In [0, 1]: rate of negations, typos and quoted opinions.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def _clause(rng, sign, strong, subject, negation_rate):
 
 
 def _swap(rng, word, noise):
-    """Swap two letters inside of a longer word now and then, as hasty writers do."""
+    """Occasionally swap two letters inside a longer word, as a typo."""
     if len(word) < 5 or rng.random() >= 0.05 * noise:
         return word
     i = int(rng.integers(1, len(word) - 2))

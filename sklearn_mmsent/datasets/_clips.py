@@ -1,4 +1,4 @@
-"""The generator of raw clips: sentences, drawn faces and synthesised voices as files."""
+"""Generator of raw clips: sentences, drawn faces and synthetic voices, as files."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions, validate_params
 
 _MODALITIES = ("text", "image", "audio")
 _FILES = {"image": ("images", ".png"), "audio": ("voices", ".wav")}
-_SHARE = Interval(Real, 0, 1, closed="both")
+_FRACTION = Interval(Real, 0, 1, closed="both")
 
 
 @validate_params(
@@ -28,8 +28,8 @@ _SHARE = Interval(Real, 0, 1, closed="both")
         "modalities": [list, tuple],
         "classes": [list, tuple],
         "interaction": [StrOptions(set(INTERACTIONS)), Mapping],
-        "noise": [_SHARE],
-        "missing_rate": [_SHARE, Mapping],
+        "noise": [_FRACTION],
+        "missing_rate": [_FRACTION, Mapping],
         "allow_empty_rows": ["boolean"],
         "class_weights": [Mapping, None],
         "n_groups": [Interval(Integral, 1, None, closed="left")],
@@ -55,61 +55,62 @@ def make_clips(
     overwrite=False,
     random_state=None,
 ):
-    """Write raw clips of known sentiment: sentences, drawn faces and synthesised voices.
+    """Write raw clips with known sentiment: sentences, drawn faces and synthetic voices.
 
-    Each clip is a sentence about a film, a product or a person, a face of 64 x 64 pixels
+    Each clip consists of a sentence about a film, a product or a person, a face of 64 x 64 pixels
     (``images/*.png``) and about a second of babble at 16 kHz (``voices/*.wav``). Speakers
-    differ in habits of speech, looks and pitch, which tell nothing about the sentiment:
-    folds should be cut by speaker. ``labels.csv`` holds it all, for :func:`read_table`.
+    differ in phrases, looks and pitch, which are independent of the sentiment: split by speaker.
+    ``labels.csv`` lists all clips for :func:`read_table`.
 
     Parameters
     ----------
     location : str or path-like
-        Folder to write to; made if it is not there.
+        Folder to write to; created if it does not exist.
     n_samples : int, default=600
         Number of clips.
     modalities : tuple of {"text", "image", "audio"}, default=("text", "image", "audio")
-        What a clip consists of, in the order of the columns of ``X``.
+        Modalities of a clip, in the order of the columns of ``X``.
     classes : tuple of str, default=("negative", "neutral", "positive")
-        Two or three of these. The intensity of a clip is cut at -0.5 and 0.5.
+        Two or three of these. Intensities are discretised at -0.5 and 0.5.
     interaction : str or mapping, default="complementary"
-        Where the sentiment shows: one of the three below, or a mapping such as
-        ``{"agreeing": 3, "conflicting": 1}`` that mixes them clip by clip.
+        How modalities express the sentiment: one of the three kinds below, or a mapping such as
+        ``{"agreeing": 3, "conflicting": 1}`` to mix them clip by clip.
 
-        - ``"agreeing"``: in every modality.
-        - ``"complementary"``: in one modality, drawn for each clip; the others are neutral.
-        - ``"conflicting"``: in none, but in their relation, as with irony. The text says
-          one of the classes, face and voice alike show another, both drawn at random, and
-          ``label = (said - shown) % n_classes``. Without text the first modality says.
+        - ``"agreeing"``: all modalities express it.
+        - ``"complementary"``: one modality, drawn for each clip, expresses it; the others are
+          neutral.
+        - ``"conflicting"``: only the relation of modalities expresses it, as in irony. The text
+          expresses one class, face and voice another, both random, and
+          ``label = (text - other) % n_classes``. Without text, the first modality replaces it.
     noise : float in [0, 1], default=0.2
-        Strength of what blurs the sentiment: grain, hiss, exposure, level, letters swapped,
-        other people's opinions, and a normal deviation of ``noise`` on the intensity
-        that each modality shows. 0 leaves only the speakers' differences.
+        Strength of perturbations: grain, hiss, exposure, level, typos, quoted opinions, and a
+        normal deviation of ``noise`` on the intensity that each modality expresses. 0 leaves only
+        differences between speakers.
     missing_rate : float in [0, 1] or mapping, default=0.0
-        Probability that a cell is missing; a mapping gives it per modality.
+        Probability that a cell is missing; a mapping gives it for each modality.
     allow_empty_rows : bool, default=False
-        Whether all cells of a clip may be missing. If not, one of them, drawn at random,
-        is spared, and the true rate is a little lower.
+        Whether all cells of a clip may be missing. If not, a random one is kept, which slightly
+        lowers the rate.
     class_weights : mapping of str to float, default=None
-        Proportions of the classes, such as ``{"negative": 1, "neutral": 2, "positive": 7}``;
-        the numbers of clips follow them to the nearest clip. None makes them equal.
+        Class proportions, such as ``{"negative": 1, "neutral": 2, "positive": 7}``, which are met
+        to the nearest clip. None makes classes equally large.
     n_groups : int, default=20
-        Number of speakers, each with as many clips as the others, give or take one.
+        Number of speakers, with equal numbers of clips up to one.
     intensity_range : tuple of (float, float), default=(1.0, 3.0)
-        Least and greatest strength of clips that are not neutral, above 0.5 and at most 3.
-        Neutral ones lie within 0.3 of zero.
+        Minimum and maximum strength of non-neutral clips, above 0.5 and at most 3. Neutral clips
+        lie within 0.3 of zero.
     overwrite : bool, default=False
-        Whether to write over the clips of a folder that already holds a ``labels.csv``.
+        Whether to overwrite the clips of a folder with a ``labels.csv``.
     random_state : int, RandomState instance or None, default=None
-        An int gives files that are equal to the byte. No global generator is touched.
+        Controls the randomness; an int gives identical files. Global generators are untouched.
 
     Returns
     -------
     Bunch
-        As of ``read_table(location / "labels.csv")``: ``X`` of sentences and absolute paths,
-        ``y`` of class names, ``groups`` of speakers, ``split`` None, ``DESCR``; and
-        ``intensity``, ndarray of shape (n_samples,), in [-3, 3]; ``interaction``, ndarray of
-        str: of which kind each clip is; ``location``, the path of the table.
+        The result of ``read_table(location / "labels.csv")``: ``X`` with sentences and absolute
+        paths, ``y`` with class names, ``groups`` with speakers, ``split`` None, ``DESCR``; and
+        ``intensity``, ndarray of shape (n_samples,), in [-3, 3]; ``interaction``, ndarray of str,
+        the kind of each clip; ``location``, the path of the table.
 
     Raises
     ------
@@ -119,17 +120,17 @@ def make_clips(
     FileExistsError
         If the folder holds a ``labels.csv`` already and `overwrite` is False.
     MissingDependencyError
-        If "image" is asked for and Pillow is not installed.
+        If "image" is requested and Pillow is not installed.
 
     See Also
     --------
-    read_table : Reads such a folder again, and tables of one's own.
-    sklearn.datasets.make_classification : Numbers at once, where no raw cells are needed.
+    read_table : Reads such a folder, or other tables.
+    sklearn.datasets.make_classification : Generates features instead of raw cells.
 
     Notes
     -----
-    The best that any predictor can reach with equal classes, nothing missing and no noise,
-    as accuracy / macro-F1, on K classes and M modalities:
+    Best possible accuracy / macro-F1 with equal classes, no missing cells and no noise, for
+    K classes and M modalities:
 
     =============  ============================================  ==================
     interaction    one modality                                  all modalities
@@ -139,11 +140,11 @@ def make_clips(
     conflicting    1 / K (image and audio together: also 1 / K)  1 (text and either)
     =============  ============================================  ==================
 
-    (complementary with three classes; a single modality sees the sentiment of 1 in M clips.)
-    A linear model of all modalities can reach the best score of the first two, for what
-    they show adds up, but on "conflicting" with equal classes it stays near chance: the
-    relation of two modalities is not a sum. Networks that join modalities learn it: of two
-    classes (exclusive or) from some 600 clips, of three (nine cells) from some 2000.
+    ("complementary" with three classes; a modality expresses the sentiment of 1 in M clips.)
+    A linear model of all modalities can reach the best score of the first two kinds, which are
+    additive. On "conflicting" with equal classes it stays near chance, since the relation of two
+    modalities is not additive. Fusion networks learn it from about 600 clips for two classes
+    (exclusive or), and about 2000 for three.
 
     Examples
     --------
@@ -214,7 +215,7 @@ def make_clips(
 
 
 def _write(folder, table, plan, modalities, classes, noise, seed):
-    """Write the files of all clips and, last, the table that names them."""
+    """Write the files of all clips, then the table."""
     n_samples, n_groups = len(plan.label), plan.speaker.max() + 1
     rngs = [np.random.default_rng([seed, 1, group]) for group in range(n_groups)]
     speakers = [(TextHabits.draw(rng), Looks.draw(rng), Voice.draw(rng)) for rng in rngs]
@@ -226,7 +227,7 @@ def _write(folder, table, plan, modalities, classes, noise, seed):
         if name in _FILES:
             (folder / _FILES[name][0]).mkdir(parents=True, exist_ok=True)
         for row in np.flatnonzero(~plan.missing[:, column]):
-            # a stream of its own, so that one modality's draws never shift another's
+            # a separate stream, so that modalities are independent of each other
             rng = np.random.default_rng([seed, 2, row, _MODALITIES.index(name)])
             shown = plan.shown[row, column]
             habits, looks, voice = speakers[plan.speaker[row]]
@@ -254,7 +255,7 @@ def _write(folder, table, plan, modalities, classes, noise, seed):
 
 
 def _seed(random_state):
-    if random_state is None:  # check_random_state(None) would draw from numpy's global state
+    if random_state is None:  # check_random_state(None) would draw from the global generator
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, Integral):
         return int(random_state)

@@ -1,4 +1,4 @@
-"""The field's pickled feature files as a numeric table that follows the block contract."""
+"""Reader of pickled feature files (MMSA format) into a numeric table of blocks."""
 
 import os
 
@@ -25,55 +25,55 @@ _TARGETS = {"text": "T", "audio": "A", "vision": "V"}
     prefer_skip_nested_validation=True,
 )
 def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
-    """Read a pickled feature file of the field, such as those of MOSI, MOSEI and SIMS.
+    """Read a pickled feature file in MMSA format, such as those of MOSI, MOSEI and SIMS.
 
-    The file is read by an unpickler that admits numpy arrays and builtin containers,
-    strings and numbers only: nothing in it is ever executed.
+    The restricted unpickler only accepts numpy arrays and builtin containers, strings and numbers;
+    no code in the file is executed.
 
     Parameters
     ----------
     path : str or path-like
-        A pickled dict ``{"train": ..., "valid": ..., "test": ...}`` as MMSA uses it.
+        A pickled dict ``{"train": ..., "valid": ..., "test": ...}``.
     modalities : list of {"text", "audio", "vision"}, default=None
-        Modalities to read; None reads all that the file has.
+        Modalities to read; None reads all.
     splits : list of str, default=None
-        Parts to read, in this order; None reads all in the order of the file.
+        Splits to read, in this order; None reads all in the order of the file.
     dtype : {"float32", "float64"}, default="float32"
-        Type of the features.
+        Dtype of the features.
 
     Returns
     -------
     Bunch
-        ``X`` : DataFrame of shape (n_samples, n_features) with a block per modality: columns
-        ``audio__f007@012`` hold feature 7 of step 12, or ``audio__f007`` where the file has
-        no steps. Steps beyond the real length of a row are NaN, so a row of length 0 lacks
-        the modality. Infinities, which some files hold, are NaN too.
+        ``X`` : DataFrame of shape (n_samples, n_features) with a block per modality: column
+        ``audio__f007@012`` holds feature 7 of step 12, or ``audio__f007`` if the file has no
+        steps. Steps after the end of a row are NaN, so a row of length 0 lacks the modality.
+        Infinities are replaced by NaN.
         ``y`` : ndarray of shape (n_samples,), ``regression_labels`` as float; None if absent.
-        ``targets`` : DataFrame with the columns "overall", and "text", "audio", "vision" as
-        far as the file labels them (SIMS); None if it labels none.
-        ``raw`` : DataFrame with the column "text" of the transcripts, None where empty; None
-        if the file holds none.
-        ``annotations`` : ndarray of str, the class names; None if absent.
-        ``groups`` : ndarray of str, the videos, which are the ids up to ``$_$``; None without
-        ids. ``ids``, ``split`` : ndarray of str. ``DESCR`` : str.
+        ``targets`` : DataFrame with the column "overall" and, if labelled (SIMS), "text",
+        "audio", "vision"; None without unimodal labels.
+        ``raw`` : DataFrame with the column "text" of transcripts, None where empty; None if
+        absent.
+        ``annotations`` : ndarray of str, class names; None if absent.
+        ``groups`` : ndarray of str, the video ids (the ids up to ``$_$``); None without ids.
+        ``ids``, ``split`` : ndarray of str. ``DESCR`` : str.
 
     Raises
     ------
     DataFormatError
-        If the file is no such pickle, asks for anything that is not admitted, lacks a
-        modality or part asked for, or its shapes do not fit together.
+        If the file is not such a pickle, contains other types, lacks a requested modality or
+        split, or its shapes are inconsistent.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
 
     See Also
     --------
-    read_table : Reads raw texts and files, from which features can be made anew.
+    read_table : Reads raw texts and files, from which features can be extracted.
 
     Notes
     -----
-    Lengths come from ``<modality>_lengths``, those of the text also from the mask in
-    ``text_bert``. Without them all steps count as real. The token ids of ``text_bert``
-    are no features and left out: extract from ``raw["text"]`` instead.
+    Lengths are read from ``<modality>_lengths``, or for text from the mask in ``text_bert``.
+    Otherwise all steps are used. The token ids in ``text_bert`` are not features and are skipped:
+    extract features from ``raw["text"]`` instead.
 
     References
     ----------
@@ -111,8 +111,8 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
         or len(set(modalities)) < len(modalities)
     ):
         raise DataFormatError(
-            f"read_feature_file: {name!r} has features of {present}, asked for "
-            f"{list(modalities)}. Choose one or more of those that are there, each once."
+            f"read_feature_file: {name!r} has features of {present}, requested "
+            f"{list(modalities)}. Choose one or more of the available ones, each once."
         )
 
     counts = {split: _count_rows(part) for split, part in parts.items()}
@@ -156,8 +156,8 @@ def _choose_parts(name, content, splits):
     unknown = [split for split in chosen if split not in content]
     if unknown or not chosen or len(set(chosen)) < len(chosen):
         raise DataFormatError(
-            f"read_feature_file: {name!r} has the parts {list(content)}, asked for {chosen}. "
-            "Choose one or more of those that are there, each once."
+            f"read_feature_file: {name!r} has the parts {list(content)}, requested {chosen}. "
+            "Choose one or more of the available ones, each once."
         )
     return {split: content[split] for split in chosen}
 
@@ -170,7 +170,7 @@ def _count_rows(part):
 
 
 class _Reader:
-    """Reads one key from all parts, with one row count each."""
+    """Reads a key from all splits and checks the number of rows."""
 
     def __init__(self, name, parts, counts):
         self.name, self.parts, self.counts = name, parts, counts
@@ -181,7 +181,7 @@ class _Reader:
         )
 
     def arrays(self, key, dtype, ndims):
-        """Give the key's array of each part, or None if no part has it."""
+        """Return the array of each split for a key, or None if no split has it."""
         if not any(key in part for part in self.parts.values()):
             return None
         arrays = {}
@@ -222,7 +222,7 @@ class _Reader:
         return np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
 
     def lengths(self, modality):
-        """Give the real length of each row, or None if the file does not tell."""
+        """Return the length of each row, or None if unknown."""
         arrays = self.arrays(f"{modality}_lengths", np.int64, (1,))
         if arrays is not None:
             return np.concatenate(list(arrays.values()))
@@ -234,13 +234,13 @@ class _Reader:
 
 
 def _block(reader, modality, dtype):
-    """Give a modality's numbers, (n_samples, steps * features), and their column names."""
+    """Return the values of a modality, (n_samples, steps * features), and their column names."""
     arrays = reader.arrays(modality, dtype, (2, 3))
     shapes = {split: array.shape[1:] for split, array in arrays.items()}
     if len(set(shapes.values())) > 1 or 0 in next(iter(shapes.values())):
         raise DataFormatError(
             f"read_feature_file: {modality!r} in {reader.name!r} has rows of the shapes {shapes}, "
-            "expected one shape for all parts, and not an empty one."
+            "expected one nonempty shape for all splits."
         )
     values = np.concatenate(list(arrays.values()))
     values[~np.isfinite(values)] = np.nan

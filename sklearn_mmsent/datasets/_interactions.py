@@ -1,4 +1,4 @@
-"""Rows whose class no modality tells alone: what a fusion can learn, and what it cannot."""
+"""Generator of tables whose class depends on an interaction of modalities."""
 
 from numbers import Integral, Real
 
@@ -23,32 +23,32 @@ _STEPS = 8
     prefer_skip_nested_validation=True,
 )
 def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state=None):
-    """Generate rows of blocks whose class lies in an interaction alone.
+    """Generate tables whose class depends only on an interaction of modalities.
 
     Parameters
     ----------
     kind : {"product", "parity", "order"}, default="product"
-        - "product": text and audio each hold a sign, the class is whether both are the same, as
-          with words that are meant ironically;
-        - "parity": the same with the product of three signs, image too;
-        - "order": text is a sequence of 3 to 8 steps that holds two marks, the class is which
-          comes first, as with a word that is negated or not; audio is noise.
+        - "product": text and audio each hold a sign; the class is whether both are equal, as in
+          irony;
+        - "parity": the same for the product of three signs, including image;
+        - "order": text is a sequence of 3 to 8 steps with two marks; the class is which comes
+          first, as in negation; audio is noise.
     n_samples : int, default=1000
         Number of rows.
     noise : float, default=0.3
-        Standard deviation of what is added to the signs and marks, which are 1 high.
+        Standard deviation of the noise added to signs and marks of magnitude 1.
     random_state : int, RandomState instance or None, default=None
-        Decides the rows.
+        Controls the randomness; pass an int for reproducible results.
 
     Returns
     -------
     Bunch
-        With ``X``, a DataFrame of blocks, and ``y``, an array of "same" and "other", or of
-        "first" and "second".
+        ``X``, a DataFrame of blocks, and ``y``, an array of "same" and "other", or of "first" and
+        "second".
 
     See Also
     --------
-    make_clips : Raw texts, pictures and sounds with an interaction between them.
+    make_clips : Generates raw texts, images and audio clips with interactions.
 
     Examples
     --------

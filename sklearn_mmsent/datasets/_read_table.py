@@ -1,4 +1,4 @@
-"""From a csv or parquet file with columns of file names to a table of raw cells."""
+"""Reader of csv and parquet tables with columns of file names."""
 
 import os
 from pathlib import Path
@@ -41,59 +41,57 @@ def read_table(
 ):
     r"""Read a table of texts, file names and labels into raw cells.
 
-    Nothing but the table is read: images and sounds stay files until an extractor
-    opens them.
+    Only the table is read: extractors open images and audio files later.
 
     Parameters
     ----------
     path : str or path-like
         A ``.csv`` (commas, UTF-8, header), ``.tsv`` (tabs) or ``.parquet`` file.
     target : str, list of str or None
-        Column of the labels or intensities; a list for several targets; None for a
-        table without labels.
+        Column of labels or intensities; a list for several targets; None for an unlabelled
+        table.
     files : str or list of str, default=()
-        Columns that hold file names, relative to the folder of the table.
+        Columns of file names, relative to the folder of the table.
     columns : str or list of str, default=None
-        Other columns to keep as they are, such as texts; None keeps all that have no
-        other role.
+        Other columns to keep unchanged, such as texts; None keeps all columns without another
+        role.
     groups : str, default=None
-        Column that says which rows belong together (speaker, video, film).
+        Column of group labels (speaker, video, film).
     split : str, default=None
-        Column that says to which part a row belongs, such as "train" or "test".
+        Column of split names, such as "train" and "test".
     check_files : bool, default=True
-        Whether each named file must exist.
+        Whether to check that each file exists.
     allow_outside : bool, default=False
-        Whether a file may lie outside of the folder of the table, as with ``..``, an
-        absolute path or a link. Allow it only for tables that you trust.
+        Whether files may be outside the folder of the table, via ``..``, absolute paths or
+        links. Allow it only for trusted tables.
 
     Returns
     -------
     Bunch
-        ``X`` : DataFrame of raw cells, first `columns`, then `files`, as absolute paths;
-        missing and empty cells are None (NaN in columns of numbers).
-        ``y`` : ndarray of shape (n_samples,), numbers where all labels are numbers, else
-        str; a DataFrame for a list of targets; None without `target`. Labels may be missing.
-        ``groups``, ``split`` : ndarray of str or of the table's own type; None if not asked.
+        ``X`` : DataFrame of raw cells, first `columns`, then `files` as absolute paths;
+        missing and empty cells are None (NaN in numeric columns).
+        ``y`` : ndarray of shape (n_samples,), numeric if all labels are numbers, else str; a
+        DataFrame for a list of targets; None without `target`. Labels may be missing.
+        ``groups``, ``split`` : ndarray of str or of the dtype of the table; None if not requested.
         ``DESCR`` : str, a short description.
 
     Raises
     ------
     DataFormatError
-        If the table cannot be parsed or has no rows, a column is not there or occurs
-        twice, a named file does not exist or lies outside, or a row has no group.
+        If the table cannot be parsed or has no rows, a column is missing or duplicated, a file
+        does not exist or is outside the folder, or a row has no group.
     FileNotFoundError
         If the table itself does not exist.
 
     See Also
     --------
-    read_feature_file : Reads the field's pickled features, where no raw files are at hand.
-    make_clips : Writes such a table with raw clips, where no data is at hand.
+    read_feature_file : Reads pickled features instead of raw files.
+    make_clips : Generates such a table with raw clips.
 
     Notes
     -----
-    All cells of a csv are text at first: "None", "NA" and "007" stay what they are. A
-    column becomes numbers if every present cell is one; file, group and split columns
-    never do.
+    Cells of a csv file are strings: "None", "NA" and "007" are kept. A column is converted to
+    numbers if all present cells are numeric, except for columns of files, groups and splits.
 
     Examples
     --------
@@ -118,12 +116,12 @@ def read_table(
         kept = [name for name in frame.columns if name not in {*roles, *files}]
     else:
         kept = [name for name in _as_list(columns) if name not in files]
-    _check_columns(path, frame, asked=[*kept, *files, *roles])
+    _check_columns(path, frame, names=[*kept, *files, *roles])
     leaked = [name for name in [*kept, *files] if name in _as_list(target)]
     if leaked:
         raise ValueError(
-            f"read_table: {leaked[0]!r} is a target and also asked for as input. Leave it out "
-            "of columns= and files=, or the model reads its label off its input."
+            f"read_table: {leaked[0]!r} is a target and also requested as input. Remove it from "
+            "columns= and files=, otherwise the label leaks into the input."
         )
 
     X = pd.DataFrame({name: _numbers_or_cells(frame[name]) for name in kept})
@@ -152,7 +150,7 @@ def _as_list(names):
 
 
 def _read_cells(path):
-    """Read every cell as an object; missing and empty ones become None."""
+    """Read every cell as an object, with None for missing and empty ones."""
     suffix = path.suffix.lower()
     if suffix not in {*_CSV, *_PARQUET}:
         raise DataFormatError(
@@ -175,7 +173,7 @@ def _read_cells(path):
 
 def _read_csv(path, separator):
     try:
-        # without header=, pandas would drop cells of rows longer than it and rename twins
+        # with a header, pandas would drop cells of longer rows and rename duplicate columns
         rows = pd.read_csv(
             path, sep=separator, header=None, dtype=str, na_filter=False, encoding="utf-8-sig"
         )
@@ -214,12 +212,12 @@ def _is_empty(cell):
     return cell is None or (np.ndim(cell) == 0 and bool(pd.isna(cell)))
 
 
-def _check_columns(path, frame, asked):
-    there = ", ".join(map(repr, frame.columns))
-    for name in asked:
+def _check_columns(path, frame, names):
+    available = ", ".join(map(repr, frame.columns))
+    for name in names:
         if name not in frame.columns:
             raise DataFormatError(
-                f"read_table: {path.name!r} has no column {name!r}. Its columns are: {there}."
+                f"read_table: {path.name!r} has no column {name!r}. Its columns are: {available}."
             )
 
 
@@ -240,14 +238,14 @@ def _all_present(path, cells):
     if len(missing):
         raise DataFormatError(
             f"read_table: column {cells.name!r} of {path.name!r} has no group in {len(missing)} "
-            f"rows, first in row {missing[0]}. Give each row a group of its own if it belongs "
-            "to no other."
+            f"rows, first in row {missing[0]}. Give such rows a group id of their own if they "
+            "belong to no other."
         )
     return cells.to_numpy()
 
 
 def _resolve(path, cells, check_files, allow_outside):
-    """Make file names absolute, and check where they lead."""
+    """Convert file names to absolute paths and check them."""
     folder = os.path.abspath(path.parent)
     inside = os.path.join(os.path.realpath(folder), "")
     resolved, absent = [], []
@@ -258,7 +256,7 @@ def _resolve(path, cells, check_files, allow_outside):
         where = f"read_table: row {row}, column {cells.name!r} of {path.name!r}"
         if not isinstance(cell, str) or "\0" in cell:
             raise DataFormatError(
-                f"{where} should name a file, got {cell!r:.80}. Leave the column out of files= "
+                f"{where} should name a file, got {cell!r:.80}. Remove the column from files= "
                 "if its cells hold the content itself."
             )
         file = os.path.normpath(os.path.join(folder, cell.strip()))
@@ -273,9 +271,9 @@ def _resolve(path, cells, check_files, allow_outside):
     if absent:
         raise DataFormatError(
             f"read_table: {len(absent)} of {len(resolved)} files of column {cells.name!r} of "
-            f"{path.name!r} do not exist, first in row {absent[0]}: {cells[absent[0]]!r}, looked "
-            f"for at {resolved[absent[0]]!r}. Empty these cells to mark them as missing, or set "
-            "check_files=False."
+            f"{path.name!r} do not exist, first in row {absent[0]}: {cells[absent[0]]!r}, "
+            f"looked for at {resolved[absent[0]]!r}. Clear these cells to mark them as missing, "
+            "or set check_files=False."
         )
     return pd.Series(resolved, dtype=object)
 

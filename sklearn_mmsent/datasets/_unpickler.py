@@ -1,9 +1,9 @@
-"""Pickles of strangers: numpy arrays and builtins come out, nothing is ever executed.
+"""Safe reader for untrusted pickle files of numpy arrays and builtin types.
 
-An allow-list of globals is not enough: ``dtype.__setstate__`` believes whatever it is told
-about sizes and object pointers, and ``ndarray.__setstate__`` allocates what is declared. So
-numpy's own functions are never called. Each admitted global is a stand-in that checks its
-arguments, and arrays are made from the stand-ins afterwards.
+An allow-list of globals is not sufficient: ``dtype.__setstate__`` trusts the sizes and object
+pointers in the file, and ``ndarray.__setstate__`` allocates any declared size. Therefore no numpy
+function is called by the unpickler: each allowed global is replaced by a stand-in that validates
+its arguments, and arrays are built from the stand-ins afterwards.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 
 from sklearn_mmsent.exceptions import DataFormatError
 
-_KINDS = "biufcUSO"  # of dtypes; structured and void ones could hide pointers
+_KINDS = "biufcUSO"  # allowed dtypes; structured and void ones could hide pointers
 
 
 def load_pickle(path):
@@ -25,40 +25,40 @@ def load_pickle(path):
     Parameters
     ----------
     path : str or path-like
-        File, of any pickle protocol, written with numpy 1 or 2.
+        File of any pickle protocol, written with numpy 1 or 2.
 
     Returns
     -------
     object
-        What was pickled; numpy scalars come as Python's own.
+        The unpickled object; numpy scalars become Python scalars.
 
     Raises
     ------
     DataFormatError
-        If the file is no pickle, or asks for anything else, named in the message.
+        If the file is not a pickle or contains other types, which the message names.
     """
     name = os.path.basename(path)
-    with open(path, "rb") as file, _naming(name):
+    with open(path, "rb") as file, _add_file_name(name):
         loaded = _Unpickler(_Bounded(file), encoding="latin1").load()
         return _finish(loaded, {})
 
 
 @contextmanager
-def _naming(name):
+def _add_file_name(name):
     try:
         yield
     except DataFormatError as error:
         raise DataFormatError(f"{name!r} is not safe to read: {error}") from None
     except RecursionError:
         raise DataFormatError(f"{name!r} is nested too deeply to be a feature file.") from None
-    except Exception as error:  # malformed pickles raise nearly everything
+    except Exception as error:  # malformed pickles raise errors of any kind
         raise DataFormatError(
             f"{name!r} is not a readable pickle: {type(error).__name__}: {error}"
         ) from error
 
 
 class _Bounded:
-    """A file that refuses to read, and so to allocate, more than it holds."""
+    """A file that does not read, and so does not allocate, more than its size."""
 
     def __init__(self, file):
         self._file = file
@@ -73,12 +73,12 @@ class _Bounded:
         return self._file.readinto(buffer)
 
     def check(self, n):
-        if n > max(self.size, 8):  # the few bytes of an opcode show as a truncated file
+        if n > max(self.size, 8):  # the few bytes of an opcode fail as a truncated file
             raise DataFormatError(f"it declares {n} bytes, the whole file has {self.size}")
 
 
-# Python's own unpickler rather than the one in C, whose memo grows to whatever index a pickle
-# names; feature files have few opcodes, so this costs nothing.
+# The unpickler in Python instead of C, whose memo grows to any index that a pickle names; feature
+# files have few opcodes, so it is fast enough.
 class _Unpickler(pickle._Unpickler):
     dispatch = dict(pickle._Unpickler.dispatch)
 
@@ -88,12 +88,12 @@ class _Unpickler(pickle._Unpickler):
 
     def find_class(self, module, name):
         try:
-            return _ADMITTED[module, name]
+            return _ALLOWED[module, name]
         except KeyError:
             raise DataFormatError(
                 f"it asks for {module}.{name}, which is not a numpy array or a builtin "
-                "container, string or number; nothing was executed. If you trust where it "
-                "comes from, load it yourself and save plain arrays."
+                "container, string or number; nothing was executed. If you trust the source, load "
+                "it yourself and save plain arrays."
             ) from None
 
     def get_extension(self, code):
@@ -101,14 +101,14 @@ class _Unpickler(pickle._Unpickler):
 
     def load_bytearray8(self):
         (n,) = struct.unpack("<Q", self.read(8))
-        self._bounded.check(n)  # the inherited method allocates and clears n bytes first
+        self._bounded.check(n)  # the inherited method allocates n bytes first
         self.append(bytearray(self.read(n)))
 
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 class _Global:
-    """What an admitted global becomes: it can be called, and not be tampered with."""
+    """Stand-in for an allowed global: callable but immutable."""
 
     __slots__ = ("_function",)
 
@@ -163,7 +163,7 @@ class _Array:
             self.value = np.empty(n_cells, dtype=object).reshape(shape, order=order)
             return
         if isinstance(raw, str):
-            raw = raw.encode("latin1")  # as Python 2 wrote them
+            raw = raw.encode("latin1")  # written by Python 2
         if not isinstance(raw, bytes | bytearray) or len(raw) != n_cells * dtype.value.itemsize:
             size = len(raw) if isinstance(raw, bytes | bytearray) else "no"
             raise DataFormatError(
@@ -197,41 +197,41 @@ def _scalar(dtype, raw):
 
 
 def _latin1(text, encoding):
-    """Stand in for ``_codecs.encode``, with which protocol 2 writes bytes."""
+    """Stand-in for ``_codecs.encode``, which encodes bytes in protocol 2."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise DataFormatError(f"it asks for the codec {encoding!r:.40}")
     return text.encode("latin1")
 
 
 def _empty_bytes(*args):
-    """Stand in for ``bytes``, which protocol 2 calls for empty ones alone."""
+    """Stand-in for ``bytes``, which protocol 2 calls only for empty bytes."""
     if args:
         raise DataFormatError("it calls bytes in a way that no pickle of bytes does")
     return b""
 
 
 def _no_direct_call(*_args):
-    raise DataFormatError("it makes an array in no way that numpy does")
+    raise DataFormatError("it creates an array in an unsupported way")
 
 
 _NDARRAY = _Global(_no_direct_call)
-_ADMITTED = {
+_ALLOWED = {
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _Global(_Dtype),
     ("_codecs", "encode"): _Global(_latin1),
 }
 for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Global(_reconstruct)
-    _ADMITTED[f"{_core}.multiarray", "scalar"] = _Global(_scalar)
-    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _Global(_frombuffer)
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Global(_reconstruct)
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _Global(_scalar)
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _Global(_frombuffer)
 for _builtins in ("builtins", "__builtin__"):
     for _type in (set, frozenset, complex):
-        _ADMITTED[_builtins, _type.__name__] = _Global(_type)
-    _ADMITTED[_builtins, "bytes"] = _Global(_empty_bytes)
+        _ALLOWED[_builtins, _type.__name__] = _Global(_type)
+    _ALLOWED[_builtins, "bytes"] = _Global(_empty_bytes)
 
 
 def _finish(item, done):
-    """Replace the stand-ins by arrays; what is shared is finished once."""
+    """Replace stand-ins by arrays, each shared object once."""
     if isinstance(item, _Global | _Dtype):
         raise DataFormatError("it holds a function, a class or a dtype as a value")
     if not isinstance(item, dict | list | tuple | set | frozenset | _Array):
@@ -249,8 +249,8 @@ def _finish(item, done):
         finished = item.value
         if item.cells is not None:
             cells = [_finish(cell, done) for cell in item.cells]
-            for place, cell in zip(np.ndindex(finished.shape), cells, strict=True):
-                finished[place] = cell
+            for index, cell in zip(np.ndindex(finished.shape), cells, strict=True):
+                finished[index] = cell
     else:
         finished = type(item)(_finish(part, done) for part in item)
     done[id(item)] = finished

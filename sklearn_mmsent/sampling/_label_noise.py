@@ -1,4 +1,4 @@
-"""LabelNoiseFilter: rows whose label a classifier that has not seen them contradicts."""
+"""LabelNoiseFilter: confident learning to find wrong labels."""
 
 from numbers import Integral
 
@@ -14,58 +14,57 @@ from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 TINY = np.finfo(np.float64).tiny
-STRENGTHS = np.geomspace(0.5, 50.0, 5)  # C of the default classifier times the number of rows
-INNER_FOLDS = 3  # that it is chosen by
+STRENGTHS = np.geomspace(0.5, 50.0, 5)  # C of the default classifier, times the number of rows
+INNER_FOLDS = 3  # to choose it
 
 
 class LabelNoiseFilter(BaseRowSampler):
-    """Remove or down-weight the rows whose label is probably wrong (confident learning [1]_).
+    """Remove or down-weight rows whose label is probably wrong (confident learning [1]_).
 
-    Each row gets probabilities from a classifier of the other rows. A row counts as one of a class
-    if its probability reaches what rows with that label have on average. From these counts comes
-    an estimate of how many rows of each label truly are of each other class, and so many go, those
-    that the classifier contradicts most.
+    Each row gets out-of-fold class probabilities. A row counts as a member of a class if its
+    probability reaches the average of the rows with that label. These counts estimate how many
+    rows of each label belong to each other class; as many rows are selected, those with the
+    strongest evidence against their label.
 
     Parameters
     ----------
     estimator : classifier or None, default=None
-        Gives the probabilities: anything with ``predict_proba``, also a pipeline from raw cells or
-        a :class:`FusionClassifier`. None takes logistic regression on all blocks, behind
-        :class:`FillBlocks` and a scaler, regularised as strongly as its training labels ask for
-        (C from 0.5 to 50 divided by their number, by log loss): the more of them are wrong, the
-        more strongly.
+        Classifier with ``predict_proba``, such as a pipeline from raw cells or a
+        :class:`FusionClassifier`. None uses logistic regression on all blocks, after
+        :class:`FillBlocks` and a scaler; its C is chosen by log loss from 0.5 to 50 divided by the
+        number of training rows, so that noisy labels lead to strong regularisation.
     how : {"remove", "weight"}, default="remove"
-        "remove" leaves the rows out. "weight" keeps them with the weight that the report tells:
-        `sampler=` of a fusion estimator reads it; elsewhere pass ``sample_weight_`` to ``fit``.
+        "remove" drops the rows. "weight" keeps them with the weights of the report, which a fusion
+        estimator reads from its `sampler=`; otherwise pass ``sample_weight_`` to ``fit``.
     prune : {"noise_rate", "class", "both"}, default="noise_rate"
-        Which rows go: for each pair of classes as many as are estimated to be of the second under
-        the label of the first, by the margin between the two; or for each class as many as are
-        estimated to bear its label wrongly, by the label's own probability; or only those that
-        both name.
+        Criterion of the selection. "noise_rate": for each pair of classes, the estimated number of
+        rows of the second class with the label of the first, by the margin between both. "class":
+        for each class, the estimated number of wrong labels, by the probability of the label.
+        "both": rows selected by both.
     cv : int or splitter, default=5
-        How rows are split. An int makes that many stratified, shuffled folds.
+        Cross-validation splitter. An int gives stratified, shuffled folds.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are, for the default classifier. See
+        Block layout of the columns, for the default classifier. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     n_jobs : int or None, default=None
-        How many folds are fitted at once.
+        Number of folds fitted in parallel; None means 1.
     random_state : int, RandomState or None, default=None
-        Decides the folds.
+        Controls the folds; pass an int for reproducible results.
 
     Attributes
     ----------
     report_ : DataFrame
-        One row for each that was found, the surest first: its number ``row``, its ``label``, the
-        class ``suggested`` in its place, the probabilities ``label_proba`` and ``suggested_proba``,
-        and ``weight``, the ratio of the two, each as a multiple of its average.
+        One row per row found, in order of decreasing evidence: its index ``row``, its ``label``,
+        the ``suggested`` class, the probabilities ``label_proba`` and ``suggested_proba``, and
+        ``weight``, the ratio of both, each relative to its average.
     joint_ : DataFrame of shape (n_classes, n_classes)
-        Estimated share of the rows for each label (rows) and each true class (columns).
+        Estimated fraction of rows for each label (rows) and each true class (columns).
     sample_weight_ : ndarray of float of shape (n_samples_new,)
-        Weight of each row that stays; 1 with "remove".
+        Weight of each kept row; 1 with "remove".
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Indices of the rows that are kept.
     sampling_strategy_ : dict
-        The classes, as imbalanced-learn tells them.
+        The classes, as in imbalanced-learn.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
@@ -74,17 +73,16 @@ class LabelNoiseFilter(BaseRowSampler):
 
     See Also
     --------
-    OutlierRemover : Finds rows that are odd whatever their label.
+    OutlierRemover : Removes unusual rows whatever their label.
 
     Notes
     -----
-    Probabilities are compared as multiples of what rows with that label have on average, and no row
-    goes whose own label is the likeliest by them or by the probabilities themselves. In [1]_ the
-    probabilities alone decide, by which a rare class, that no row is surely of, is taken for noise
-    of the others and may vanish.
+    Probabilities are divided by their average over the rows with that label, and no row is
+    selected whose label has the highest probability, divided or not. Plain probabilities as in
+    [1]_ treat a rare class, whose rows never reach high probabilities, as noise of the others.
 
-    Rows of one speaker or film in several folds make a classifier surer of wrong labels than it
-    should be; a splitter that knows the groups, such as a list of splits, keeps them together.
+    If rows of one speaker or film are in several folds, classifiers overfit wrong labels; a
+    splitter that respects groups, such as a list of splits, prevents this.
 
     References
     ----------
@@ -140,53 +138,54 @@ class LabelNoiseFilter(BaseRowSampler):
 
     @property
     def _weighs_rows(self):
-        """Whether what it finds is lost to who reads its rows alone."""
+        """Whether the result depends on weights that a pipeline would drop."""
         return self.how == "weight"
 
     def _fit_resample(self, X, y):
-        classes, given = np.unique(y, return_inverse=True)
+        classes, labels = np.unique(y, return_inverse=True)
         rows = np.arange(len(y))
-        proba = self._out_of_fold(X, y, given)
-        standing = stand_among(proba, given)
-        joint = estimate_joint(standing, given)
-        wrong, suggested = find_wrong(proba, standing, given, joint, self.prune)
-        doubt = standing[rows, given] / np.maximum(standing[rows, suggested], TINY)
-        wrong = wrong[np.argsort(doubt[wrong], kind="stable")]
+        proba = self._out_of_fold(X, y, labels)
+        relative = relative_proba(proba, labels)
+        joint = estimate_joint(relative, labels)
+        wrong, suggested = find_label_issues(proba, relative, labels, joint, self.prune)
+        ratio = relative[rows, labels] / np.maximum(relative[rows, suggested], TINY)
+        wrong = wrong[np.argsort(ratio[wrong], kind="stable")]
         other = suggested[wrong]
         self.report_ = pd.DataFrame(
             {
                 "row": wrong,
                 "label": y[wrong],
                 "suggested": classes[other],
-                "label_proba": proba[wrong, given[wrong]],
+                "label_proba": proba[wrong, labels[wrong]],
                 "suggested_proba": proba[wrong, other],
-                "weight": doubt[wrong],
+                "weight": ratio[wrong],
             }
         )
         self.joint_ = pd.DataFrame(joint, index=classes, columns=classes)
         weights = np.ones(len(y))
-        weights[wrong] = doubt[wrong]
+        weights[wrong] = ratio[wrong]
         kept = rows if self.how == "weight" else np.delete(rows, wrong)
         self.sample_weight_ = weights[kept]
         return Resampled(kept)
 
-    def _out_of_fold(self, X, y, given):
-        """Return what classifiers of the other folds say of each row."""
+    def _out_of_fold(self, X, y, labels):
+        """Return out-of-fold probabilities."""
         cv = self.cv
         if isinstance(cv, Integral):
-            counts = np.bincount(given)
+            counts = np.bincount(labels)
             if counts.min() < cv:
                 label = np.unique(y).tolist()[counts.argmin()]
                 raise ValueError(
                     f"{type(self).__name__}: the class {label!r} has {counts.min()} row(s), fewer "
-                    f"than the {cv} folds, so some classifier would not know it. Take a smaller "
-                    "cv, or leave the class out before."
+                    f"than the {cv} folds, so some classifiers would not see it. Use a smaller "
+                    "cv, or exclude the class beforehand."
                 )
             cv = StratifiedKFold(cv, shuffle=True, random_state=self.random_state)
         folds = list(check_cv(cv, y, classifier=True).split(X, y))
-        estimator = (
-            clone(self.estimator) if self.estimator is not None else self._line(given, folds)
-        )
+        if self.estimator is not None:
+            estimator = clone(self.estimator)
+        else:
+            estimator = self._default_classifier(labels, folds)
         proba = cross_val_predict(
             estimator, X, y, cv=folds, method="predict_proba", n_jobs=self.n_jobs
         )
@@ -194,18 +193,17 @@ class LabelNoiseFilter(BaseRowSampler):
             row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
             raise ValueError(
                 f"{type(self).__name__}: {type(estimator).__name__} gave no probability for row "
-                f"{row}. Take a classifier whose predict_proba is finite."
+                f"{row}. Use a classifier whose predict_proba is finite."
             )
         return proba
 
-    def _line(self, given, folds):
-        """Return the default classifier."""
+    def _default_classifier(self, labels, folds):
         n_rows = len(folds[0][0])
-        least = min(np.bincount(given[rows], minlength=given.max() + 1).min() for rows, _ in folds)
-        if least < INNER_FOLDS:
-            line = LogisticRegression(C=STRENGTHS[0] / n_rows, max_iter=1000)
+        counts = [np.bincount(labels[rows], minlength=labels.max() + 1) for rows, _ in folds]
+        if np.min(counts) < INNER_FOLDS:
+            classifier = LogisticRegression(C=STRENGTHS[0] / n_rows, max_iter=1000)
         else:
-            line = LogisticRegressionCV(
+            classifier = LogisticRegressionCV(
                 Cs=STRENGTHS / n_rows,
                 cv=INNER_FOLDS,
                 scoring="neg_log_loss",
@@ -213,94 +211,94 @@ class LabelNoiseFilter(BaseRowSampler):
                 l1_ratios=(0.0,),
                 use_legacy_attributes=False,
             )
-        return make_pipeline(FillBlocks(modalities=self.modalities), StandardScaler(), line)
+        return make_pipeline(FillBlocks(modalities=self.modalities), StandardScaler(), classifier)
 
 
-def stand_among(proba, given):
-    """Compare each probability with what rows of that label have on average.
+def relative_proba(proba, labels):
+    """Divide each probability by its average over the rows with that label.
 
     Parameters
     ----------
     proba : ndarray of float of shape (n_samples, n_classes)
         Out-of-fold probabilities.
-    given : ndarray of int of shape (n_samples,)
-        Numbers of the labels, each of which occurs.
+    labels : ndarray of int of shape (n_samples,)
+        Class indices; every class occurs.
 
     Returns
     -------
     ndarray of float of shape (n_samples, n_classes)
-        From 1 on, a row is as surely of a class as those with its label are.
+        At least 1 if a row belongs to a class as clearly as the rows with that label.
     """
-    averages = np.array([proba[given == k, k].mean() for k in range(proba.shape[1])])
+    averages = np.array([proba[labels == k, k].mean() for k in range(proba.shape[1])])
     return proba / np.maximum(averages, TINY)
 
 
-def estimate_joint(standing, given):
-    """Estimate how often each label stands on rows of each class.
+def estimate_joint(relative, labels):
+    """Estimate the joint distribution of labels and true classes.
 
     Parameters
     ----------
-    standing : ndarray of float of shape (n_samples, n_classes)
-        As ``stand_among`` gives it.
-    given : ndarray of int of shape (n_samples,)
-        Numbers of the labels, each of which occurs.
+    relative : ndarray of float of shape (n_samples, n_classes)
+        Output of ``relative_proba``.
+    labels : ndarray of int of shape (n_samples,)
+        Class indices; every class occurs.
 
     Returns
     -------
     ndarray of float of shape (n_classes, n_classes)
-        Shares that sum to one; each label's sum to its own share.
+        Fractions that sum to one; each row sums to the fraction of its label.
     """
-    n_classes = standing.shape[1]
-    own = np.arange(n_classes) == given[:, None]
-    # equal probabilities may miss their mean by the last digit; a tie is for the label
-    standing = standing + 1e-9 + 1e-9 * own
-    counted = (standing >= 1).any(axis=1)
+    n_classes = relative.shape[1]
+    is_label = np.arange(n_classes) == labels[:, None]
+    # equal probabilities may miss their mean by rounding; ties are resolved for the label
+    relative = relative + 1e-9 + 1e-9 * is_label
+    counted = (relative >= 1).any(axis=1)
     counts = np.zeros((n_classes, n_classes))
-    np.add.at(counts, (given[counted], standing[counted].argmax(axis=1)), 1)
-    unsure = counts.sum(axis=1) == 0  # no row of the label is surely of anything: it stands
-    counts[unsure, unsure] = 1
-    sizes = np.bincount(given, minlength=n_classes)
-    return counts / counts.sum(axis=1, keepdims=True) * sizes[:, None] / len(given)
+    np.add.at(counts, (labels[counted], relative[counted].argmax(axis=1)), 1)
+    uncounted = counts.sum(axis=1) == 0  # labels without confident rows are assumed correct
+    counts[uncounted, uncounted] = 1
+    sizes = np.bincount(labels, minlength=n_classes)
+    return counts / counts.sum(axis=1, keepdims=True) * sizes[:, None] / len(labels)
 
 
-def find_wrong(proba, standing, given, joint, prune="noise_rate"):
-    """Find the rows that bear a wrong label.
+def find_label_issues(proba, relative, labels, joint, prune="noise_rate"):
+    """Find rows with a wrong label.
 
     Parameters
     ----------
     proba : ndarray of float of shape (n_samples, n_classes)
         Out-of-fold probabilities.
-    standing : ndarray of float of shape (n_samples, n_classes)
-        As ``stand_among`` gives it.
-    given : ndarray of int of shape (n_samples,)
-        Numbers of the labels.
+    relative : ndarray of float of shape (n_samples, n_classes)
+        Output of ``relative_proba``.
+    labels : ndarray of int of shape (n_samples,)
+        Class indices.
     joint : ndarray of float of shape (n_classes, n_classes)
-        As ``estimate_joint`` gives it.
+        Output of ``estimate_joint``.
     prune : {"noise_rate", "class", "both"}, default="noise_rate"
-        As the parameter of the filter.
+        See the parameter of the filter.
 
     Returns
     -------
     wrong : ndarray of int of shape (n_wrong,)
-        Numbers of the rows, in order.
+        Row indices, in increasing order.
     suggested : ndarray of int of shape (n_samples,)
-        Of each row, the class that stands highest but for its label.
+        For each row, the class with the highest relative probability other than its label.
     """
-    rows, n_classes = np.arange(len(given)), proba.shape[1]
-    by_rate, by_class = np.zeros((2, len(given)), dtype=bool)
-    n_rows = np.rint(joint * len(given)).astype(int)
+    rows, n_classes = np.arange(len(labels)), proba.shape[1]
+    by_rate, by_class = np.zeros((2, len(labels)), dtype=bool)
+    n_rows = np.rint(joint * len(labels)).astype(int)
     for k in range(n_classes):
-        here = np.flatnonzero(given == k)
-        own = standing[here, k]
+        members = np.flatnonzero(labels == k)
+        confidence = relative[members, k]
         n_wrong = n_rows[k].sum() - n_rows[k, k]
-        by_class[here[np.argsort(own, kind="stable")[:n_wrong]]] = True
+        by_class[members[np.argsort(confidence, kind="stable")[:n_wrong]]] = True
         for other in np.flatnonzero(np.arange(n_classes) != k):
-            margins = own - standing[here, other]
-            by_rate[here[np.argsort(margins, kind="stable")[: n_rows[k, other]]]] = True
+            margins = confidence - relative[members, other]
+            by_rate[members[np.argsort(margins, kind="stable")[: n_rows[k, other]]]] = True
     chosen = {"noise_rate": by_rate, "class": by_class, "both": by_rate & by_class}[prune]
-    others = np.where(np.arange(n_classes) == given[:, None], -np.inf, standing)
+    others = np.where(np.arange(n_classes) == labels[:, None], -np.inf, relative)
     suggested = others.argmax(axis=1)
     contradicted = np.logical_and(
-        *(values[rows, suggested] > values[rows, given] for values in (proba, standing))
+        *(values[rows, suggested] > values[rows, labels] for values in (proba, relative))
     )
     return np.flatnonzero(chosen & contradicted), suggested

@@ -1,4 +1,4 @@
-"""The generator: files, statistics, determinism, interactions, bad input."""
+"""make_clips: files, statistics, determinism, interactions, invalid parameters."""
 
 import hashlib
 import random
@@ -29,7 +29,7 @@ def digests(folder):
 
 
 def global_states():
-    _, keys, position, *_ = np.random.get_state()  # noqa: NPY002 - the legacy state is the point
+    _, keys, position, *_ = np.random.get_state()  # noqa: NPY002 - the legacy state is tested
     return random.getstate(), keys.tolist(), position
 
 
@@ -49,12 +49,12 @@ def plan(n_samples=9000, *, interaction="agreeing", seed=0, **changes):
 
 
 def seen_levels(shown):
-    """Read the class that each modality shows off a plan without noise."""
+    """Return the class that each modality expresses in a plan without noise."""
     return np.digitize(shown, [-0.5, 0.5])
 
 
 def bayes(codes, label):
-    """Predict the commonest label of each combination of what is seen."""
+    """Predict the most frequent label of each combination of observations."""
     keys = pd.MultiIndex.from_arrays(list(codes.T)).factorize()[0]
     table = pd.crosstab(keys, label).to_numpy()
     predicted = table.argmax(axis=1)[keys]
@@ -83,7 +83,7 @@ def test_round_trip(clips):
     np.testing.assert_array_equal(number.y, clips.intensity)
 
 
-def test_files_are_images_and_voices(clips):
+def test_image_and_audio_files(clips):
     for file in clips.X["image"].dropna():
         with Image.open(file) as image:
             assert (image.size, image.mode) == ((64, 64), "RGB")
@@ -97,13 +97,13 @@ def test_files_are_images_and_voices(clips):
             assert np.mean(np.abs(samples) > 0.999) < 0.001
 
 
-def test_labels_are_cut_from_the_intensity(clips):
+def test_labels_are_discretised_intensities(clips):
     expected = np.array(CLASSES)[np.digitize(clips.intensity, [-0.5, 0.5])]
     np.testing.assert_array_equal(clips.y, expected)
     assert np.abs(clips.intensity).max() <= 3
 
 
-def test_sentences_are_few_times_the_same(tmp_path):
+def test_sentences_are_mostly_distinct(tmp_path):
     texts = make_clips(tmp_path, 600, modalities=("text",), interaction="agreeing").X["text"]
     assert texts.nunique() >= 590
     assert not texts.str.contains("  ").any()
@@ -117,7 +117,7 @@ def test_cells_of_a_speaker_differ(clips):
 # -- determinism ---------------------------------------------------------------------------
 
 
-def test_same_seed_same_bytes_other_seed_others(tmp_path):
+def test_seed_determines_the_bytes(tmp_path):
     for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
         make_clips(tmp_path / folder, 10, n_groups=2, random_state=seed)
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
@@ -125,13 +125,13 @@ def test_same_seed_same_bytes_other_seed_others(tmp_path):
 
 
 @pytest.mark.parametrize("random_state", [None, 0, np.random.RandomState(0)])
-def test_global_generators_are_left_alone(tmp_path, random_state):
+def test_global_generators_are_untouched(tmp_path, random_state):
     before = global_states()
     make_clips(tmp_path, 4, n_groups=2, random_state=random_state)
     assert global_states() == before
 
 
-def test_no_seed_gives_new_clips(tmp_path):
+def test_without_seed_clips_differ(tmp_path):
     a = make_clips(tmp_path / "a", 6, n_groups=2, modalities=["text", "audio"])
     b = make_clips(tmp_path / "b", 6, n_groups=2, modalities=["text", "audio"])
     assert a.X["text"].tolist() != b.X["text"].tolist()
@@ -140,7 +140,7 @@ def test_no_seed_gives_new_clips(tmp_path):
 # -- statistics ----------------------------------------------------------------------------
 
 
-def test_class_shares_are_exact(tmp_path):
+def test_class_proportions_are_exact(tmp_path):
     weights = {"negative": 1, "neutral": 2, "positive": 7}
     clips = make_clips(
         tmp_path, 50, modalities=["text", "audio"], class_weights=weights, n_groups=5
@@ -171,7 +171,7 @@ def test_groups_are_of_equal_size(clips):
     assert set(pd.Series(clips.groups).value_counts()) == {10}
 
 
-def test_speakers_tell_nothing_about_the_label():
+def test_speakers_are_independent_of_the_label():
     drawn = plan()
     shares = pd.crosstab(drawn.speaker, drawn.label, normalize="index").to_numpy()
     assert np.abs(shares - 1 / 3).max() < 0.06
@@ -196,10 +196,10 @@ def test_missing_cells_have_no_file(clips, tmp_path):
     assert empty.X.isna().to_numpy().all()
 
 
-# -- interactions: the scores that the docstring promises --------------------------------------
+# -- interactions: the best scores in the docstring ------------------------------------------
 
 
-def test_agreeing_shows_everything_everywhere():
+def test_agreeing_modalities_are_equal():
     drawn = plan(interaction="agreeing")
     for column in range(3):
         assert bayes(seen_levels(drawn.shown)[:, [column]], drawn.label) == (1.0, 1.0)
@@ -209,7 +209,7 @@ def test_agreeing_shows_everything_everywhere():
     ("modalities", "expected"),
     [(MODALITIES, (0.556, 0.533)), (("text", "audio"), (0.667, 0.667))],
 )
-def test_complementary_shows_its_part(modalities, expected):
+def test_complementary_best_scores(modalities, expected):
     drawn = plan(
         interaction="complementary",
         modalities=modalities,
@@ -222,7 +222,7 @@ def test_complementary_shows_its_part(modalities, expected):
 
 
 @pytest.mark.parametrize("classes", [CLASSES, ("negative", "positive")])
-def test_conflicting_shows_only_in_the_relation(classes):
+def test_conflicting_best_scores(classes):
     k = len(classes)
     drawn = plan(interaction="conflicting", classes=classes, class_weights=[1] * k)
     levels = seen_levels(drawn.shown)
@@ -233,7 +233,7 @@ def test_conflicting_shows_only_in_the_relation(classes):
         assert bayes(levels[:, columns], drawn.label) == (1.0, 1.0)
 
 
-def test_strength_does_not_tell_the_class_when_conflicting():
+def test_strength_is_independent_of_the_class_when_conflicting():
     drawn = plan(interaction="conflicting")
     strength = np.abs(drawn.shown).max(axis=1)
     means = [strength[(drawn.label == k) & (strength > 0.5)].mean() for k in range(3)]
@@ -248,7 +248,7 @@ def test_mixture_of_interactions():
     }
 
 
-def test_noise_blurs_what_is_shown_and_not_the_intensity():
+def test_noise_affects_modalities_but_not_the_intensity():
     still, blurred = plan(), plan(noise=0.5)
     np.testing.assert_array_equal(still.intensity, blurred.intensity)
     assert np.std(blurred.shown - still.shown) == pytest.approx(0.5, abs=0.02)
@@ -286,20 +286,20 @@ def test_noise_blurs_what_is_shown_and_not_the_intensity():
         ({"random_state": -1}, "random_state"),
     ],
 )
-def test_bad_parameters_write_nothing(tmp_path, options, message):
+def test_invalid_parameters_write_nothing(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         make_clips(tmp_path / "clips", **({"n_samples": 20} | options))
     assert not (tmp_path / "clips").exists()
 
 
-def test_clips_are_not_overwritten_unasked(tmp_path):
+def test_clips_are_not_overwritten_by_default(tmp_path):
     make_clips(tmp_path, 4, n_groups=2, random_state=0)
     with pytest.raises(FileExistsError, match=r"already holds a labels\.csv"):
         make_clips(tmp_path, 4, n_groups=2, random_state=1)
     assert len(make_clips(tmp_path, 6, n_groups=2, overwrite=True).X) == 6
 
 
-def test_missing_pillow_names_the_extra(tmp_path, monkeypatch):
+def test_missing_pillow_error_names_the_extra(tmp_path, monkeypatch):
     for name in [n for n in sys.modules if n.partition(".")[0] == "PIL"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "PIL", None)

@@ -1,4 +1,4 @@
-"""The field's feature files: the table they become, and files that do not fit together."""
+"""read_feature_file: tables and inconsistent files."""
 
 import pickle
 
@@ -14,7 +14,7 @@ from sklearn_mmsent.exceptions import DataFormatError
 def part(n, seed, **changes):
     rng = np.random.default_rng(seed)
     tokens = np.zeros((n, 3, 6))
-    tokens[:, 1, :4] = 1  # mask: four of six steps are real
+    tokens[:, 1, :4] = 1  # mask: four of six steps
     content = {
         "raw_text": np.array([f"text {k}" for k in range(n)]),
         "text": rng.normal(size=(n, 6, 12)).astype(np.float32),
@@ -42,7 +42,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_reads_all_parts(write, protocol):
+def test_all_splits(write, protocol):
     content = {"train": part(5, 0), "valid": part(3, 1), "test": part(4, 2)}
     data = read_feature_file(write(content, protocol))
     assert data.X.shape == (12, 6 * 12 + 11 * 3 + 4 * 2)
@@ -59,7 +59,7 @@ def test_reads_all_parts(write, protocol):
     assert "train 5, valid 3, test 4" in data.DESCR
 
 
-def test_columns_follow_the_block_contract(write):
+def test_column_names_are_blocks(write):
     content = {"train": part(3, 0)}
     X = read_feature_file(write(content), modalities=["audio", "text"]).X
     names = X.columns.tolist()
@@ -72,7 +72,7 @@ def test_columns_follow_the_block_contract(write):
     np.testing.assert_array_equal(tensor[0], content["train"]["audio"][0])
 
 
-def test_steps_beyond_the_length_are_nan(write):
+def test_steps_after_the_end_are_nan(write):
     X = read_feature_file(write({"train": part(3, 0)})).X
     audio = X.filter(like="audio__").to_numpy().reshape(3, 11, 3)
     assert np.isnan(audio).all(axis=2).sum(axis=1).tolist() == [0, 11, 6]
@@ -81,12 +81,12 @@ def test_steps_beyond_the_length_are_nan(write):
     assert not X.filter(like="vision__").isna().any(axis=None)
 
 
-def test_files_without_lengths_have_real_steps_only(write):
+def test_files_without_lengths_have_no_padding(write):
     content = part(3, 0, audio_lengths=None, vision_lengths=None, text_bert=None)
     assert not read_feature_file(write({"train": content})).X.isna().any(axis=None)
 
 
-def test_the_file_is_not_changed_by_its_padding(write):
+def test_file_content_is_unchanged(write):
     content = {"train": part(3, 0)}
     path = write(content)
     read_feature_file(path)
@@ -106,7 +106,7 @@ def test_flat_features_and_infinities(write):
     assert X.isna().to_numpy().sum() == 1
 
 
-def test_targets_of_single_modalities(write):
+def test_unimodal_targets(write):
     content = part(3, 0, regression_labels_T=np.zeros(3), regression_labels_V=np.ones((3, 1)))
     data = read_feature_file(write({"train": content}))
     assert data.targets.columns.tolist() == ["overall", "text", "vision"]
@@ -114,14 +114,14 @@ def test_targets_of_single_modalities(write):
     assert data.targets["vision"].tolist() == [1, 1, 1]
 
 
-def test_choices(write):
+def test_selected_modalities_and_splits(write):
     path = write({"train": part(5, 0), "test": part(3, 1)})
     data = read_feature_file(path, splits=["test"], modalities=["vision"], dtype="float64")
     assert data.X.shape == (3, 8)
     assert set(data.X.dtypes) == {np.dtype("float64")}
 
 
-def test_little_is_enough(write):
+def test_minimal_file(write):
     data = read_feature_file(write({"only": {"audio": np.ones((2, 3))}}))
     assert data.X.shape == (2, 3)
     assert data.y is data.groups is data.ids is data.raw is data.annotations is None
@@ -129,7 +129,7 @@ def test_little_is_enough(write):
     assert read_feature_file(write({"only": texts})).raw["text"].tolist() == [None, None]
 
 
-def test_hostile_file(tmp_path):
+def test_malicious_file(tmp_path):
     class Hostile:
         def __reduce__(self):
             return print, ("run!",)
@@ -157,12 +157,12 @@ def test_hostile_file(tmp_path):
         ({"raw_text": [["a", "b"]] * 3}, "'raw_text' .* expected one column"),
     ],
 )
-def test_shapes_that_do_not_fit(write, changes, message):
+def test_inconsistent_shapes(write, changes, message):
     with pytest.raises(DataFormatError, match=message):
         read_feature_file(write({"train": part(3, 0, **changes)}))
 
 
-def test_parts_that_do_not_fit(write):
+def test_inconsistent_splits(write):
     with pytest.raises(DataFormatError, match=r"'audio' in .* rows of the shapes .*valid"):
         read_feature_file(
             write({"train": part(3, 0), "valid": part(3, 0, audio=np.ones((3, 12, 3)))})
@@ -172,18 +172,18 @@ def test_parts_that_do_not_fit(write):
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"audio": np.ones(3)}, {1: {}}, "text"])
-def test_other_contents(write, content):
+def test_invalid_content(write, content):
     with pytest.raises(DataFormatError, match="should hold a dict of parts"):
         read_feature_file(write(content))
 
 
-def test_bad_choices(write):
+def test_invalid_modalities_and_splits(write):
     path = write({"train": part(3, 0, vision=None)})
-    with pytest.raises(DataFormatError, match=r"has features of \['text', 'audio'\], asked for"):
+    with pytest.raises(DataFormatError, match=r"has features of \['text', 'audio'\], requested"):
         read_feature_file(path, modalities=["vision"])
-    with pytest.raises(DataFormatError, match=r"asked for .* each once"):
+    with pytest.raises(DataFormatError, match=r"requested .* each once"):
         read_feature_file(path, modalities=["audio", "audio"])
-    with pytest.raises(DataFormatError, match=r"has the parts \['train'\], asked for \['dev'\]"):
+    with pytest.raises(DataFormatError, match=r"has the parts \['train'\], requested \['dev'\]"):
         read_feature_file(path, splits=["dev"])
     with pytest.raises(DataFormatError, match="has features of"):
         read_feature_file(write({"train": {"raw_text": ["a"]}}))
@@ -193,7 +193,7 @@ def test_bad_choices(write):
         read_feature_file(path.with_name("absent.pkl"))
 
 
-def test_blocks_read_the_table(write):
+def test_block_layout_reads_the_table(write):
     X = read_feature_file(write({"train": part(3, 0)})).X
     assert isinstance(X, pd.DataFrame)
     layout = BlockLayout.from_names(X.columns)

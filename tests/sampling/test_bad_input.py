@@ -1,4 +1,4 @@
-"""What the samplers of blocks make of input that is small, lopsided, empty or of another kind."""
+"""Samplers on small, degenerate and invalid input."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def _table(named_table):
 
 
 @each
-def test_form_names_and_rows_are_kept(sampler, table):
+def test_type_names_and_rows_are_kept(sampler, table):
     X, y, _ = table
     X_new, y_new = sampler.fit_resample(X, pd.Series(y, name="polarity"))
     assert X_new.dtypes.equals(X.dtypes)
@@ -35,14 +35,14 @@ def test_form_names_and_rows_are_kept(sampler, table):
 
 
 @each
-def test_one_class_only(sampler, table):
+def test_single_class_error(sampler, table):
     X, _, _ = table
     with pytest.raises(ValueError, match="more than 1 class"):
         sampler.fit_resample(X, ["neg"] * len(X))
 
 
 @each
-def test_blocks_that_a_class_never_has(sampler, table):
+def test_class_without_a_modality(sampler, table):
     X, y, layout = table
     audio, image = layout.blocks[1].columns, layout.blocks[2].columns
     X = X.copy()
@@ -57,7 +57,7 @@ def test_blocks_that_a_class_never_has(sampler, table):
 
 
 @each
-def test_a_class_of_which_nothing_is_there(sampler, table):
+def test_class_without_any_modality(sampler, table):
     X, y, _ = table
     X = X.copy()
     X[y == "neg"] = np.nan
@@ -77,7 +77,7 @@ def test_constant_columns_stay_constant(sampler, table):
 
 
 @each
-def test_infinite_numbers(sampler, table):
+def test_infinity_error(sampler, table):
     X, y, _ = table
     X = X.copy()
     X.iloc[3, 0] = np.inf
@@ -98,7 +98,7 @@ def test_infinite_numbers(sampler, table):
     ],
     ids=["str", "int8", "float", "categorical", "object", "string"],
 )
-def test_labels_of_any_kind(sampler, table, labels):
+def test_label_types(sampler, table, labels):
     X, y, _ = table
     codes = np.unique(y, return_inverse=True)[1]
     given = pd.Series(pd.Series(labels).take(codes).to_numpy(), dtype=pd.Series(labels).dtype)
@@ -113,7 +113,7 @@ def test_labels_of_any_kind(sampler, table, labels):
 
 
 @each
-def test_two_classes_that_are_true_and_false(sampler, table):
+def test_boolean_labels(sampler, table):
     X, y, _ = table
     _, y_new = sampler.fit_resample(X, y == "neg")
     if not isinstance(y_new, pd.DataFrame):
@@ -123,14 +123,14 @@ def test_two_classes_that_are_true_and_false(sampler, table):
 
 @each
 @pytest.mark.parametrize("y", [np.linspace(0, 1, 20), [None, *["a"] * 19]], ids=["float", "none"])
-def test_targets_that_are_no_classes(sampler, y):
+def test_continuous_targets_error(sampler, y):
     X = pd.DataFrame({"text__a": np.arange(20.0)})
     with pytest.raises((ValueError, TypeError)):
         sampler.fit_resample(X, y)
 
 
 @each
-def test_sparse_input(sampler, table):
+def test_sparse_input_error(sampler, table):
     _, y, _ = table
     X = sparse.random(len(y), 5, 0.5, format="csr", random_state=0)
     with pytest.raises(TypeError, match=r"dense data is required.*toarray"):
@@ -142,14 +142,14 @@ def test_sparse_input(sampler, table):
 
 
 @each
-def test_columns_that_are_no_numbers(sampler, table):
+def test_non_numeric_column_error(sampler, table):
     X, y, _ = table
     with pytest.raises(BlockError, match="column 'words__raw' has dtype"):
         sampler.fit_resample(X.assign(words__raw="fine"), y)
 
 
 @each
-def test_nameless_tables_are_one_block_with_a_warning(sampler, table):
+def test_arrays_are_one_block_with_a_warning(sampler, table):
     X, y, _ = table
     with pytest.warns(UserWarning, match="name no modality"):
         X_new, _ = sampler.fit_resample(X.to_numpy(), y)
@@ -157,7 +157,7 @@ def test_nameless_tables_are_one_block_with_a_warning(sampler, table):
 
 
 @each
-def test_shapes_tell_the_blocks_of_an_array(sampler, table):
+def test_modalities_define_the_blocks_of_an_array(sampler, table):
     X, y, _ = table
     named, _ = sampler.fit_resample(X, y)
     shapes = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
@@ -166,7 +166,7 @@ def test_shapes_tell_the_blocks_of_an_array(sampler, table):
     np.testing.assert_array_equal(named, nameless)
 
 
-def test_a_strategy_that_leaves_no_row_of_a_class(table):
+def test_strategy_that_removes_a_class(table):
     X, y, _ = table
     with pytest.raises(ValueError, match="no row of the class 'neg' is left"):
         ModalityBalancer({"neg": 0}, how="under").fit_resample(X, y)
@@ -176,7 +176,7 @@ def test_a_strategy_that_leaves_no_row_of_a_class(table):
 
 
 @each
-def test_classes_that_are_equal_already(sampler, table):
+def test_balanced_classes(sampler, table):
     X, _, _ = table
     X = X.iloc[: len(X) // 2 * 2].fillna(0)
     X_new, y_new = sampler.fit_resample(X, np.arange(len(X)) % 2)

@@ -1,4 +1,4 @@
-"""Which rows are repeated or left out, so that presence tells nothing of the class."""
+"""ModalityBalancer: class sizes and missingness patterns."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ import pytest
 
 from sklearn_mmsent import FillBlocks
 from sklearn_mmsent.sampling import ModalityBalancer
-from sklearn_mmsent.sampling._balancer import _even
+from sklearn_mmsent.sampling._balancer import _allocate
 
 SIZES = {("neg", True): 40, ("neg", False): 10, ("pos", True): 6, ("pos", False): 14}
 
@@ -28,13 +28,13 @@ def counts(X, y):
 
 
 @pytest.mark.parametrize(("how", "size"), [("over", 40), ("under", 6)])
-def test_classes_and_patterns_are_all_equal(how, size):
+def test_classes_and_patterns_are_balanced(how, size):
     X, y = table()
     X_new, y_new = ModalityBalancer(how=how, random_state=0).fit_resample(X, y)
     assert counts(X_new, y_new) == dict.fromkeys(SIZES, size)
 
 
-def test_filled_tables_have_patterns_too():
+def test_patterns_after_filling():
     X, y = table()
     filled = FillBlocks().fit_transform(X)
     balancer = ModalityBalancer(random_state=0)
@@ -45,7 +45,7 @@ def test_filled_tables_have_patterns_too():
     np.testing.assert_array_equal(balancer.sample_indices_, again.sample_indices_)
 
 
-def test_no_row_is_lost_or_repeated_more_than_once_more():
+def test_rows_are_repeated_evenly():
     X, y = table()
     balancer = ModalityBalancer(random_state=0)
     X_new, _ = balancer.fit_resample(X, y)
@@ -56,7 +56,7 @@ def test_no_row_is_lost_or_repeated_more_than_once_more():
         assert np.ptp(times[cell]) <= 1
     under = ModalityBalancer(how="under", random_state=0)
     under.fit_resample(X, y)
-    assert (np.diff(under.sample_indices_) > 0).all()  # in their order, none twice
+    assert (np.diff(under.sample_indices_) > 0).all()  # in order, without repetition
 
 
 @pytest.mark.parametrize(
@@ -71,30 +71,30 @@ def test_no_row_is_lost_or_repeated_more_than_once_more():
         ("under", "majority", {**SIZES, ("neg", True): 10, ("neg", False): 10}),
     ],
 )
-def test_given_sizes_are_balanced_as_far_as_they_go(how, strategy, expected):
+def test_given_class_sizes(how, strategy, expected):
     X, y = table()
     X_new, y_new = ModalityBalancer(strategy, how=how, random_state=0).fit_resample(X, y)
     assert counts(X_new, y_new) == expected
 
 
-def test_a_modality_is_there_if_one_of_its_blocks_is():
+def test_modality_is_present_if_any_block_is():
     X = pd.DataFrame({"a__p__x": [1, np.nan, np.nan, 1], "a__q__x": [np.nan, 1, np.nan, 1]})
     X["b__x"] = 1.0
     _, y_new = ModalityBalancer().fit_resample(X, [0, 0, 0, 1])
     assert np.bincount(y_new).tolist() == [4, 4]  # two patterns of two
 
 
-def test_shares_are_as_even_as_bounds_allow():
+def test_allocation_within_bounds():
     for bounds in product(range(5), repeat=3):
         for total in range(sum(bounds), 14):
-            shares = _even(total, least=bounds)
+            shares = _allocate(total, lower=bounds)
             assert shares.sum() == total
             assert (shares >= bounds).all()
             free = shares[shares > bounds]
             assert not len(free) or np.ptp(free) <= 1
             assert not len(free) or free.max() <= shares.min() + 1
         for total in range(sum(bounds) + 1):
-            shares = _even(total, most=bounds)
+            shares = _allocate(total, upper=bounds)
             assert shares.sum() == total
             assert (shares <= bounds).all()
             free = shares[shares < bounds]

@@ -1,4 +1,4 @@
-"""imbalanced-learn's own checks, over every sampler."""
+"""Common checks of imbalanced-learn for every sampler."""
 
 import pytest
 from imblearn.utils.estimator_checks import (
@@ -49,11 +49,11 @@ def _name(value):
 
 
 @pytest.mark.parametrize(("sampler", "check"), CHECKS, ids=_name)
-def test_imbalanced_learns_checks(sampler, check):
+def test_imblearn_checks(sampler, check):
     check(sampler)
 
 
 @pytest.mark.parametrize("check", MORE, ids=_name)
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=_name)
-def test_checks_of_parameters_and_names(sampler, check):
+def test_sklearn_parameter_checks(sampler, check):
     check(type(sampler).__name__, sampler)

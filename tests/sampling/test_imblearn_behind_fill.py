@@ -1,4 +1,4 @@
-"""Every sampler of imbalanced-learn on a table of blocks that FillBlocks has filled."""
+"""Samplers of imbalanced-learn after FillBlocks."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ SAMPLERS = dict(all_estimators(type_filter="sampler"))
 
 
 def table(seed=0):
-    """Rows of three classes, flat text and a sequence of voice, each sometimes missing."""
+    """Three classes, flat text and an audio sequence, both with missing rows."""
     rng = np.random.default_rng(seed)
     y = np.repeat(["negative", "neutral", "positive"], [80, 50, 30])
     shift = np.repeat([-1.0, 0.0, 1.0], [80, 50, 30])[:, None]
@@ -39,7 +39,7 @@ def sampler(name):
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
-def test_resamples_a_filled_table_that_can_be_read_again(name):
+def test_resampled_table_keeps_blocks_and_masks(name):
     X, y = table()
     if name in NUMBERS_ONLY:
         y = np.unique(y, return_inverse=True)[1]
@@ -49,18 +49,18 @@ def test_resamples_a_filled_table_that_can_be_read_again(name):
     assert set(labels) == set(y)
     assert len(rows) == len(labels)
     for block in BlockLayout.of(rows).read(rows):
-        assert 0 < block.present.mean() < 1  # what was missing is still known
+        assert 0 < block.present.mean() < 1  # missing blocks are still marked
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS_ONLY))
-def test_two_fail_on_strings_by_their_own_fault(name):
+def test_samplers_without_support_for_string_labels(name):
     X, y = table()
     with pytest.raises((IndexError, TypeError)):
         sampler(name).fit_resample(X.fillna(0).to_numpy(), y)
 
 
 @pytest.mark.parametrize("name", ["SMOTE", "SVMSMOTE", "RandomUnderSampler"])
-def test_feeds_a_fusion_network(name):
+def test_fusion_network_after_sampler(name):
     X, y = table()
     net = FusionClassifier(max_epochs=2, early_stopping=False)
     pipe = make_pipeline(FillBlocks(), sampler(name), net)

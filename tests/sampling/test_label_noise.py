@@ -1,4 +1,4 @@
-"""Which labels are taken for wrong."""
+"""LabelNoiseFilter: detection, weights and invalid input."""
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,13 @@ from sklearn_mmsent import (
     make_pipeline,
 )
 from sklearn_mmsent.sampling import LabelNoiseFilter
-from sklearn_mmsent.sampling._label_noise import estimate_joint, find_wrong, stand_among
+from sklearn_mmsent.sampling._label_noise import estimate_joint, find_label_issues, relative_proba
 
 SIZES = {"angry": 200, "calm": 200, "sad": 40}
 
 
 def noisy(flips=0.0, seed=0, distance=3.0):
-    """Three classes, one of them small, in two modalities; some labels are flipped."""
+    """Three classes, one of them rare, in two modalities; some labels are flipped."""
     rng = np.random.default_rng(seed)
     true = np.repeat(list(SIZES), list(SIZES.values()))
     places = pd.Series({"angry": 0.0, "calm": distance, "sad": 2 * distance})[true].to_numpy()
@@ -44,7 +44,7 @@ def found(X, y, **options):
 
 @pytest.mark.parametrize("prune", ["noise_rate", "class", "both"])
 @pytest.mark.parametrize("flips", [0.1, 0.3])
-def test_finds_most_flips_and_few_others(flips, prune):
+def test_precision_and_recall_of_flipped_labels(flips, prune):
     X, y, true = noisy(flips)
     rows = found(X, y, estimator=_line(), prune=prune).report_["row"].to_numpy()
     hit = np.isin(np.flatnonzero(y != true), rows).mean()
@@ -52,7 +52,7 @@ def test_finds_most_flips_and_few_others(flips, prune):
     assert (y[rows] != true[rows]).mean() > 0.8
 
 
-def test_suggests_the_true_class_and_estimates_the_joint():
+def test_suggested_class_and_joint():
     X, y, true = noisy(0.1)
     noise = found(X, y, estimator=_line())
     flipped = noise.report_[y[noise.report_["row"]] != true[noise.report_["row"]]]
@@ -67,21 +67,21 @@ def test_suggests_the_true_class_and_estimates_the_joint():
     assert (noise.report_["label_proba"] < noise.report_["suggested_proba"]).all()
 
 
-def test_a_small_class_is_not_taken_for_noise():
+def test_rare_class_is_kept():
     X, y, _ = noisy(distance=1.5)
     kept = np.delete(y, found(X, y).report_["row"])
     assert (kept == "sad").sum() > 30
 
 
-def test_a_classifier_that_knows_nothing_accuses_nobody():
+def test_uninformative_classifier_finds_nothing():
     X, y, _ = noisy(0.3)
     noise = found(X, y, estimator=DummyClassifier(strategy="uniform"))
     assert noise.report_.empty
     assert np.array_equal(noise.sample_indices_, np.arange(len(y)))
 
 
-def test_many_flips_among_many_features():
-    # a fixed, weaker regularisation would learn the flips: two of three it finds are then right
+def test_many_flips_with_many_features():
+    # a fixed, weaker regularisation would fit the flipped labels, with a precision of two thirds
     precision, recall = [], []
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -97,14 +97,14 @@ def test_many_flips_among_many_features():
     assert np.mean(recall) > 0.65
 
 
-def test_few_rows_of_a_class():
+def test_class_with_few_rows():
     X, y, _ = noisy()
     kept = np.flatnonzero((y != "sad") | (np.cumsum(y == "sad") <= 3))
-    noise = found(X.iloc[kept], y[kept], cv=3, how="weight")  # leaves two to learn from
+    noise = found(X.iloc[kept], y[kept], cv=3, how="weight")  # two training rows
     assert set(noise.joint_) == set(SIZES)
 
 
-def test_what_stays():
+def test_kept_rows_and_weights():
     X, y, _ = noisy(0.2)
     noise = LabelNoiseFilter(random_state=0)
     X_new, y_new = noise.fit_resample(X, y)
@@ -115,7 +115,7 @@ def test_what_stays():
     assert np.array_equal(noise.sample_weight_, np.ones(len(kept)))
 
 
-def test_weights_stand_for_removal():
+def test_weights_instead_of_removal():
     X, y, _ = noisy(0.2)
     removing, weighing = found(X, y), LabelNoiseFilter(how="weight", cv=4, random_state=0)
     X_new, y_new = weighing.fit_resample(X, y)
@@ -128,14 +128,14 @@ def test_weights_stand_for_removal():
     assert np.allclose(weighing.sample_weight_, expected)
 
 
-def test_folds_come_from_the_seed():
+def test_random_state_controls_folds():
     X, y, _ = noisy(0.2, distance=1.0)
     first, again, other = (found(X, y, random_state=seed).report_ for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
     assert not first.equals(other)
 
 
-def test_the_same_rows_before_and_behind_filling():
+def test_same_rows_before_and_after_filling():
     X, y, _ = noisy(0.2)
     before, behind = found(X, y), found(FillBlocks().fit_transform(X), y)
     shared = np.intersect1d(before.report_["row"], behind.report_["row"])
@@ -143,7 +143,7 @@ def test_the_same_rows_before_and_behind_filling():
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [-1.0, 0.0, 1.0], ["a", "b", "c"]])
-def test_labels_of_any_kind(labels):
+def test_label_types(labels):
     X, y, _ = noisy(0.1)
     named = np.array(labels)[np.searchsorted(list(SIZES), y)]
     plain, other = found(X, y), found(X, named)
@@ -151,7 +151,7 @@ def test_labels_of_any_kind(labels):
     assert set(other.report_["suggested"].tolist()) <= set(labels)
 
 
-def test_reads_raw_cells_through_a_pipeline():
+def test_pipeline_from_raw_cells():
     texts = pd.DataFrame({"text": ["what a joy", "so sad"] * 20})
     y = np.array(["glad", "low"] * 20)
     y[6] = "low"
@@ -162,7 +162,7 @@ def test_reads_raw_cells_through_a_pipeline():
     pd.testing.assert_frame_equal(X_new, texts.drop(6).reset_index(drop=True))
 
 
-# -- inside and before a network -------------------------------------------------------------
+# -- with a network --------------------------------------------------------------------------
 
 
 def _network(**params):
@@ -177,12 +177,12 @@ def test_weights_reach_the_network():
     by_hand = _network().fit(X, y, sample_weight=noise.sample_weight_)
     inside = _network(sampler=LabelNoiseFilter(how="weight", random_state=0)).fit(X, y)
     ignored = _network().fit(X, y)
-    # the filter inside reads filled rows, so a few weights differ
+    # the inner filter sees filled rows, so a few weights differ
     near = np.abs(inside.predict_proba(X) - by_hand.predict_proba(X)).mean()
     assert near < 0.2 * np.abs(ignored.predict_proba(X) - by_hand.predict_proba(X)).mean()
 
 
-def test_weights_multiply_those_of_the_rows():
+def test_weights_multiply_sample_weight():
     X, y, _ = noisy(0.2)
     X = X.fillna(0.0)
     own = np.random.default_rng(0).uniform(0.5, 2, len(y))
@@ -193,7 +193,7 @@ def test_weights_multiply_those_of_the_rows():
     assert np.allclose(inside.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
 
 
-def test_a_pipeline_that_would_lose_the_weights_refuses():
+def test_pipeline_that_would_drop_weights_error():
     X, y, _ = noisy()
     pipe = make_pipeline(LabelNoiseFilter(how="weight"), FillBlocks(), LogisticRegression())
     with pytest.raises(ValueError, match=r"'labelnoisefilter'.*weights.*sampler=.*how='remove'"):
@@ -201,31 +201,31 @@ def test_a_pipeline_that_would_lose_the_weights_refuses():
     pipe.set_params(labelnoisefilter__how="remove").fit(X, y)
 
 
-# -- the counts ------------------------------------------------------------------------------
+# -- joint distribution ----------------------------------------------------------------------
 
 
-def test_the_joint_by_hand():
+def test_joint_of_a_small_example():
     given = np.array([0, 0, 0, 1, 1])
     proba = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.3, 0.7], [0.1, 0.9]])
-    # averages .6 and .8: rows 0, 1 are of 0; rows 2, 4 of 1; row 3 is of none
-    standing = stand_among(proba, given)
+    # averages .6 and .8: rows 0, 1 count as 0; rows 2, 4 as 1; row 3 is not counted
+    standing = relative_proba(proba, given)
     joint = estimate_joint(standing, given)
     assert np.allclose(joint, [[0.4, 0.2], [0.0, 0.4]])
-    wrong, suggested = find_wrong(proba, standing, given, joint)
+    wrong, suggested = find_label_issues(proba, standing, given, joint)
     assert (wrong.tolist(), suggested[wrong].tolist()) == ([2], [1])
 
 
-def test_a_tie_is_for_the_label():
+def test_ties_are_resolved_for_the_label():
     given = np.repeat([0, 1, 2], [5, 3, 2])
-    standing = stand_among(np.full((10, 3), 1 / 3), given)
+    standing = relative_proba(np.full((10, 3), 1 / 3), given)
     assert np.allclose(estimate_joint(standing, given), np.diag([0.5, 0.3, 0.2]))
 
 
-def test_no_row_goes_whose_own_label_is_the_likeliest():
+def test_rows_with_the_most_probable_label_are_kept():
     given = np.repeat([0, 1], 50)
     proba = np.random.default_rng(0).dirichlet([1, 1], 100)
-    standing = stand_among(proba, given)
-    rows, _ = find_wrong(proba, standing, given, np.full((2, 2), 0.25))
+    standing = relative_proba(proba, given)
+    rows, _ = find_label_issues(proba, standing, given, np.full((2, 2), 0.25))
     assert len(rows)
     for values in (proba, standing):
         assert (values[rows].argmax(axis=1) != given[rows]).all()
@@ -234,18 +234,18 @@ def test_no_row_goes_whose_own_label_is_the_likeliest():
 # -- bad input -------------------------------------------------------------------------------
 
 
-def test_a_class_smaller_than_the_folds():
+def test_class_smaller_than_the_number_of_folds_error():
     X, y, _ = noisy()
     few = np.flatnonzero((y != "sad") | (np.cumsum(y == "sad") <= 3))
     with pytest.raises(ValueError, match=r"class 'sad' has 3 row.*fewer than the 5 folds"):
         LabelNoiseFilter().fit_resample(X.iloc[few], y[few])
 
 
-def test_a_class_of_which_nothing_would_stay():
+def test_class_that_would_vanish_error():
     X, y, _ = noisy()
 
     class Blind(LogisticRegression):
-        """Never sees the last class."""
+        """Never predicts the last class."""
 
         def predict_proba(self, X):
             proba = super().predict_proba(X)
@@ -265,13 +265,13 @@ def test_a_class_of_which_nothing_would_stay():
         ({"estimator": FillBlocks()}, "estimator"),
     ],
 )
-def test_bad_parameters(options, message):
+def test_invalid_parameters(options, message):
     X, y, _ = noisy()
     with pytest.raises(ValueError, match=message):
         LabelNoiseFilter(**options).fit_resample(X, y)
 
 
-def test_probabilities_that_are_none():
+def test_nan_probabilities_error():
     X, y, _ = noisy()
 
     class Broken(LogisticRegression):

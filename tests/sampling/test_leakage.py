@@ -36,12 +36,12 @@ def rows_with_fingerprints():
 
 
 def origins(table):
-    """Which rows each row of a table was made of, as a matrix of truth values."""
+    """Source rows of each row of a table, as a boolean matrix."""
     return np.abs(np.asarray(table.filter(regex=r"^mark__\d"), dtype=float)) > 1e-9
 
 
-class Notebook(ClassifierMixin, BaseEstimator):
-    """A classifier that writes down what it is fitted on and asked about."""
+class Recorder(ClassifierMixin, BaseEstimator):
+    """A classifier that records the rows it is fitted on and predicts."""
 
     log = None
 
@@ -57,27 +57,29 @@ class Notebook(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 @pytest.mark.parametrize("folds", ["rows", "groups"])
-def test_a_pipeline_under_cross_validation(sampler, folds):
+def test_pipeline_in_cross_validation(sampler, folds):
     X, y = rows_with_fingerprints()
     groups = np.arange(N) // 3 if folds == "groups" else None
     cv = StratifiedKFold(3) if groups is None else StratifiedGroupKFold(3)
-    Notebook.log = []
-    pipe = make_pipeline(FillBlocks(), sampler, Notebook())
+    Recorder.log = []
+    pipe = make_pipeline(FillBlocks(), sampler, Recorder())
     cross_validate(pipe, X, y, cv=cv, groups=groups)
     splits = list(cv.split(X, y, groups))
-    assert len(Notebook.log) == 2 * len(splits)
+    assert len(Recorder.log) == 2 * len(splits)
     for (train, test), fitted, asked in zip(
-        splits, Notebook.log[::2], Notebook.log[1::2], strict=True
+        splits, Recorder.log[::2], Recorder.log[1::2], strict=True
     ):
         assert (fitted[0], asked[0]) == ("fit", "predict")
-        assert len(fitted[1]) != len(train)  # it did resample
+        assert len(fitted[1]) != len(train)  # resampled
         assert not origins(fitted[1])[:, test].any()
         scored = origins(asked[1])
-        assert np.array_equal(np.argwhere(scored)[:, 1], test)  # originals, each once, in order
+        assert np.array_equal(
+            np.argwhere(scored)[:, 1], test
+        )  # only originals, each once, in order
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
-def test_inside_an_estimator(sampler, monkeypatch):
+def test_sampler_of_an_estimator(sampler, monkeypatch):
     X, y = rows_with_fingerprints()
     readings = []
     split = BaseFusion._split

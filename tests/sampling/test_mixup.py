@@ -1,4 +1,4 @@
-"""Mixtures of two rows, and targets that are mixed like them."""
+"""ModalityMixup: mixed rows and targets."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from sklearn_mmsent.sampling import ModalityMixup
 
 
-def lopsided(named_table, **options):
+def imbalanced(named_table, **options):
     X, y, layout = named_table(160, **options)
     rows = np.flatnonzero((y == "pos") | (np.arange(160) % 3 == 0))
     return X.iloc[rows].reset_index(drop=True), y[rows], layout
@@ -20,8 +20,8 @@ def mixed(X, y, **options):
 
 
 @pytest.mark.parametrize("labels", ["hard", "soft"])
-def test_a_row_is_mixed_in_the_same_shares_in_every_block(named_table, labels):
-    X, y, _ = lopsided(named_table, dtype="float64")
+def test_same_weight_in_every_block(named_table, labels):
+    X, y, _ = imbalanced(named_table, dtype="float64")
     X_new, _, seeds, sampler = mixed(X, y, labels=labels)
     own, other = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
     expected = (1 - sampler.weights_[:, None]) * own + sampler.weights_[:, None] * other
@@ -32,15 +32,15 @@ def test_a_row_is_mixed_in_the_same_shares_in_every_block(named_table, labels):
 
 
 def test_hard_labels_mix_within_a_class(named_table):
-    X, y, _ = lopsided(named_table)
+    X, y, _ = imbalanced(named_table)
     _, y_new, seeds, sampler = mixed(X, y)
     np.testing.assert_array_equal(y[seeds], y[sampler.partner_indices_])
     np.testing.assert_array_equal(y_new[len(X) :], y[seeds])
     assert len(set(np.bincount(np.unique(y_new, return_inverse=True)[1]))) == 1
 
 
-def test_soft_labels_are_shares_of_classes(named_table):
-    X, y, _ = lopsided(named_table)
+def test_soft_labels_are_class_weights(named_table):
+    X, y, _ = imbalanced(named_table)
     _, y_new, seeds, sampler = mixed(X, y, labels="soft")
     assert isinstance(y_new, pd.DataFrame)
     assert y_new.columns.tolist() == ["neg", "neu", "pos"]
@@ -56,7 +56,7 @@ def test_soft_labels_are_shares_of_classes(named_table):
     assert (counts == counts.iloc[0]).all()
 
 
-def test_a_partner_has_no_share_in_the_target_without_one_in_the_row():
+def test_partner_without_common_modality_has_no_weight_in_the_target():
     X = pd.DataFrame({"a__x": [1.0, np.nan, np.nan], "b__x": [1.0, 5.0, np.nan]})
     y = ["p", "q", "q"]
     X_new, y_new, _, sampler = mixed(X, y, sampling_strategy={"p": 200}, labels="soft")
@@ -77,13 +77,13 @@ def test_all_other_rows_are_partners():
         assert pairs == {(i, j) for i in (0, 2, 5) for j in expected if i != j}
 
 
-def test_alpha_says_how_far_rows_are_mixed(named_table):
-    X, y, _ = lopsided(named_table, shapes={"text": 3})
+def test_alpha_controls_the_weights(named_table):
+    X, y, _ = imbalanced(named_table, shapes={"text": 3})
     little, much = (mixed(X, y, alpha=alpha)[3].weights_.mean() for alpha in (0.05, 5.0))
     assert little < 0.1 < 0.3 < much
 
 
-def test_a_row_without_another_of_its_class(named_table):
+def test_single_row_class_error(named_table):
     X, y, _ = named_table(30, shapes={"text": 3})
     rows = np.r_[np.flatnonzero(y == "neg")[:1], np.flatnonzero(y != "neg")]
     with pytest.raises(ValueError, match="class 'neg' has 1 row, and rows are mixed"):

@@ -1,4 +1,4 @@
-"""Which rows are outliers, and which are only different."""
+"""OutlierRemover."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ DETECTORS = [
 
 
 def clean(seed=0):
-    """A small class far from the large one, a modality that is sometimes missing."""
+    """A small class far from the large one, and a modality with missing rows."""
     rng = np.random.default_rng(seed)
     y = np.repeat(["often", "rare"], [100, 20])
     values = rng.normal(size=(120, 4)) + np.where(y == "rare", 8.0, 0.0)[:, None]
@@ -40,7 +40,7 @@ def removed(X, y, **options):
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: type(d).__name__)
 @pytest.mark.parametrize("per", ["modality", "joint"])
-def test_finds_what_is_far_out_in_its_class(detector, per):
+def test_outliers_of_a_class_are_found(detector, per):
     X, y = clean()
     X.loc[[5, 110], "face__a"] = [60.0, -60.0]
     report = removed(X, y, detector=detector, per=per, contamination={"often": 0.01, "rare": 0.05})
@@ -50,14 +50,14 @@ def test_finds_what_is_far_out_in_its_class(detector, per):
     assert (report["score"] > 2).all()
 
 
-def test_a_row_is_as_far_out_as_its_worst_modality():
+def test_score_is_that_of_the_worst_modality():
     X, y = clean()
     X.loc[[5, 6], ["text__a", "face__a"]] = [[60.0, 0.0], [0.0, 60.0]]
     report = removed(X, y, contamination={"often": 0.02})
     assert report["modality"].to_dict() == {5: "text", 6: "face"}
 
 
-def test_each_class_loses_its_share_and_no_more():
+def test_each_class_loses_the_same_fraction():
     X, y = clean()
     assert removed(X, y, contamination=0.1)["label"].value_counts().to_dict() == {
         "often": 10,
@@ -67,7 +67,7 @@ def test_each_class_loses_its_share_and_no_more():
     assert removed(X, y, contamination=0.0).empty
 
 
-def test_one_that_does_not_go_together_is_found_jointly():
+def test_joint_detection_of_mismatched_modalities():
     rng = np.random.default_rng(0)
     tone = rng.normal(size=200)
     X = pd.DataFrame({"text__a": tone, "face__a": tone + 0.05 * rng.normal(size=200)})
@@ -78,7 +78,7 @@ def test_one_that_does_not_go_together_is_found_jointly():
     assert removed(X, y, per="modality", **options).index.tolist() != [9]
 
 
-def test_what_is_missing_is_no_outlier(named_table):
+def test_missing_values_are_not_outliers(named_table):
     X, y, layout = named_table(120, missing=0.3)
     present = np.column_stack([block.present for block in layout.read(X)])
     report = removed(X, y, contamination=0.1)
@@ -87,7 +87,7 @@ def test_what_is_missing_is_no_outlier(named_table):
         assert any(p for p, name in zip(present[row], names, strict=True) if name == modality)
 
 
-def test_the_same_rows_before_and_behind_filling(named_table):
+def test_same_rows_before_and_after_filling(named_table):
     X, y, _ = named_table(120, missing=0.2, dtype="float64")
     options = {"detector": LocalOutlierFactor(n_neighbors=5), "contamination": 0.1}
     before = removed(X, y, **options)
@@ -95,7 +95,7 @@ def test_the_same_rows_before_and_behind_filling(named_table):
     assert before.index.tolist() == behind.index.tolist()
 
 
-def test_the_same_rows_in_another_order():
+def test_independent_of_row_order():
     X, y = clean()
     order = np.random.default_rng(1).permutation(120)
     options = {"detector": LocalOutlierFactor(n_neighbors=8), "contamination": 0.1}
@@ -105,7 +105,7 @@ def test_the_same_rows_in_another_order():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
-def test_dtypes_stay(dtype):
+def test_dtypes_are_kept(dtype):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.integers(0, 9, (40, 2)).astype(dtype), columns=["a__x", "b__x"])
     X.loc[3, "a__x"] = 250
@@ -116,7 +116,7 @@ def test_dtypes_stay(dtype):
     assert 3 in remover.report_["row"].to_numpy()
 
 
-def test_a_constant_block_and_one_that_a_class_lacks():
+def test_constant_and_missing_blocks():
     X, y = clean()
     X["voice__a"] = np.where(y == "rare", np.nan, 3.0)
     assert len(removed(X, y, contamination=0.1)) == 12
@@ -132,12 +132,12 @@ def test_a_constant_block_and_one_that_a_class_lacks():
         ({"per": "row"}, "per"),
     ],
 )
-def test_bad_parameters(options, message):
+def test_invalid_parameters(options, message):
     with pytest.raises(ValueError, match=message):
         OutlierRemover(**options).fit_resample(*clean())
 
 
-def test_bad_tables():
+def test_invalid_tables():
     X, y = clean()
     with pytest.raises((TypeError, ValueError), match=r"(?i)sparse"):
         OutlierRemover().fit_resample(csr_array(X.fillna(0).to_numpy()), y)

@@ -1,4 +1,4 @@
-"""SMOTE over blocks: what lies between two rows, and which rows are neighbours."""
+"""ModalitySMOTE: interpolation and neighbour search."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows
 
 
-def lopsided(named_table, **options):
+def imbalanced(named_table, **options):
     X, y, layout = named_table(160, **options)
     rows = np.flatnonzero((y == "pos") | (np.arange(160) % 3 == 0))
     return X.iloc[rows].reset_index(drop=True), y[rows], layout
@@ -25,8 +25,8 @@ def resampled(X, y, **options):
     return X_new.iloc[len(X) :], y_new[len(X) :], seeds, sampler
 
 
-def test_one_neighbour_and_one_weight_in_every_block(named_table):
-    X, y, _ = lopsided(named_table, dtype="float64")
+def test_same_neighbour_and_weight_in_every_block(named_table):
+    X, y, _ = imbalanced(named_table, dtype="float64")
     made, y_made, seeds, sampler = resampled(X, y)
     own, other = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
     weights = sampler.weights_[:, None]
@@ -39,8 +39,8 @@ def test_one_neighbour_and_one_weight_in_every_block(named_table):
     assert np.ptp(sampler.weights_) > 0.5
 
 
-def test_a_new_row_has_the_blocks_and_the_lengths_of_its_seed(named_table):
-    X, y, layout = lopsided(named_table, missing=0.3)
+def test_blocks_and_lengths_are_those_of_the_seed(named_table):
+    X, y, layout = imbalanced(named_table, missing=0.3)
     made, _, seeds, sampler = resampled(X, y)
     for before, after in zip(layout.read(X), layout.read(made), strict=True):
         np.testing.assert_array_equal(after.present, before.present[seeds])
@@ -51,8 +51,8 @@ def test_a_new_row_has_the_blocks_and_the_lengths_of_its_seed(named_table):
         np.testing.assert_array_equal(after.values[alone], before.values[seeds][alone])
 
 
-def test_it_makes_the_same_rows_before_and_behind_filling(named_table):
-    X, y, _ = lopsided(named_table, missing=0.3)
+def test_same_rows_before_and_after_filling(named_table):
+    X, y, _ = imbalanced(named_table, missing=0.3)
     made, _, seeds, _ = resampled(X, y)
     filled, _, seeds_behind, _ = resampled(FillBlocks().fit_transform(X), y)
     np.testing.assert_array_equal(seeds, seeds_behind)
@@ -67,8 +67,8 @@ def test_it_makes_the_same_rows_before_and_behind_filling(named_table):
             np.testing.assert_array_equal(block.steps, before.steps[seeds])
 
 
-def test_single_missing_values_are_those_of_the_seed(named_table):
-    X, y, _ = lopsided(named_table, shapes={"text": 6})
+def test_nan_is_kept_from_the_seed(named_table):
+    X, y, _ = imbalanced(named_table, shapes={"text": 6})
     X = X.mask(np.random.default_rng(0).random(X.shape) < 0.2)
     made, _, seeds, _ = resampled(X, y)
     np.testing.assert_array_equal(made.isna().to_numpy(), X.isna().to_numpy()[seeds])
@@ -76,7 +76,7 @@ def test_single_missing_values_are_those_of_the_seed(named_table):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "int64", "bool"])
 def test_blocks_keep_their_dtype_and_range(named_table, dtype):
-    X, y, layout = lopsided(named_table)
+    X, y, layout = imbalanced(named_table)
     rng = np.random.default_rng(0)
     image = layout.blocks[-1]
     values = rng.integers(0, 2 if dtype == "bool" else 256, (len(X), image.width)).astype(dtype)
@@ -93,23 +93,23 @@ def test_blocks_keep_their_dtype_and_range(named_table, dtype):
     assert (got != own).any()
 
 
-def test_columns_of_pandas_own_dtypes(named_table):
-    X, y, _ = lopsided(named_table, shapes={"text": 4})
+def test_pandas_extension_dtypes(named_table):
+    X, y, _ = imbalanced(named_table, shapes={"text": 4})
     X = X.round().astype("Int64")
     made, *_ = resampled(X, y)
     assert made.dtypes.equals(X.dtypes)
 
 
-def test_token_numbers_are_taken_whole(named_table):
+def test_token_ids_are_copied(named_table):
     rng = np.random.default_rng(0)
-    X, y, _ = lopsided(named_table, shapes={"face": 3})
+    X, y, _ = imbalanced(named_table, shapes={"face": 3})
     ids = rng.integers(100, 30000, (len(X), 7)).astype("float32")
     ids[np.arange(7) >= rng.integers(2, 8, len(X))[:, None]] = np.nan
     ids = pd.DataFrame(ids, columns=[f"text__id@{i}" for i in range(7)])
     for table in (pd.concat([ids, X], axis=1), ids):
         made, _, seeds, sampler = resampled(table, y)
         np.testing.assert_array_equal(made[ids.columns], ids.iloc[seeds])
-        if table is not ids:  # names of tokens are no distance
+        if table is not ids:  # token ids do not affect distances
             _, _, _, alone = resampled(X, y)
             np.testing.assert_array_equal(sampler.partner_indices_, alone.partner_indices_)
 
@@ -118,7 +118,7 @@ def test_token_numbers_are_taken_whole(named_table):
 
 
 def distances(X):
-    """Work the distance of all pairs out one by one, in float64."""
+    """Distances of all pairs, computed one by one in float64."""
     layout = BlockLayout.from_names(X.columns)
     blocks = layout.read(X)
     n = len(X)
@@ -145,7 +145,7 @@ def distances(X):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.4])
-def test_neighbours_are_nearest_over_the_modalities_that_both_have(named_table, missing):
+def test_distances_use_common_modalities(named_table, missing):
     shapes = {"text__a": 6, "text__b": 2, "audio": (5, 3), "image": (2, 3, 3)}
     X, _, _ = named_table(70, shapes=shapes, missing=missing)
     square = distances(X)
@@ -161,7 +161,7 @@ def test_neighbours_are_nearest_over_the_modalities_that_both_have(named_table, 
             np.testing.assert_allclose(square[query, near], best, rtol=1e-4)
 
 
-def test_a_wide_modality_counts_no_more_than_a_narrow_one():
+def test_modalities_have_equal_weight_whatever_their_width():
     rng = np.random.default_rng(0)
     wide = rng.normal(size=(40, 1)) + 0.01 * rng.normal(size=(40, 300))
     narrow = rng.normal(size=(40, 1))
@@ -174,15 +174,15 @@ def test_a_wide_modality_counts_no_more_than_a_narrow_one():
     assert (near == square.argmin(axis=1)).mean() > 0.9
 
 
-def test_what_fills_missing_blocks_and_padding_changes_no_neighbour(named_table):
-    X, y, _ = lopsided(named_table, missing=0.3)
+def test_fill_values_do_not_change_neighbours(named_table):
+    X, y, _ = imbalanced(named_table, missing=0.3)
     mean, zero = (FillBlocks(strategy).fit_transform(X) for strategy in ("mean", "zero"))
     partners = [resampled(table, y)[3].partner_indices_ for table in (X, mean, zero)]
     np.testing.assert_array_equal(partners[0], partners[1])
     np.testing.assert_array_equal(partners[0], partners[2])
 
 
-def test_identical_rows_are_neighbours_and_nobody_is_his_own(named_table):
+def test_identical_rows_are_neighbours_but_not_of_themselves(named_table):
     X, _, _ = named_table(12, shapes={"text": 3})
     X = pd.concat([X, X, X], ignore_index=True)
     rows = np.arange(36)
@@ -191,7 +191,7 @@ def test_identical_rows_are_neighbours_and_nobody_is_his_own(named_table):
     assert (found != rows[:, None]).all()
 
 
-def test_on_one_complete_block_it_is_smote():
+def test_equals_imblearn_smote_on_one_complete_block():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     X = (X - X.mean(axis=0)) / X.std(axis=0)
@@ -206,10 +206,10 @@ def test_on_one_complete_block_it_is_smote():
     assert set(ranks) <= {1, 2, 3, 4, 5}
 
 
-# -- the sampler as a whole ----------------------------------------------------------------------
+# -- sampler -------------------------------------------------------------------------------------
 
 
-def test_a_class_with_too_few_rows_is_named(named_table):
+def test_class_with_too_few_rows_error(named_table):
     X, y, _ = named_table(60, shapes={"text": 3})
     few = np.r_[np.flatnonzero(y == "neg")[:4], np.flatnonzero(y != "neg")]
     with pytest.raises(ValueError, match="class 'neg' has 4 rows, but k_neighbors=5 needs at leas"):
@@ -217,12 +217,12 @@ def test_a_class_with_too_few_rows_is_named(named_table):
     ModalitySMOTE(k_neighbors=3).fit_resample(X.iloc[few], y[few])
     with pytest.raises(ValueError, match="Add rows to it"):
         ModalitySMOTE(k_neighbors=1).fit_resample(X.iloc[few[3:]], y[few[3:]])
-    kept = {"neu": 30}  # a small class that is not to grow is no trouble
+    kept = {"neu": 30}  # small classes may be left out
     ModalitySMOTE(kept).fit_resample(X.iloc[few], y[few])
 
 
-def test_same_seed_same_rows_and_no_global_state_is_touched(named_table, global_states):
-    X, y, _ = lopsided(named_table, missing=0.3)
+def test_reproducible_without_global_state(named_table, global_states):
+    X, y, _ = imbalanced(named_table, missing=0.3)
     before = X.copy(), global_states()
     first, second, other = (
         ModalitySMOTE(random_state=seed).fit_resample(X, y)[0] for seed in (0, 0, 1)
@@ -233,13 +233,13 @@ def test_same_seed_same_rows_and_no_global_state_is_touched(named_table, global_
     assert global_states() == before[1]
 
 
-def test_threads_change_nothing(named_table):
-    X, y, _ = lopsided(named_table, missing=0.3)
+def test_independent_of_n_jobs(named_table):
+    X, y, _ = imbalanced(named_table, missing=0.3)
     pd.testing.assert_frame_equal(resampled(X, y)[0], resampled(X, y, n_jobs=2)[0])
 
 
-def test_inside_an_estimator_with_weights(named_table):
-    X, y, _ = lopsided(named_table, missing=0.2)
+def test_sampler_of_an_estimator_with_sample_weight(named_table):
+    X, y, _ = imbalanced(named_table, missing=0.2)
     clf = FusionClassifier(sampler=ModalitySMOTE(), max_epochs=2, random_state=0)
     clf.fit(X, y, sample_weight=np.ones(len(y)))
     assert clf.predict_proba(X).shape == (len(X), 3)

@@ -1,10 +1,9 @@
-"""Spectral features of windows that overlap: no frame is computed twice.
+"""Spectral features of overlapping windows, without computing any frame twice.
 
-A frame of a window is a stretch of the stream's samples, and the next window, whose start lies a
-whole number of frames further, has the same one. Only the frames at a window's two ends differ,
-since zeros surround a clip. So the powers of the frames inside are kept from window to window, the
-others are computed, and all that looks at the whole clip (decibels under the loudest, derivatives
-over time, pooling) is left to the extractor itself.
+Consecutive windows of a stream, offset by a whole number of frames, share all frames except those
+at their ends, which overlap the zero padding of a clip. The powers of the inner frames are kept
+from window to window, the others are computed; steps that depend on the whole clip (dynamic range,
+time derivatives, pooling) are left to the extractor.
 
 Shapes: T frames of a window, M bands.
 """
@@ -20,40 +19,40 @@ from sklearn_mmsent.utils._device import resolve_device
 
 
 class SlidingSpectra:
-    """Features of windows of one stream, equal to the extractor's own.
+    """Features of windows of one stream, equal to those of the extractor.
 
     Parameters
     ----------
     extractor : SpectralExtractor
-        Fitted; the stream has its rate.
+        Fitted extractor with the sampling rate of the stream.
 
     Attributes
     ----------
     n_computed : int
-        Frames computed so far.
+        Number of frames computed so far.
     """
 
     def __init__(self, extractor):
         self.extractor = extractor
         self.n_computed = 0
-        # windows whose starts are no whole number of frames apart have no frame in common: of
-        # each shift, the place of the first frame that is kept, and the powers of all, (T, M)
+        # windows offset by a fraction of a frame share no frames: for each offset, the position of
+        # the first kept frame and the powers of the kept frames (T, M)
         self._kept = {}
 
     @staticmethod
     def supports(extractor):
-        """Return whether frames of an extractor can be kept from window to window."""
+        """Return whether frames of an extractor can be shared between windows."""
         return isinstance(extractor, SpectralExtractor)
 
-    def features(self, samples, place):
+    def features(self, samples, position):
         """Extract one window.
 
         Parameters
         ----------
         samples : ndarray of shape (n_samples,), float32
-            At least one.
-        place : int
-            Of the first of them in the stream.
+            Samples of the window, at least one.
+        position : int
+            Position of the first of them in the stream.
 
         Returns
         -------
@@ -61,28 +60,28 @@ class SlidingSpectra:
         """
         extractor = self.extractor
         with torch.inference_mode():
-            powers = self._powers(samples, place)[None]  # (1, T, M)
+            powers = self._powers(samples, position)[None]  # (1, T, M)
             lengths = torch.tensor([powers.shape[1]], device=powers.device)
             pooled = extractor._pool(extractor._frames(powers, lengths), lengths)
         return pooled.flatten().cpu().numpy()
 
-    def _powers(self, samples, place):
+    def _powers(self, samples, position):
         n_fft, hop = self.extractor.n_fft, self.extractor.hop_length
         half, n = n_fft // 2, len(samples)
         padded = np.zeros(n + 2 * half, dtype=np.float32)
         padded[half : half + n] = samples
         n_frames = _spectral.n_frames(n, n_fft, hop)
-        # frames from `inner` to before `outer` see no zeros around the clip
+        # frames inner to outer - 1 do not overlap the padding
         inner = min(ceil(half / hop), n_frames)
         outer = max(inner, min(n_frames, (n + half - n_fft) // hop + 1))
-        first = place - half + inner * hop
+        first = position - half + inner * hop
         known = self._look_up(first, first + (outer - inner) * hop)
         right = inner + len(known)
         frames = torch.from_numpy(padded).unfold(0, n_fft, hop)  # (T, n_fft)
-        todo = torch.cat([frames[:inner], frames[right:n_frames]])
-        fresh = self._compute(todo)
-        powers = torch.cat([fresh[:inner], known, fresh[inner:]])
-        self._keep(first, powers[inner:outer], place)
+        missing = torch.cat([frames[:inner], frames[right:n_frames]])
+        computed = self._compute(missing)
+        powers = torch.cat([computed[:inner], known, computed[inner:]])
+        self._keep(first, powers[inner:outer], position)
         return powers
 
     def _compute(self, frames):
@@ -91,7 +90,7 @@ class SlidingSpectra:
         return _spectral.powers_of_frames(frames.to(device), self.extractor._bands(device))
 
     def _look_up(self, first, stop):
-        """Give the powers that are known of frames from one place to before another."""
+        """Return the kept powers of frames from position `first` until before `stop`."""
         hop = self.extractor.hop_length
         kept_from, powers = self._kept.get(first % hop, (first, None))
         if powers is None or first < kept_from:
@@ -102,12 +101,12 @@ class SlidingSpectra:
         skipped = (first - kept_from) // hop
         return powers[skipped : skipped + (stop - first) // hop]
 
-    def _keep(self, first, powers, place):
+    def _keep(self, first, powers, position):
         hop = self.extractor.hop_length
         self._kept[first % hop] = first, powers.clone()
-        # of other shifts, what has left the window behind can meet no later one
+        # drop frames of other offsets that the stream has passed
         self._kept = {
-            shift: (begin, kept)
-            for shift, (begin, kept) in self._kept.items()
-            if begin + len(kept) * hop > place
+            offset: (begin, kept)
+            for offset, (begin, kept) in self._kept.items()
+            if begin + len(kept) * hop > position
         }

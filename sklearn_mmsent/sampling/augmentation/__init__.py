@@ -1,4 +1,4 @@
-"""Samplers that make new rows of raw cells: texts, pictures and sounds, each slightly changed."""
+"""Augmenters: samplers that add slightly modified copies of texts, images and audio clips."""
 
 from sklearn_mmsent.sampling.augmentation._audio import AudioAugmenter
 from sklearn_mmsent.sampling.augmentation._image import ImageAugmenter

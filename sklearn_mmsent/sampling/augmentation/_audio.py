@@ -1,4 +1,4 @@
-"""AudioAugmenter: sounds with noise, louder, higher, slower, later or in a larger room."""
+"""AudioAugmenter: time stretch, pitch shift, reverberation, time shift, noise and gain."""
 
 from numbers import Integral, Real
 
@@ -10,16 +10,16 @@ from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
-_FRAME = 2048  # samples; librosa's own
-_SHORTEST = 64  # samples; of less there is no pitch to shift and no time to stretch
+_FRAME = 2048  # samples, default of librosa
+_MIN_SAMPLES = 64  # for time stretch and pitch shift
 _POSITIVE = Interval(Real, 0, None, closed="left")
 
 
 class AudioAugmenter(BaseAugmenter):
-    """Over-sample by copies of rows whose sound is slightly changed.
+    """Over-sample by copies of rows with a slightly modified audio clip.
 
-    Each new sound goes through each change with the probability `p`, at least through one, in the
-    order of the parameters; how far each goes is drawn anew, up to the given amount.
+    Each transformation is applied with probability `p`, at least one to each new clip, in the
+    order of the parameters, with random strengths up to the given limits.
 
     Parameters
     ----------
@@ -34,30 +34,29 @@ class AudioAugmenter(BaseAugmenter):
         Number of new rows per row, whatever its label; y may then hold intensities.
 
     p : float, default=0.5
-        Probability of each change.
+        Probability of each transformation.
 
     stretch : float, default=0.1
-        Largest change of the speed, as a share; the pitch stays.
+        Maximum relative change of speed at constant pitch.
 
     pitch : float, default=1.0
-        Largest change of the pitch, in semitones; the speed stays. Voices rise with emotion: a
-        few semitones would tell another one.
+        Maximum pitch shift in semitones at constant speed. Larger shifts may change the perceived
+        emotion, since the pitch of a voice rises with arousal.
 
     reverb : float, default=0.3
-        Longest reverberation, in seconds until it has died away by 60 dB.
+        Maximum reverberation time (decay by 60 dB) in seconds.
 
     shift : float, default=0.1
-        Farthest shift in time, as a share of the length; what leaves at one end comes back at the
-        other.
+        Maximum circular shift in time, as a fraction of the duration.
 
     noise : tuple of two floats or None, default=(10.0, 30.0)
-        Lowest and highest ratio of the sound to white noise, in dB; None adds none.
+        Minimum and maximum signal-to-noise ratio of white noise in dB; None adds no noise.
 
     gain : float, default=6.0
-        Largest change of the level, in dB.
+        Maximum change of level in dB.
 
     sample_rate : int, default=16000
-        Rate in Hz that every new sound is brought to, and the rate of arrays without one.
+        Sampling rate of new clips in Hz, also assumed for arrays without a rate.
 
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
@@ -89,17 +88,18 @@ class AudioAugmenter(BaseAugmenter):
 
     See Also
     --------
-    AudioCleaner : Brings new and old sounds to one level.
-    ModalitySMOTE : Makes rows out of features rather than out of sounds.
+    AudioCleaner : Normalises new and old clips to one level.
+    ModalitySMOTE : Makes new rows from features instead of audio.
 
     Notes
     -----
-    What a cell may be stands in the notes of `LogMel`. New ones are tuples of an array of shape
-    (n_samples,), float32, and its rate in Hz, which every extractor of sounds takes. The ratio to
-    the noise is that of the powers over the whole clip, and is met exactly; silence gets no noise.
+    See the Notes of `LogMel` for supported audio cells. New cells are tuples of a float32 array of
+    shape (n_samples,) and its rate in Hz, which every audio extractor accepts. The signal-to-noise
+    ratio is that of the mean powers of the whole clip; silence gets no noise.
 
-    Speed and pitch are changed by librosa's phase vocoder (extra "augment") [1]_. The room is
-    white noise that dies away exponentially (Polack's model [2]_); the level stays.
+    Speed and pitch are changed by the phase vocoder of librosa (extra "augment") [1]_. The impulse
+    response of reverberation is exponentially decaying white noise (Polack's model [2]_); the
+    level is preserved.
 
     References
     ----------
@@ -192,12 +192,12 @@ class AudioAugmenter(BaseAugmenter):
         changes = [
             (change, amount)
             for change, amount in (
-                (self._stretched, self.stretch),
-                (self._shifted_in_pitch, self.pitch),
-                (self._in_a_room, self.reverb),
-                (self._shifted, self.shift),
-                (self._with_noise, self.noise),
-                (self._louder, self.gain),
+                (self._stretch, self.stretch),
+                (self._shift_pitch, self.pitch),
+                (self._reverberate, self.reverb),
+                (self._shift, self.shift),
+                (self._add_noise, self.noise),
+                (self._amplify, self.gain),
             )
             if amount
         ]
@@ -209,45 +209,45 @@ class AudioAugmenter(BaseAugmenter):
                 samples = change(samples, amount, rng)
         return np.ascontiguousarray(samples, dtype=np.float32), self.sample_rate
 
-    def _stretched(self, samples, amount, rng):
+    def _stretch(self, samples, amount, rng):
         rate = 1 + rng.uniform(-amount, amount)
-        if len(samples) < _SHORTEST:
+        if len(samples) < _MIN_SAMPLES:
             return samples
         from librosa.effects import time_stretch
 
         return time_stretch(samples, rate=rate, n_fft=_frame(samples))
 
-    def _shifted_in_pitch(self, samples, amount, rng):
+    def _shift_pitch(self, samples, amount, rng):
         steps = rng.uniform(-amount, amount)
-        if len(samples) < _SHORTEST:
+        if len(samples) < _MIN_SAMPLES:
             return samples
         from librosa.effects import pitch_shift
 
         return pitch_shift(samples, sr=self.sample_rate, n_steps=steps, n_fft=_frame(samples))
 
-    def _in_a_room(self, samples, amount, rng):
+    def _reverberate(self, samples, amount, rng):
         n = max(2, round(rng.uniform(0.2, 1) * amount * self.sample_rate))
         room = rng.normal(size=n) * 10 ** (-3 * np.arange(n) / n)
         room *= 0.5 / np.sqrt(np.sum(room**2))
-        room[0] = 1.0  # the sound itself, twice as strong as its echoes
+        room[0] = 1.0  # direct sound, with twice the amplitude of the reverberation
         wet = fftconvolve(samples, room)[: len(samples)]
         return wet * _ratio(_power(samples), _power(wet))
 
-    def _shifted(self, samples, amount, rng):
-        most = round(amount * len(samples))
-        return np.roll(samples, rng.integers(-most, most + 1))
+    def _shift(self, samples, amount, rng):
+        limit = round(amount * len(samples))
+        return np.roll(samples, rng.integers(-limit, limit + 1))
 
-    def _with_noise(self, samples, ratios, rng):
+    def _add_noise(self, samples, ratios, rng):
         noise = rng.normal(size=len(samples))
         wanted = _power(samples) / 10 ** (rng.uniform(*ratios) / 10)
         return samples + noise * _ratio(wanted, _power(noise))
 
-    def _louder(self, samples, amount, rng):
+    def _amplify(self, samples, amount, rng):
         return samples * 10 ** (rng.uniform(-amount, amount) / 20)
 
 
 def _frame(samples):
-    """Return librosa's length of a frame, or the largest power of two in a shorter clip."""
+    """Return the frame length of librosa, or the largest power of two in a shorter clip."""
     return min(_FRAME, 1 << (len(samples).bit_length() - 1))
 
 

@@ -1,4 +1,4 @@
-"""What the augmenters share: which rows are copied, and which cells of a copy change."""
+"""Base class of augmenters: choice of rows to copy and of cells to modify."""
 
 from abc import abstractmethod
 from numbers import Integral
@@ -17,9 +17,9 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 class BaseAugmenter(BaseRowSampler):
-    """Add copies of rows in which some raw cells are changed; labels and other cells stay.
+    """Add copies of rows with modified raw cells; labels and other cells are unchanged.
 
-    A child writes ``_augment``.
+    Subclasses implement ``_augment``.
     """
 
     _sampling_type = "over-sampling"
@@ -33,15 +33,15 @@ class BaseAugmenter(BaseRowSampler):
 
     @abstractmethod
     def _augment(self, cell, rng):
-        """Return a changed copy of a present cell; raise CellError or OSError if it is unusable."""
+        """Return a modified copy of a cell; raise CellError or OSError if it is unusable."""
 
     def _prepare(self):
-        """Check what a change needs before the first cell is read."""
+        """Check dependencies before the first cell is read."""
 
     def _check_target(self, y):
         if self.factor is None:
             return super()._check_target(y)
-        if type_of_target(y).startswith("continuous"):  # intensities have no classes to count
+        if type_of_target(y).startswith("continuous"):  # no classes to count
             self.sampling_strategy_ = {}
             return np.asarray(y)
         labels = super()._check_target(y)
@@ -55,16 +55,16 @@ class BaseAugmenter(BaseRowSampler):
         columns = self._find_columns(X)
         random = check_random_state(self.random_state)
         seed = random.randint(2**31 - 1)
-        sources = self._choose(y, random)
+        sources = self._choose_sources(y, random)
         made = X.take(sources) if isinstance(X, pd.DataFrame) else X[sources]
         if columns and len(sources):
             self._prepare()
-            for name, cells in self._changed(X, columns, sources, seed):
+            for name, cells in self._augment_columns(X, columns, sources, seed):
                 made = made.assign(**{name: _as_column(cells, X[name].dtype, made.index)})
         return Resampled(np.arange(len(y)), made, sources)
 
-    def _choose(self, y, random):
-        """Choose the rows to copy, each of a class as often as any other but for the last round."""
+    def _choose_sources(self, y, random):
+        """Choose the rows to copy, each row of a class equally often up to one."""
         if self.factor is not None:
             return np.repeat(np.arange(len(y)), self.factor)
         chosen = [np.empty(0, dtype=np.intp)]
@@ -82,8 +82,8 @@ class BaseAugmenter(BaseRowSampler):
         owner = type(self).__name__
         if not isinstance(X, pd.DataFrame):
             raise TypeError(
-                f"{owner} finds raw cells by the names of their columns; got an array without "
-                "names. Pass a DataFrame."
+                f"{owner} finds raw cells by column name; got an array without names. Pass a "
+                "DataFrame."
             )
         if unknown := [name for name in columns if name not in X.columns]:
             raise ValueError(
@@ -92,9 +92,9 @@ class BaseAugmenter(BaseRowSampler):
             )
         return columns
 
-    def _changed(self, X, columns, sources, seed):
-        """Yield each column's changed cells."""
-        # a copy's chance depends on its row and on how many copies came before, on nothing else
+    def _augment_columns(self, X, columns, sources, seed):
+        """Yield the modified cells of each column."""
+        # the random stream of a copy depends only on its row and the number of earlier copies
         copies = pd.Series(sources).groupby(sources).cumcount().to_numpy()
         for number, name in enumerate(columns):
             column = CellColumn.read(X[name], owner=type(self).__name__)
@@ -115,7 +115,7 @@ class BaseAugmenter(BaseRowSampler):
             yield name, cells
 
     def _try(self, cell, key):
-        """Return a cell's changed copy and None, or None and what went wrong."""
+        """Return the modified copy of a cell and None, or None and the error."""
         if is_missing(cell):
             return cell, None
         try:
@@ -125,7 +125,7 @@ class BaseAugmenter(BaseRowSampler):
 
 
 def _as_column(cells, dtype, index):
-    """Return cells in the dtype of their column where it can hold them: texts, but no arrays."""
+    """Return cells with the dtype of their column if it can hold them (texts, but not arrays)."""
     column = pd.Series(cells, index=index, dtype=object)
     fits = all(isinstance(cell, str) or is_missing(cell) for cell in cells)
     return column.astype(dtype) if fits else column

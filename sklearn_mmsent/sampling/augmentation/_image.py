@@ -1,4 +1,4 @@
-"""ImageAugmenter: pictures turned, cut, tinted, blurred and partly covered."""
+"""ImageAugmenter: flip, crop, rotation, colour, blur and random erasing."""
 
 from numbers import Integral, Real
 
@@ -11,10 +11,10 @@ from sklearn_mmsent.utils._sklearn import Interval
 
 
 class ImageAugmenter(BaseAugmenter):
-    """Over-sample by copies of rows whose picture is slightly changed.
+    """Over-sample by copies of rows with a slightly modified image.
 
-    Each new picture goes through all changes, in the order of the parameters; how far each goes
-    is drawn anew, up to the given amount.
+    All transformations are applied to each new image, in the order of the parameters, with random
+    strengths up to the given limits.
 
     Parameters
     ----------
@@ -29,28 +29,28 @@ class ImageAugmenter(BaseAugmenter):
         Number of new rows per row, whatever its label; y may then hold intensities.
 
     flip : float, default=0.5
-        Probability with which a picture is mirrored, left to right. Set it to 0 where writing or
-        sides matter.
+        Probability of a horizontal flip. Set it to 0 if text or sides matter.
 
     crop : float, default=0.2
-        Largest share of the height and of the width that is cut off; the rest is brought back to
-        the size of the picture.
+        Maximum fraction of the height and of the width to crop; the rest is resized to the
+        original size.
 
     rotate : float, default=10.0
-        Largest turn to either side, in degrees; corners get the mean colour.
+        Maximum rotation in degrees, in either direction; corners are filled with the mean colour.
 
     color : float, default=0.2
-        Largest change of brightness, of contrast and of saturation, as a share.
+        Maximum relative change of brightness, contrast and saturation.
 
     blur : float, default=1.0
-        Largest radius of a Gaussian blur, in pixels.
+        Maximum radius of the Gaussian blur in pixels.
 
     erase : float, default=0.1
-        Largest share of the area that a rectangle of the mean colour covers (random erasing [1]_).
+        Maximum fraction of the area covered by a rectangle of the mean colour (random erasing
+        [1]_).
 
     max_size : int or None, default=512
-        Largest height and width in pixels of a new picture; larger ones are shrunk before, since
-        new pictures are kept in memory, up to 0.8 MB each at 512. None keeps every size.
+        Maximum height and width of new images in pixels; larger images are downscaled first, since
+        new images are kept in memory, up to 0.8 MB each at 512. None keeps all sizes.
 
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
@@ -82,11 +82,11 @@ class ImageAugmenter(BaseAugmenter):
 
     See Also
     --------
-    ModalitySMOTE : Makes rows out of features rather than out of pictures.
+    ModalitySMOTE : Makes new rows from features instead of images.
 
     Notes
     -----
-    Cells are what `Pixels` takes; new ones are arrays of uint8 in RGB. Pillow does the work.
+    See the Notes of `Pixels` for supported image cells. New cells are uint8 RGB arrays.
 
     References
     ----------
@@ -186,13 +186,13 @@ class ImageAugmenter(BaseAugmenter):
 
 
 def _rectangle(size, share, rng):
-    """Return a box inside a picture that covers a share of it, up to twice as wide as high."""
+    """Return a random box inside an image that covers a fraction of it, aspect 1:2 to 2:1."""
     aspect = 2 ** rng.uniform(-1, 1)
-    sides = [
+    lengths = [
         min(side, round(side * (share * ratio) ** 0.5))
         for side, ratio in zip(size, (aspect, 1 / aspect), strict=True)
     ]
     left, top = (
-        int(rng.integers(0, side - own + 1)) for side, own in zip(size, sides, strict=True)
+        int(rng.integers(0, side - length + 1)) for side, length in zip(size, lengths, strict=True)
     )
-    return left, top, left + sides[0], top + sides[1]
+    return left, top, left + lengths[0], top + lengths[1]

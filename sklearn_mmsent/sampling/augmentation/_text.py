@@ -1,4 +1,4 @@
-"""TextAugmenter: texts with some words replaced, swapped, left out or added."""
+"""TextAugmenter: synonym replacement, random insertion, swap and deletion of words."""
 
 import re
 from collections.abc import Mapping
@@ -11,18 +11,17 @@ from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
-_SHARE = Interval(Real, 0, 1, closed="both")
+_FRACTION = Interval(Real, 0, 1, closed="both")
 _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 _NEGATIONS = {"no", "not", "never", "none", "nor", "nothing", "nobody", "nowhere", "neither"}
 
 
 class TextAugmenter(BaseAugmenter):
-    """Over-sample by copies of rows whose text has a few words changed (EDA [1]_).
+    """Over-sample by copies of rows with a few words of the text changed (EDA [1]_).
 
-    Each new text goes through one of four changes, drawn at random: words are replaced by
-    synonyms, synonyms of words are added at random places, words swap places, or words are left
-    out. Words that carry sentiment, words that negate or strengthen it, hashtags, addresses and
-    emoji stay what and where they are, so that the label stays true.
+    One of four operations is drawn for each new text: replace words by synonyms, insert synonyms
+    at random positions, swap words, or delete words. Words that carry, negate or intensify
+    sentiment, hashtags, URLs and emoji are left in place, so that the label remains valid.
 
     Parameters
     ----------
@@ -37,15 +36,16 @@ class TextAugmenter(BaseAugmenter):
         Number of new rows per row, whatever its label; y may then hold intensities.
 
     replace, insert, swap, delete : float, default=0.1
-        Share of a text's words that the change touches, at least one; 0 leaves the change out.
+        Fraction of the words of a text affected by the operation, at least one word; 0 disables
+        the operation.
 
     synonyms : "wordnet", mapping or callable, default="wordnet"
-        Where synonyms come from: English WordNet, as installed for the library wn; or a mapping,
-        or a function, of a lower-case word to a list of words.
+        Source of synonyms: English WordNet, as installed for the package wn, or a mapping or
+        function from a lower-case word to a list of words.
 
     on_error : {"raise", "missing"}, default="raise"
-        For a cell that is no text: raise a `CellError`, or make it missing in the new rows and
-        warn once with the number.
+        How to handle a cell that is not text: raise a `CellError`, or make it missing in the new
+        rows and warn once with the count.
 
     n_jobs : int or None, default=None
         Number of parallel processes; None means 1.
@@ -71,21 +71,21 @@ class TextAugmenter(BaseAugmenter):
     Raises
     ------
     MissingDependencyError
-        If ``synonyms="wordnet"`` finds no library or no English lexicon.
+        If ``synonyms="wordnet"`` and the package or the English lexicon is not installed.
 
     See Also
     --------
-    ModalitySMOTE : Makes rows out of embeddings rather than out of texts.
+    ModalitySMOTE : Makes new rows from embeddings instead of texts.
 
     Notes
     -----
-    Words that carry sentiment are those of VADER's lexicon [2]_ (extra "text"). A synonym from it
-    is never put in, either. A lexicon for WordNet is fetched once, by
-    ``python -m wn download oewn:2024``, and read offline from then on; no package that is kept
-    up brings one along. Synonyms are those of all meanings of a word, as in [1]_; a word that
-    WordNet has only in another form, such as a plural, is not replaced.
+    Words that carry sentiment are those of the VADER lexicon [2]_ (extra "text"); they are not
+    used as synonyms either. Download the WordNet lexicon once with
+    ``python -m wn download oewn:2024``; it is then read offline. Synonyms cover all senses of a
+    word, as in [1]_. Inflected forms that WordNet does not list, such as plurals, are not
+    replaced.
 
-    White space between words becomes a single blank. A text in which nothing may change is copied.
+    White space between words becomes a single space. A text without words to change is copied.
 
     References
     ----------
@@ -109,7 +109,7 @@ class TextAugmenter(BaseAugmenter):
 
     _parameter_constraints: dict = {
         **BaseAugmenter._parameter_constraints,
-        **{key: [_SHARE] for key in ("replace", "insert", "swap", "delete")},
+        **{key: [_FRACTION] for key in ("replace", "insert", "swap", "delete")},
         "synonyms": [StrOptions({"wordnet"}), Mapping, callable],
     }
 
@@ -158,7 +158,7 @@ class TextAugmenter(BaseAugmenter):
             )
             if share
         ]
-        # where the drawn change finds nothing to change, the next one has its turn
+        # if an operation has no effect, the next one is tried
         for number in rng.permutation(len(changes)):
             change, n = changes[number]
             changed = change(words, free, n, rng)
@@ -166,7 +166,7 @@ class TextAugmenter(BaseAugmenter):
                 return " ".join(changed)
         return " ".join(words)
 
-    # -- the four changes: words, the places that may change, how many, and chance ------------
+    # -- operations: words, indices that may change, number of changes, generator -------------
 
     def _replace(self, words, free, n, rng):
         words, left = list(words), n
@@ -195,9 +195,9 @@ class TextAugmenter(BaseAugmenter):
         return words
 
     def _delete(self, words, free, n, rng):
-        n = min(n, len(free), len(words) - 1)  # a text without words would be a missing one
-        gone = set(rng.permutation(free)[:n].tolist())
-        return [word for i, word in enumerate(words) if i not in gone]
+        n = min(n, len(free), len(words) - 1)  # an empty text would be missing
+        deleted = set(rng.permutation(free)[:n].tolist())
+        return [word for i, word in enumerate(words) if i not in deleted]
 
     def _synonyms_of(self, word):
         if isinstance(self.synonyms, Mapping):
@@ -210,15 +210,15 @@ class TextAugmenter(BaseAugmenter):
 
 
 def _is_free(word):
-    """Tell whether a word may change: a plain one that says nothing of sentiment."""
+    """Return whether a word may change: a plain word without sentiment."""
     core = _CORE.match(word)[2]
     plain = bool(core) and core.replace("'", "").replace("-", "").isalpha()
-    marked = any(not char.isascii() and not char.isalnum() for char in word)  # emoji
-    return plain and not marked and word[0] not in "@#" and _is_neutral(word)
+    has_emoji = any(not char.isascii() and not char.isalnum() for char in word)
+    return plain and not has_emoji and word[0] not in "@#" and _is_neutral(word)
 
 
 def _is_neutral(words):
-    """Tell whether none of some words carries, negates or strengthens sentiment."""
+    """Return whether none of the words carries, negates or intensifies sentiment."""
     protected = _protected()
     for word in words.lower().replace("\u2019", "'").split():
         core = _CORE.match(word)[2]
@@ -229,7 +229,7 @@ def _is_neutral(words):
 
 @lru_cache(maxsize=1)
 def _protected():
-    """Return the words that carry sentiment, turn it around or strengthen it."""
+    """Return the words that carry, negate or intensify sentiment."""
     vader = import_optional(
         "vaderSentiment.vaderSentiment", extra="augment", needed_by="TextAugmenter"
     )
@@ -245,9 +245,9 @@ def _wordnet():
         return wn.Wordnet(lang="en", expand="")
     except wn.Error as error:
         raise MissingDependencyError(
-            "TextAugmenter needs English WordNet for synonyms, and the library wn has no English "
-            "lexicon yet. Fetch one with: python -m wn download oewn:2024 (or pass synonyms=, a "
-            "mapping of words to lists of words)."
+            "TextAugmenter needs English WordNet for synonyms, but the package wn has no English "
+            "lexicon yet. Download one with: python -m wn download oewn:2024 (or pass synonyms=, "
+            "a mapping from words to lists of words)."
         ) from error
 
 

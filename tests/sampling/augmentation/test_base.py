@@ -1,4 +1,4 @@
-"""What all augmenters promise: originals first and as they were, copies that carry the rest."""
+"""Behaviour common to all augmenters."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ over_all = pytest.mark.parametrize("augmenter", AUGMENTERS, ids=NAMES)
 
 
 def rows(n=12, seed=0):
-    """Texts, pictures and sounds, some of them missing, and lopsided labels."""
+    """Texts, images and audio clips with missing cells, and imbalanced labels."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(
         {
@@ -38,12 +38,12 @@ def rows(n=12, seed=0):
 
 
 def same(a, b):
-    """Tell whether two raw cells are equal."""
+    """Return whether two raw cells are equal."""
     if isinstance(a, tuple):
         return isinstance(b, tuple) and a[1] == b[1] and np.array_equal(a[0], b[0])
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and np.array_equal(a, b)
-    return type(a) is type(b) and (a == b or (a is not None and a != a))  # NaN is the same NaN
+    return type(a) is type(b) and (a == b or (a is not None and a != a))  # NaN equals NaN
 
 
 def column(augmenter):
@@ -51,7 +51,7 @@ def column(augmenter):
 
 
 @over_all
-def test_originals_come_first_and_the_rest_is_carried_along(augmenter):
+def test_originals_first_and_other_columns_copied(augmenter):
     X, y = rows()
     before = X.copy()
     X_new, y_new = augmenter.fit_resample(X, y)
@@ -72,7 +72,7 @@ def test_originals_come_first_and_the_rest_is_carried_along(augmenter):
 
 
 @over_all
-def test_a_factor_copies_every_row_also_with_intensities(augmenter):
+def test_factor_with_classes_and_intensities(augmenter):
     X, y = rows()
     augmenter = type(augmenter)(**{**augmenter.get_params(), "factor": 2})
     for target in (y, np.linspace(-3, 3, 12) + 0.01):
@@ -87,7 +87,7 @@ def test_a_factor_copies_every_row_also_with_intensities(augmenter):
 
 
 @over_all
-def test_the_seed_decides_and_nothing_else(augmenter, global_states):
+def test_reproducible_without_global_state(augmenter, global_states):
     X, y = rows()
     states = global_states()
     first, again = (augmenter.fit_resample(X, y)[0] for _ in range(2))
@@ -100,7 +100,7 @@ def test_the_seed_decides_and_nothing_else(augmenter, global_states):
 
 
 @over_all
-def test_a_copy_does_not_depend_on_other_rows(augmenter):
+def test_copies_independent_of_other_rows(augmenter):
     X, y = rows()
     augmenter = type(augmenter)(**{**augmenter.get_params(), "factor": 1})
     whole, _ = augmenter.fit_resample(X, y)
@@ -110,7 +110,7 @@ def test_a_copy_does_not_depend_on_other_rows(augmenter):
 
 
 @over_all
-def test_processes_give_the_same(augmenter):
+def test_independent_of_n_jobs(augmenter):
     X, y = rows()
     alone, _ = augmenter.fit_resample(X, y)
     shared = type(augmenter)(**{**augmenter.get_params(), "n_jobs": 2})
@@ -119,7 +119,7 @@ def test_processes_give_the_same(augmenter):
 
 
 @over_all
-def test_a_broken_cell_is_named(augmenter):
+def test_unusable_cell_error(augmenter):
     X, y = rows()
     name = column(augmenter)
     X[name] = X[name].astype(object)
@@ -136,7 +136,7 @@ def test_a_broken_cell_is_named(augmenter):
 
 
 @over_all
-def test_only_named_columns(augmenter):
+def test_invalid_columns(augmenter):
     X, y = rows()
     with pytest.raises(ValueError, match=r"no column 'words'.*'text', 'image'"):
         type(augmenter)("words").fit_resample(X, y)
@@ -146,8 +146,8 @@ def test_only_named_columns(augmenter):
         augmenter.fit_resample(X, np.full(12, "often"))
 
 
-class Scored(DummyClassifier):
-    """Remembers the texts that it predicts."""
+class PredictionRecorder(DummyClassifier):
+    """Records the texts that it predicts."""
 
     seen: list = []
 
@@ -156,10 +156,10 @@ class Scored(DummyClassifier):
         return super().predict(X)
 
 
-def test_no_new_row_is_scored():
+def test_new_rows_are_not_scored():
     X, y = rows(30)
     X = X[["text"]].dropna()
-    Scored.seen.clear()
-    pipe = make_pipeline(TextAugmenter(synonyms={}, random_state=0), Scored())
+    PredictionRecorder.seen.clear()
+    pipe = make_pipeline(TextAugmenter(synonyms={}, random_state=0), PredictionRecorder())
     cross_validate(pipe, X, y[: len(X)], cv=3, scoring="accuracy", error_score="raise")
-    assert sorted(map(str, Scored.seen)) == sorted(map(str, X["text"]))
+    assert sorted(map(str, PredictionRecorder.seen)) == sorted(map(str, X["text"]))

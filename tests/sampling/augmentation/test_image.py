@@ -1,4 +1,4 @@
-"""Pictures keep their size and roughly what they show."""
+"""ImageAugmenter."""
 
 import io
 
@@ -27,7 +27,7 @@ def changed(cell=PHOTO, n=20, **options):
     return X_new["image"].tolist()[1:]
 
 
-def test_nothing_on_changes_nothing():
+def test_disabled_transformations_are_identity():
     assert all(np.array_equal(new, PHOTO) for new in changed(**OFF))
 
 
@@ -35,7 +35,7 @@ def test_nothing_on_changes_nothing():
     ("option", "amount"),
     [("crop", 0.3), ("rotate", 30), ("color", 0.5), ("blur", 3.0), ("erase", 0.3)],
 )
-def test_each_change_changes_a_little_and_anew(option, amount):
+def test_strength_of_each_transformation(option, amount):
     pictures = changed(**{**OFF, option: amount})
     assert all(new.shape == PHOTO.shape and new.dtype == np.uint8 for new in pictures)
     far = [np.abs(new.astype(int) - PHOTO).mean() for new in pictures]
@@ -48,14 +48,14 @@ def test_each_change_changes_a_little_and_anew(option, amount):
     assert np.mean(less) < np.mean(far)
 
 
-def test_flips_half_of_them():
+def test_flip_probability():
     pictures = changed(n=60, **{**OFF, "flip": 0.5})
     mirrored = [np.array_equal(new, PHOTO[:, ::-1]) for new in pictures]
     assert all(m or np.array_equal(new, PHOTO) for m, new in zip(mirrored, pictures, strict=True))
     assert 15 < sum(mirrored) < 45
 
 
-def test_erases_no_more_than_its_share():
+def test_erased_area():
     photo = RNG.integers(0, 256, (50, 50, 3), dtype=np.uint8)
     mean = photo.reshape(-1, 3).mean(axis=0).round()
     shares = [(new == mean).all(axis=2).mean() for new in changed(photo, **{**OFF, "erase": 0.2})]
@@ -63,7 +63,7 @@ def test_erases_no_more_than_its_share():
     assert min(shares) < 0.08
 
 
-def test_cells_of_all_kinds(tmp_path):
+def test_cell_types(tmp_path):
     image = Image.fromarray(PHOTO)
     image.save(tmp_path / "photo.png")
     file = io.BytesIO()
@@ -74,18 +74,18 @@ def test_cells_of_all_kinds(tmp_path):
         assert all(map(np.array_equal, changed(cell, n=3), first))
 
 
-def test_large_pictures_are_shrunk():
+def test_large_images_are_downscaled():
     wide = np.zeros((30, 900, 3), dtype=np.uint8)
     assert changed(wide, n=1)[0].shape == (17, 512, 3)
     assert changed(wide, n=1, max_size=None)[0].shape == wide.shape
 
 
-def test_a_pixel_and_grey():
+def test_one_pixel_and_grey_images():
     assert changed(np.zeros((1, 1), dtype=np.uint8), n=5)[4].shape == (1, 1, 3)
     assert changed(PHOTO[:, :, 0], n=1)[0].shape == PHOTO.shape
 
 
-def test_extractors_take_it():
+def test_extractors_accept_the_result():
     pictures = pd.Series(changed(n=4))
     assert np.isfinite(ColorTexture().fit_transform(pictures)).all()
     assert np.isfinite(Pixels(size=(8, 8)).fit_transform(pictures)).all()

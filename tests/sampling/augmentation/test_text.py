@@ -1,4 +1,4 @@
-"""Texts change where the label does not hang on a word, and nowhere else."""
+"""TextAugmenter."""
 
 import pandas as pd
 import pytest
@@ -22,14 +22,14 @@ def changed(text, n=60, **options):
 
 
 @pytest.mark.parametrize("change", [*OFF, None])
-def test_what_carries_sentiment_stays(change):
+def test_sentiment_words_are_kept(change):
     options = {} if change is None else {**OFF, change: 0.5}
     for text in changed(TEXT, **options):
         words = text.split()
         assert [word for word in words if word in FIXED] == FIXED
 
 
-def test_replacing_keeps_case_and_marks_and_takes_no_sentiment_in():
+def test_replacement_keeps_case_and_punctuation():
     texts = set(changed(TEXT, **{**OFF, "replace": 0.1}))
     assert all("bad" not in text for text in texts)
     assert any(text.startswith("The Movie, shown") for text in texts)
@@ -37,7 +37,7 @@ def test_replacing_keeps_case_and_marks_and_takes_no_sentiment_in():
     assert all(len(text.split()) == len(TEXT.split()) for text in texts)
 
 
-def test_how_many_words_change():
+def test_number_of_changed_words():
     text = " ".join(f"word{chr(97 + i)}" for i in range(20))
     synonyms = {word: [word + "x"] for word in text.split()}
     for share, n in ((0.01, 1), (0.1, 2), (0.5, 10)):
@@ -53,7 +53,7 @@ def test_how_many_words_change():
         assert swapped != text
 
 
-def test_each_change_has_its_turn():
+def test_all_operations_are_drawn():
     lengths = {len(text.split()) for text in changed(TEXT)}
     n = len(TEXT.split())
     assert {n - 2, n, n + 2} <= lengths | {n - 1, n + 1, n - 2, n + 2} & lengths | {n}
@@ -61,17 +61,17 @@ def test_each_change_has_its_turn():
 
 
 @pytest.mark.parametrize("text", ["not good", "house", "😀", "!!!"])
-def test_no_text_is_emptied(text):
+def test_texts_are_not_emptied(text):
     for new in changed(text, **{**OFF, "delete": 1.0}):
         assert new.split() == text.split()
 
 
-def test_synonyms_by_a_function():
+def test_synonyms_from_a_function():
     texts = changed("one film", **{**OFF, "replace": 1.0}, synonyms=lambda word: [word * 2])
     assert set(texts) == {"oneone filmfilm"}
 
 
-def test_extractors_take_it():
+def test_extractors_accept_the_result():
     X = pd.DataFrame({"text": [TEXT, "a house of cards"] * 3})
     X_new, _ = TextAugmenter(factor=1, synonyms=SYNONYMS).fit_resample(X, [0, 1] * 3)
     assert len(TfidfEmbedder(2).fit_transform(X_new["text"])) == 12
@@ -79,7 +79,7 @@ def test_extractors_take_it():
 
 @pytest.fixture
 def mini_wordnet(tmp_path, monkeypatch):
-    """An English lexicon of one synset, installed for wn alone."""
+    """An English lexicon with one synset, installed for wn."""
     import wn
 
     monkeypatch.setattr(wn.config, "data_directory", tmp_path / "data")
@@ -102,13 +102,13 @@ def mini_wordnet(tmp_path, monkeypatch):
     _text._from_wordnet.cache_clear()
 
 
-def test_synonyms_of_wordnet(mini_wordnet):
+def test_synonyms_from_wordnet(mini_wordnet):
     mini_wordnet()
     texts = changed("one film", **{**OFF, "replace": 1.0}, synonyms="wordnet")
     assert set(texts) == {"one movie", "one motion picture"}
 
 
-def test_wordnet_without_a_lexicon(mini_wordnet):
+def test_missing_wordnet_lexicon_error(mini_wordnet):
     with pytest.raises(MissingDependencyError, match="python -m wn download"):
         changed(TEXT, synonyms="wordnet")
     assert changed(TEXT, synonyms="wordnet", replace=0, insert=0)
@@ -122,11 +122,11 @@ def test_wordnet_without_a_lexicon(mini_wordnet):
         ({"swap": -1}, "swap"),
     ],
 )
-def test_bad_parameters(options, message):
+def test_invalid_parameters(options, message):
     with pytest.raises(ValueError, match=message):
         changed(TEXT, **options)
 
 
-def test_a_cell_that_is_no_text():
+def test_non_text_cell_error():
     with pytest.raises(CellError, match="expected a text"):
         changed(3.5)

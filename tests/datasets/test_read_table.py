@@ -1,4 +1,4 @@
-"""Tables of raw cells: what is read, how cells are understood, bad input."""
+"""read_table: cells, types and invalid tables."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ TABLE = (
 )
 
 
-def test_reads_cells_as_they_are(folder):
+def test_cells_are_unchanged(folder):
     data = read_table(
         write(folder, TABLE),
         target="label",
@@ -53,7 +53,7 @@ def test_reads_cells_as_they_are(folder):
     assert "image: files, 1 missing" in data.DESCR
 
 
-def test_all_columns_without_a_role_are_kept(folder):
+def test_columns_without_a_role_are_kept(folder):
     data = read_table(write(folder, TABLE), target="label", files=["image"], groups="speaker")
     assert data.X.columns.tolist() == ["id", "text", "part", "stars", "image"]
     assert data.split is None
@@ -69,7 +69,7 @@ def test_targets(folder):
     assert read_table(path, target=None).y is None
 
 
-def test_whole_numbers_stay_whole(folder):
+def test_integers_stay_integers(folder):
     y = read_table(write(folder, "a,y\nx,0\nz,1\n"), target="y").y
     assert y.dtype == np.int64
 
@@ -80,7 +80,7 @@ def test_tabs_and_byte_order_mark(folder):
     assert data.X["text"].tolist() == ["Äpfel, Birnen"]
 
 
-def test_parquet_gives_the_same(folder):
+def test_parquet_equals_csv(folder):
     pytest.importorskip("pyarrow")
     options = {"target": "label", "files": "image", "columns": ["text"], "groups": "speaker"}
     csv = read_table(write(folder, TABLE), **options)
@@ -97,7 +97,7 @@ def test_parquet_gives_the_same(folder):
     assert data.groups.tolist() == [1, 2, 2]
 
 
-def test_parquet_cells_may_be_bytes(folder):
+def test_parquet_bytes_cells(folder):
     pytest.importorskip("pyarrow")
     pd.DataFrame({"image": [b"abc", None], "y": [1.5, np.nan]}).to_parquet(folder / "t.parquet")
     data = read_table(folder / "t.parquet", target="y")
@@ -107,14 +107,14 @@ def test_parquet_cells_may_be_bytes(folder):
 
 
 @pytest.mark.parametrize("cell", ["../secret.txt", "images/../../secret.txt", "/etc/passwd", ".."])
-def test_files_outside_are_refused(folder, cell):
+def test_files_outside_the_folder_error(folder, cell):
     path = write(folder, f"image,y\nimages/0.png,a\n{cell},b\n")
     message = "row 1, column 'image' of 'table.csv' leads outside"
     with pytest.raises(DataFormatError, match=message):
         read_table(path, target="y", files="image")
 
 
-def test_links_outside_are_refused_unless_allowed(folder):
+def test_links_outside_the_folder(folder):
     (folder / "link").symlink_to(folder.parent)
     path = write(folder, "file,y\nlink/secret.txt,a\n")
     with pytest.raises(DataFormatError, match="leads outside of the table's folder"):
@@ -123,14 +123,14 @@ def test_links_outside_are_refused_unless_allowed(folder):
     assert data.X["file"].tolist() == [str(folder / "link/secret.txt")]
 
 
-def test_a_linked_folder_of_the_table_is_no_way_out(folder):
+def test_linked_folder(folder):
     (folder.parent / "alias").symlink_to(folder)
     write(folder, TABLE)
     data = read_table(folder.parent / "alias" / "table.csv", target="label", files="image")
     assert data.X["image"].notna().sum() == 2
 
 
-def test_missing_files(folder):
+def test_missing_file_error(folder):
     path = write(folder, "image,y\nimages/0.png,a\nimages/7.png,b\nimages/8.png,b\n")
     message = "2 of 3 files of column 'image' of 'table.csv' do not exist, first in row 1"
     with pytest.raises(DataFormatError, match=message):
@@ -154,13 +154,13 @@ def test_malformed_tables(folder, text, message):
         read_table(write(folder, text), target="y")
 
 
-def test_not_utf8(folder):
+def test_invalid_encoding(folder):
     (folder / "t.csv").write_bytes(b"a,y\n\xff\xfe,1\n")
     with pytest.raises(DataFormatError, match="is not a UTF-8 table"):
         read_table(folder / "t.csv", target="y")
 
 
-def test_bad_parquet(folder):
+def test_invalid_parquet(folder):
     pytest.importorskip("pyarrow")
     with pytest.raises(DataFormatError, match="is not a parquet file"):
         read_table(write(folder, "nonsense", "t.parquet"), target="y")
@@ -176,15 +176,15 @@ def test_bad_parquet(folder):
         {"target": "label", "split": "mood"},
     ],
 )
-def test_missing_column_lists_those_that_are_there(folder, options):
+def test_missing_column_error_lists_columns(folder, options):
     message = "has no column 'mood'. Its columns are: 'id', 'text', 'image'"
     with pytest.raises(DataFormatError, match=message):
         read_table(write(folder, TABLE), **options)
 
 
-def test_bad_roles(folder):
+def test_invalid_roles(folder):
     path = write(folder, TABLE)
-    with pytest.raises(ValueError, match="'label' is a target and also asked for as input"):
+    with pytest.raises(ValueError, match="'label' is a target and also requested as input"):
         read_table(path, target="label", columns=["label"])
     with pytest.raises(DataFormatError, match="has no group in 1 rows, first in row 2"):
         read_table(path, target="label", groups="part")
