@@ -126,7 +126,7 @@ def test_constant_and_missing_blocks():
     ("options", "message"),
     [
         ({"contamination": {"sometimes": 0.1}}, "names the class 'sometimes'.*'often', 'rare'"),
-        ({"contamination": {"rare": 0.7}}, "of the class 'rare' must be a share from 0 to 0.5"),
+        ({"contamination": {"rare": 0.7}}, "of the class 'rare' must be a fraction from 0 to 0.5"),
         ({"contamination": 0.6}, "contamination"),
         ({"detector": KMeans(2), "contamination": 0.1}, "KMeans has neither score_samples"),
         ({"per": "row"}, "per"),

@@ -22,8 +22,7 @@ class AudioCleaner(CellTransformer):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
 
     high_pass : float or None, default=20.0
         Cutoff of the high-pass filter in Hz, which removes offset, rumble and wind. None disables
@@ -115,28 +114,13 @@ class AudioCleaner(CellTransformer):
         self.max_seconds = max_seconds
         self.on_error = on_error
 
-    def fit(self, X, y=None):
-        """Check the parameters; nothing is learned.
-
-        Parameters
-        ----------
-        X : Series, one-column DataFrame, ndarray or list of shape (n_samples,)
-            Raw cells; None, NaN and empty ones are missing.
-        y : ignored
-            Not used, present for API consistency by convention.
-
-        Returns
-        -------
-        self : object
-            The fitted transformer.
-        """
-        super().fit(X, y)
+    def _validate_params(self):
+        super()._validate_params()
         if self.high_pass is not None and self.high_pass >= self.sample_rate / 2:
             raise ValueError(
                 f"AudioCleaner needs high_pass < sample_rate / 2 (Hz); got "
                 f"high_pass={self.high_pass}, sample_rate={self.sample_rate}."
             )
-        return self
 
     def _convert(self, cell):
         samples = read_audio(

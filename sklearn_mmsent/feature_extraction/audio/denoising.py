@@ -25,8 +25,7 @@ class AudioDenoiser(CellTransformer):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
 
     reduction_db : float, default=20.0
         Attenuation of noise in dB. Higher values remove more noise and distort more of the signal

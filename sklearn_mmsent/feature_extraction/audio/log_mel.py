@@ -14,8 +14,7 @@ class LogMel(MelExtractor):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
 
     n_mels : int, default=64
         Number of mel bands.

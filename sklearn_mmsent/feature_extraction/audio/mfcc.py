@@ -23,8 +23,7 @@ class MFCC(MelExtractor):
         (or over the whole clip if it is shorter). 0 appends none.
 
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
 
     n_mels : int, default=64
         Number of mel bands from which the coefficients are computed.
@@ -42,15 +41,13 @@ class MFCC(MelExtractor):
         Upper edge of the highest band in Hz; None means `sample_rate` / 2.
 
     ref : float or "max", default=1.0
-        Power that corresponds to 0 dB; ``"max"`` uses the maximum of each clip, which makes the
-        features independent of the recording level.
+        Power that corresponds to 0 dB; see `LogMel`.
 
     amin : float, default=1e-10
-        Lower limit of power; smaller values are raised to it.
+        Lower limit of power; see `LogMel`.
 
     top_db : float or None, default=80.0
-        Dynamic range in dB: values further below the maximum of the clip are raised to that limit.
-        None sets no limit.
+        Dynamic range in dB; see `LogMel`.
 
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block, each coefficient summarised over the clip's frames. None: a
@@ -58,25 +55,19 @@ class MFCC(MelExtractor):
         padding.
 
     statistics : sequence of str, default=("mean", "std", "min", "max")
-        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
-        "p99".
+        Statistics for ``pooling="stats"``; see `LogMel`.
 
     n_segments : int, default=1
-        With ``pooling="stats"``, number of segments of equal length that are summarised
-        separately, to capture change over time. Trim silence first, for example with
-        `AudioCleaner`.
+        With ``pooling="stats"``, number of segments of a clip; see `LogMel`.
 
     frames_per_step : int, default=10
-        With ``pooling=None``, number of consecutive frames averaged per step; the last step
-        averages the remaining frames. By default a step lasts 0.1 s.
+        With ``pooling=None``, number of frames averaged per step; see `LogMel`.
 
     max_steps : int, default=100
         With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
-        their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
-        clip.
+        With ``pooling=None``, how to handle longer clips; see `LogMel`.
 
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.

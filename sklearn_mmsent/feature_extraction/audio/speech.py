@@ -41,8 +41,7 @@ class SpeechEmbedder(BaseExtractor):
         of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std")
-        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
-        "p99".
+        Statistics for ``pooling="stats"``; see `LogMel`.
 
     frames_per_step : int, default=5
         With ``pooling=None``, number of consecutive frames averaged per step. A frame of the
@@ -52,7 +51,7 @@ class SpeechEmbedder(BaseExtractor):
         With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, how to handle clips longer than `max_steps` steps; see `LogMel`.
+        With ``pooling=None``, how to handle longer clips; see `LogMel`.
 
     window_seconds : float, default=20.0
         Longer clips are split into equal windows of at most this duration in seconds, which are

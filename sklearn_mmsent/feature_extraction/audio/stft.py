@@ -17,8 +17,7 @@ class STFT(SpectralExtractor):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
 
     scale : {"magnitude", "power", "db"}, default="magnitude"
         ``"magnitude"``: absolute values. ``"power"``: squared magnitudes. ``"db"``: power in
@@ -38,41 +37,32 @@ class STFT(SpectralExtractor):
         Highest frequency to keep, in Hz; None means `sample_rate` / 2.
 
     ref : float or "max", default=1.0
-        With ``scale="db"``, power that corresponds to 0 dB; ``"max"`` uses the maximum of each
-        clip over the kept frequencies, which makes the features independent of the recording
-        level.
+        With ``scale="db"``, power that corresponds to 0 dB; see `LogMel`.
 
     amin : float, default=1e-10
-        With ``scale="db"``, lower limit of power; smaller values are raised to it.
+        With ``scale="db"``, lower limit of power; see `LogMel`.
 
     top_db : float or None, default=80.0
-        With ``scale="db"``, dynamic range in dB: values further below the maximum of the clip are
-        raised to that limit. None sets no limit.
+        With ``scale="db"``, dynamic range in dB; see `LogMel`.
 
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block with statistics of each frequency over time. None: a sequence
         block of `max_steps` steps, padded with NaN after the end of the clip.
 
     statistics : sequence of str, default=("mean", "std", "min", "max")
-        Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
-        "p99".
+        Statistics for ``pooling="stats"``; see `LogMel`.
 
     n_segments : int, default=1
-        With ``pooling="stats"``, number of segments of equal length that are summarised
-        separately, to capture change over time. Trim silence first, for example with
-        `AudioCleaner`.
+        With ``pooling="stats"``, number of segments of a clip; see `LogMel`.
 
     frames_per_step : int, default=10
-        With ``pooling=None``, number of consecutive frames averaged per step; the last step
-        averages the remaining frames. By default a step lasts 0.1 s.
+        With ``pooling=None``, number of frames averaged per step; see `LogMel`.
 
     max_steps : int, default=100
         With ``pooling=None``, number of time steps in the sequence block.
 
     long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
-        their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
-        clip.
+        With ``pooling=None``, how to handle longer clips; see `LogMel`.
 
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.

@@ -22,8 +22,8 @@ class Waveform(BaseExtractor):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sampling rate in Hz. Audio is resampled to it; arrays without a rate are assumed to have
-        it. Most speech models expect 16,000.
+        Sampling rate in Hz to resample to, also assumed for arrays without a rate. Most speech
+        models expect 16,000.
 
     max_seconds : float, default=4.0
         Duration of the block in seconds. Unlike in other extractors, longer clips are truncated.
