@@ -1,18 +1,17 @@
-"""Whether inspection tells the truth: on generated data, contradicting tweets and long clips.
+"""Validate the inspection tools on generated rows, contradicting tweets and long clips.
 
-Estimators are scored on rows that they were not fitted on; how experts are trained is chosen on
-tweets outside the test part whose texts and pictures are paired anew.
+All scores are on rows that were not fitted on. The experts of conflicts are chosen on tweets
+outside the test part with shuffled pairs of texts and images. Prints the sections of
+docs/benchmarks/inspection.md, and writes them to the folder of `--output`.
 
-    python benchmarks/inspection.py --data FOLDER --cache FEATURES
-    python benchmarks/inspection.py --data FOLDER --only conflict
+    python benchmarks/inspection.py --data FOLDER --cache FEATURES --output docs/benchmarks
+    python benchmarks/inspection.py --only importance
 """
 
-import argparse
 import re
 import tempfile
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,9 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from common.data import data_folder
+from common.command_line import make_parser, parse
 from common.features import extract
+from common.report import markdown_table, replace_sections, write_page
 from recipes import mvsa
 from sklearn_mmsent import (
     MFCC,
@@ -45,64 +45,63 @@ from sklearn_mmsent.inspection import ConflictDetector, agreement_report, modali
 
 OPPOSITES = [("negative", "positive")]
 WEIGHTS = {"text": 2.0, "voice": 1.0, "face": 0.5, "bio": 0.0}
-WINDOW, HOP, N_JOINED = 3.0, 0.5, 4  # seconds, seconds, clips in a stretch
+WINDOW, HOP, N_JOINED = 3.0, 0.5, 4  # seconds, seconds, clips per segment
 RATE = 16_000  # Hz
 
 
 HEAD = """# Inspection
 
-Whether `modality_importance`, `ConflictDetector`, `agreement_report` and `predict_timeline` tell
-the truth. Written by `benchmarks/inspection.py`; the data are not part of this project.
+Validation of `modality_importance`, `ConflictDetector`, `agreement_report` and `predict_timeline`.
+Written by `benchmarks/inspection.py`; the data are not part of this project.
 """
 
 TITLES = {
     "importance": (
         "Importance",
-        "Generated rows of an additive model, whose modalities explain known shares of the "
-        "variance. A network learns 4000 of them and is asked about 4000 others. Largest error of "
-        "a Shapley value of R2, by masking; what the values and the baseline sum to, less the "
-        "score; whether Shapley values, ablation and permutation all rank modalities rightly; and "
-        "the largest mean error of contributions to single predictions, in standard deviations of "
-        "the target.",
+        "Generated rows of an additive model whose modalities explain known shares of the "
+        "variance. A network is fitted on 4000 rows and inspected on 4000 others. Columns: largest "
+        "error of a Shapley value of R2, by masking; sum of the values and the baseline minus the "
+        "score; whether Shapley values, ablation and permutation all rank modalities correctly; "
+        "largest mean error of contributions to single predictions, in standard deviations of the "
+        "target.",
     ),
     "conflict": (
         "Conflicts",
-        "mvsa_single. Text by MiniLM and by the encoder tuned on SemEval and SST-2; photos by a "
-        "network of ImageNet (100 principal components) and by colour and texture: the features "
-        "of the accuracy recipe, whose choice was made there, on its validation rows (those of "
-        "its two published splits are partly agreeing test tweets here). Experts learn the labels "
-        "of text and photo of the training part. How they learn was chosen on training and "
-        "validation rows, in three folds: agreeing tweets of the fold left out against its texts "
-        "and photos paired anew, one positive and the other negative (mean of 5 drawings of 600). "
-        "Then they were fitted on the training part and scored: `labels_conflicting.csv` against "
-        "tweets of the test part whose two labels agree. **This section had scored the same test "
-        "rows once before**, with MiniLM, colour and texture only (AUC .678), so this is their "
-        "second use. Interval by bootstrap over tweets.\n\n"
-        "Limits. Raters judged text and photo of a post that they saw whole, so the two labels "
-        "lean on each other more than a text or a photo alone could tell; one rater gave each, "
-        "and what one calls a contradiction another may not. The contradicting tweets come without "
-        "parts of their own: they were never trained on, but some repeat a text of the training "
-        "part. Agreeing tweets are mostly positive twice, so a part of the separation is how "
-        "negative a post is in one modality.\n\n"
-        "The second table asks each expert for negative or positive, and how well contradicting "
-        "tweets could be told from agreeing ones (both labels negative or positive) by this expert "
-        "if the other label were known. The last table is about test tweets whose two labels "
-        "differ, where the fusion predicted one of the two: whom the report says it followed, and "
-        "whose label it gave.",
+        "mvsa_single. Features are those of the accuracy recipe: text by MiniLM and by the encoder "
+        "fine-tuned on SemEval and SST-2; photos by a network trained on ImageNet (100 principal "
+        "components) and by colour and texture. They were chosen on the validation rows of the "
+        "recipe, which in its two published splits include some agreeing test tweets of this "
+        "section. Experts are fitted on the labels of text and photo. Their settings were chosen "
+        "on training and validation rows in three folds, by separating the agreeing tweets of a "
+        "fold from its texts and photos in shuffled pairs, one positive and the other negative "
+        "(mean of 5 draws of 600). Then they were fitted on the training part and scored on "
+        "`labels_conflicting.csv` against tweets of the test part whose two labels agree. **The "
+        "same test rows had been scored once before**, with MiniLM, colour and texture only (AUC "
+        ".678). Interval by bootstrap over tweets.\n\n"
+        "Limitations. Raters judged text and photo after seeing the whole post, so the two labels "
+        "depend on each other; each label is from one rater, and raters may disagree. The "
+        "contradicting tweets have no split: they were not used for training, but some repeat a "
+        "text of the training part. Most agreeing tweets are positive in both modalities, so the "
+        "separation partly reflects how negative a post is in one modality.\n\n"
+        "The second table scores each expert on negative against positive labels, and on "
+        "separating contradicting from agreeing tweets (both labels negative or positive) when the "
+        "other label is known. The last table covers test tweets whose two labels differ and for "
+        "which the fusion predicted one of the two: the modality it followed according to the "
+        "report, and according to the labels.",
     ),
     "intensity": (
         "Intensity of a voice",
-        "RAVDESS without neutral clips, strong against normal, six folds by speaker, SVC on "
-        "statistics of voice, loudness and timbre. Standardised by speaker: less the mean and by "
-        "the deviation of the speaker's own clips of the channel, without a look at labels, as can "
-        "be done where several clips of a speaker are known.",
+        "RAVDESS without neutral clips, strong against normal intensity, six folds by speaker, SVC "
+        "on statistics of voice, loudness and timbre. Standardised by speaker: with the mean and "
+        "the deviation of the speaker's clips of the channel, without labels, which requires "
+        "several clips per speaker.",
     ),
     "timeline": (
         "Changes in a long clip",
-        f"RAVDESS speech, clips of a speaker who was not learned from, {N_JOINED} joined to a "
-        f"stretch without the silence around them, three stretches to a timeline. Windows of "
-        f"{WINDOW:g} s every {HOP:g} s; the same SVC, calibrated, on features as they are. A "
-        "change is found if a turn lies within a window of it.",
+        f"RAVDESS speech: {N_JOINED} clips of a held-out speaker, without leading and trailing "
+        f"silence, are joined to a segment, three segments to a timeline. Windows of {WINDOW:g} s "
+        f"every {HOP:g} s; the same SVC, calibrated, on unstandardised features. A change is found "
+        "if a turning point lies within a window of it.",
     ),
 }
 
@@ -128,44 +127,40 @@ def main(arguments=None):
 
 
 def write_section(page, name, text):
-    """Put a section into the page, in place of what it told before.
+    """Replace a section of the page.
 
     Parameters
     ----------
     page : Path
-        The page; it is begun if it is not there.
+        Page; it need not exist.
     name : str
-        Of SECTIONS.
+        One of SECTIONS.
     text : str
-        Tables.
+        Tables of the section.
     """
-    told = {}
-    for part in page.read_text("utf-8").split("\n## ")[1:] if page.exists() else []:
-        title, _, body = part.partition("\n")
-        told[title] = body.strip()
-    told[TITLES[name][0]] = f"{TITLES[name][1]}\n\n{text}"
-    parts = [f"## {title}\n\n{told[title]}\n" for title, _ in TITLES.values() if title in told]
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("\n".join([HEAD, *parts]), "utf-8")
+    old = page.read_text("utf-8") if page.exists() else ""
+    title, about = TITLES[name]
+    order = [title for title, _ in TITLES.values()]
+    write_page(page, replace_sections(old, {title: f"{about}\n\n{text}"}, head=HEAD, order=order))
 
 
 # -- importance ----------------------------------------------------------------------------------
 
 
 def additive(n, seed):
-    """Make rows of four modalities and the sum of what they bring.
+    """Generate rows of four modalities whose contributions add up to the target.
 
     Parameters
     ----------
     n : int
-        Rows.
+        Number of rows.
     seed : int
-        Of the rows.
+        Random seed.
 
     Returns
     -------
     X, y, parts
-        Table, sum, and what each modality brings.
+        Features, target, and contribution of each modality.
     """
     rng = np.random.default_rng(seed)
     names = [f"{name}__{feature}" for name in WEIGHTS for feature in "abc"]
@@ -177,22 +172,19 @@ def additive(n, seed):
 
 
 def importance(options):
-    """Compare importances with the truth that an additive model has."""
+    """Compare importances with those of an additive model."""
     total = sum(w**2 for w in WEIGHTS.values())
     truth = pd.Series({m: w**2 / total for m, w in WEIGHTS.items()})
-    lines = [
-        "| seed | largest error | sum - score | ranked | error by row |",
-        "|---|---|---|---|---|",
-    ]
+    lines = []
     for seed in range(options.seeds):
         X, y, _ = additive(4000, seed)
         model = FusionRegressor(
             "sum", modality_dropout=0.3, max_epochs=40, batch_size=64, random_state=seed
         ).fit(X, y)
         X, y, parts = additive(4000, 1000 + seed)
-        found = modality_importance(model, X, y)
-        error = (found.importances["mean"] - truth).abs().max()
-        off = found.baseline + found.importances["mean"].sum() - model.score(X, y)
+        result = modality_importance(model, X, y)
+        error = (result.importances["mean"] - truth).abs().max()
+        gap = result.baseline + result.importances["mean"].sum() - model.score(X, y)
         ranked = all(
             list(
                 modality_importance(model, X, y, method=method, random_state=seed)
@@ -204,18 +196,17 @@ def importance(options):
             for method in ("shapley", "ablation", "permutation")
         )
         rows = modality_contributions(model, X).contributions - parts
-        lines.append(
-            f"| {seed} | {error:.4f} | {off:.1e} | {'yes' if ranked else 'no'} | "
-            f"{rows.abs().mean().max() / y.std():.3f} |"
-        )
-    return "\n".join(lines)
+        row_error = rows.abs().mean().max() / y.std()
+        cells = [f"{error:.4f}", f"{gap:.1e}", "yes" if ranked else "no", f"{row_error:.3f}"]
+        lines.append([seed, *cells])
+    return markdown_table(["seed", "largest error", "sum - score", "ranked", "error by row"], lines)
 
 
 # -- conflicts -----------------------------------------------------------------------------------
 
 
 def tweets(options):
-    """Load tweets as blocks, beside the labels of text and picture alone.
+    """Load tweets as blocks, with separate labels of text and image.
 
     Parameters
     ----------
@@ -238,7 +229,7 @@ def tweets(options):
 
 
 def experts():
-    """Return the experts that are compared, by their names on the page."""
+    """Return the candidates for experts by their names on the page."""
     return {
         f"logistic regression, C={C:g}{', balanced' * (weight is not None)}": make_pipeline(
             StandardScaler(), LogisticRegression(C=C, class_weight=weight, max_iter=2000)
@@ -248,22 +239,22 @@ def experts():
     }
 
 
-def paired_anew(labels, table, n, seed):
-    """Pair texts and pictures so that they contradict each other.
+def pair_contradictions(labels, table, n, seed):
+    """Pair texts and images with contradicting labels.
 
     Parameters
     ----------
     labels, table : DataFrame
-        Of `tweets`, the rows to pair.
+        Rows of `tweets`.
     n : int
-        Pairs, half of each kind.
+        Number of pairs, half with a positive text and half with a positive image.
     seed : int
-        Of the pairs.
+        Random seed.
 
     Returns
     -------
     DataFrame, ndarray
-        Agreeing tweets and pairs, and which are pairs.
+        Agreeing tweets and contradicting pairs, and a mask of the pairs.
     """
     rng = np.random.default_rng(seed)
     agree = labels.index[labels["text_label"] == labels["image_label"]]
@@ -281,16 +272,17 @@ def paired_anew(labels, table, n, seed):
 
 
 def conflict(options):
-    """Separate contradicting tweets from agreeing ones, and see who is followed."""
+    """Separate contradicting from agreeing tweets, and check which modality is followed."""
     labels, table = tweets(options)
     aucs = choose(labels, table)
-    lines = ["| experts | AUC, paired anew |", "|---|---|"]
-    lines += [f"| {name} | {auc:.3f} |" for name, auc in aucs.items()]
+    choice = markdown_table(
+        ["experts", "AUC, shuffled pairs"], [[name, f"{auc:.3f}"] for name, auc in aucs.items()]
+    )
     name = max(aucs, key=aucs.get)
     train, test = labels["split"] == "train", labels["split"] == "test"
     table = mvsa.reduction().fit(table[train]).transform(table)
     detector = ConflictDetector(experts()[name], opposites=OPPOSITES, cv=3)
-    detector.fit(table[train], _alone_targets(labels[train]))
+    detector.fit(table[train], _targets(labels[train]))
     agree = test & (labels["text_label"] == labels["image_label"])
     opposed = labels["split"] == "conflict"
     scores = pd.Series(detector.score_samples(table), table.index)[opposed | agree]
@@ -301,72 +293,63 @@ def conflict(options):
     rows = np.random.default_rng(0).integers(len(truth), size=(1000, len(truth)))
     draws = [roc_auc_score(truth[r], scores.to_numpy()[r]) for r in rows]
     low, high = np.quantile(draws, [0.025, 0.975])
-    called = scores >= detector.threshold_
-    lines += [
-        "",
-        f"Chosen: {name}. {opposed.sum()} contradicting against {agree.sum()} agreeing "
-        f"tweets of the test part: **AUC {auc:.3f}** ({low:.3f} to {high:.3f}; .75 was "
-        f"aimed at and {'' if auc >= 0.75 else 'not '}reached); "
-        f"called conflicts {called[truth].mean():.1%} and {called[~truth].mean():.1%}. Without the "
-        f"{(~new).sum()} tweets whose words are those of one of the training part: {fresh:.3f}.",
-        "",
-        *_alone(detector, table, labels, opposed, agree),
-        "",
-        *_followed(detector, table, labels, train, test, options.seeds),
-    ]
-    return "\n".join(lines)
+    detected = scores >= detector.threshold_
+    summary = (
+        f"Chosen: {name}. {opposed.sum()} contradicting against {agree.sum()} agreeing tweets of "
+        f"the test part: **AUC {auc:.3f}** ({low:.3f} to {high:.3f}; the target of .75 was "
+        f"{'' if auc >= 0.75 else 'not '}reached); detected as conflicts: "
+        f"{detected[truth].mean():.1%} and {detected[~truth].mean():.1%}. Without the "
+        f"{(~new).sum()} tweets that repeat the words of a tweet of the training part: {fresh:.3f}."
+    )
+    by_expert = _score_experts(detector, table, labels, opposed, agree)
+    followed = _compare_followed(detector, table, labels, train, test, options.seeds)
+    return "\n\n".join([choice, summary, by_expert, followed])
 
 
 def choose(labels, table):
-    """Compare experts on tweets outside the test part, paired anew.
+    """Compare experts on shuffled pairs of tweets outside the test part.
 
     Parameters
     ----------
     labels, table : DataFrame
-        Of `tweets`; rows of the training and validation parts are read.
+        From `tweets`; only rows of the training and validation parts are used.
 
     Returns
     -------
     dict of str to float
-        Mean AUC by experts.
+        Mean AUC by name of the experts.
     """
     known = labels["split"].isin(["train", "val"])
     labels, table = (part[known].reset_index(drop=True) for part in (labels, table))
     both = labels["text_label"] + labels["image_label"]
     folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
-    found = {name: [] for name in experts()}
+    scores = {name: [] for name in experts()}
     for train, held in folds.split(table, both, labels["dup_group"]):
         reduced = mvsa.reduction().fit(table.iloc[train]).transform(table)
-        drawings = [paired_anew(labels.iloc[held], reduced, 600, seed) for seed in range(5)]
+        draws = [pair_contradictions(labels.iloc[held], reduced, 600, seed) for seed in range(5)]
         for name, expert in experts().items():
             detector = ConflictDetector(expert, opposites=OPPOSITES, cv=2)
-            detector.fit(reduced.iloc[train], _alone_targets(labels.iloc[train]))
-            found[name] += [
-                roc_auc_score(pairs, detector.score_samples(X)) for X, pairs in drawings
-            ]
-    return {key: np.mean(aucs) for key, aucs in found.items()}
+            detector.fit(reduced.iloc[train], _targets(labels.iloc[train]))
+            scores[name] += [roc_auc_score(pairs, detector.score_samples(X)) for X, pairs in draws]
+    return {name: np.mean(aucs) for name, aucs in scores.items()}
 
 
 def wording(text):
-    """Return the words of a tweet without names, links and marks, the same for its repetitions."""
+    """Return the words of a tweet without names, links and punctuation."""
     text = re.sub(r"^rt\b|https?://\S+|@\w+", " ", text.lower())
     return " ".join(re.findall(r"\w+", text))
 
 
-def _alone_targets(labels):
+def _targets(labels):
     return labels[["text_label", "image_label"]].set_axis(["text", "image"], axis=1)
 
 
-def _alone(detector, table, labels, opposed, agree):
-    """Tell how well each expert tells negative from positive, and what bounds the conflict."""
-    lines = [
-        "| expert | negative against positive, AUC, agreeing | contradicting | conflict, AUC, were "
-        "the other label known |",
-        "|---|---|---|---|",
-    ]
-    said = detector.predict_unimodal(table)
+def _score_experts(detector, table, labels, opposed, agree):
+    """Score experts on negative against positive, and on conflicts given the other label."""
+    lines = []
+    predictions = detector.predict_unimodal(table)
     for name, other in (("text", "image"), ("image", "text")):
-        negative, positive = said[name][:, 0], said[name][:, -1]
+        negative, positive = predictions[name][:, 0], predictions[name][:, -1]
         margin = pd.Series(np.log(positive) - np.log(negative), table.index)
         cells = []
         for rows in (agree, opposed):
@@ -376,38 +359,36 @@ def _alone(detector, table, labels, opposed, agree):
         polar = (agree | opposed) & (labels[f"{other}_label"] != "neutral")
         against = margin.where(labels[f"{other}_label"] == "negative", -margin)
         cells.append(roc_auc_score(opposed[polar], against[polar]))
-        lines.append(f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
-    return lines
+        lines.append([name, *(f"{cell:.3f}" for cell in cells)])
+    heads = ["expert", "negative against positive, AUC, agreeing", "contradicting"]
+    return markdown_table([*heads, "conflict, AUC, given the other label"], lines)
 
 
-def _followed(detector, table, labels, train, test, seeds):
-    """Compare who the report says was followed with whose label the fusion predicted."""
-    lines = [
-        "| seed | rows | text followed, by the report | by the labels | row by row the same |",
-        "|---|---|---|---|---|",
-    ]
+def _compare_followed(detector, table, labels, train, test, seeds):
+    """Compare the followed modality of the report with the one whose label was predicted."""
+    lines = []
     differ = test & (labels["text_label"] != labels["image_label"])
     for seed in range(seeds):
         model = FusionClassifier(**mvsa.NETWORK, random_state=seed)
         model.fit(table[train], labels.loc[train, "label"])
         report = agreement_report(model, table[differ], experts=detector, opposites=OPPOSITES)
-        said = report.table["prediction"].to_numpy()
-        own = labels.loc[differ, ["text_label", "image_label"]].to_numpy()
-        clear = (said[:, None] == own).any(axis=1)  # it predicted one of the two labels
-        by_label = np.where(said == own[:, 0], "text", "image")[clear]
+        predicted = report.table["prediction"].to_numpy()
+        known = labels.loc[differ, ["text_label", "image_label"]].to_numpy()
+        clear = (predicted[:, None] == known).any(axis=1)  # one of the two labels
+        by_label = np.where(predicted == known[:, 0], "text", "image")[clear]
         by_report = report.table["followed"].to_numpy()[clear]
-        lines.append(
-            f"| {seed} | {clear.sum()} of {differ.sum()} | {(by_report == 'text').mean():.3f} | "
-            f"{(by_label == 'text').mean():.3f} | {(by_report == by_label).mean():.3f} |"
-        )
-    return lines
+        shares = [by_report == "text", by_label == "text", by_report == by_label]
+        cells = [f"{share.mean():.3f}" for share in shares]
+        lines.append([seed, f"{clear.sum()} of {differ.sum()}", *cells])
+    heads = ["seed", "rows", "text followed, by the report", "by the labels", "agreement by row"]
+    return markdown_table(heads, lines)
 
 
 # -- timelines -----------------------------------------------------------------------------------
 
 
 def speech(options):
-    """Load acted speech and song with its intensity; neutral clips have one intensity only."""
+    """Load acted speech and song without neutral clips, which have one intensity only."""
     folder = options.data / "ravdess"
     labels = pd.read_csv(folder / "labels.csv").query("emotion != 'neutral'")
     labels = labels.reset_index(drop=True)
@@ -416,17 +397,17 @@ def speech(options):
 
 
 def voice(cache=None):
-    """Return what turns sounds into statistics of voice, loudness and timbre.
+    """Return an extractor of statistics of voice, loudness and timbre.
 
     Parameters
     ----------
     cache : str or None, default=None
-        Keeps features.
+        Folder of cached features.
     """
     statistics = ("mean", "std", "p05", "p25", "p50", "p75", "p95", "max")
 
     def trimmed(extractor):
-        # the level tells the intensity: all clips come from one microphone
+        # keeps the level, which depends on the intensity: all clips come from one microphone
         return make_pipeline(AudioCleaner(level=None, trim_db=35.0), extractor)
 
     parts = {
@@ -440,16 +421,16 @@ def voice(cache=None):
 
 
 def intensity(options):
-    """Tell strong from normal, by speakers that were not heard before."""
+    """Classify strong and normal intensity of unseen speakers."""
     labels = speech(options)
     X = voice(options.cache).fit_transform(labels[["audio"]])
     strong = (labels["intensity"] == "strong").to_numpy()
     channel, speaker = labels["channel"].to_numpy(), labels["speaker"].to_numpy()
     filled = X.fillna(X.mean())
     by_speaker = filled.groupby([speaker, channel])
-    own = (filled - by_speaker.transform("mean")) / (by_speaker.transform("std") + 1e-9)
-    lines = ["| features | AUC | speech | song |", "|---|---|---|---|"]
-    for name, table in {"as they are": filled, "standardised by speaker": own}.items():
+    scaled = (filled - by_speaker.transform("mean")) / (by_speaker.transform("std") + 1e-9)
+    lines = []
+    for name, table in {"unstandardised": filled, "standardised by speaker": scaled}.items():
         scores = cross_val_predict(
             make_pipeline(StandardScaler(), SVC(C=3)),
             table,
@@ -463,12 +444,12 @@ def intensity(options):
             roc_auc_score(strong[rows], scores[rows])
             for rows in (channel == "speech", channel == "song")
         ]
-        lines.append(f"| {name} | " + " | ".join(f"{auc:.3f}" for auc in aucs) + " |")
-    return "\n".join(lines)
+        lines.append([name, *(f"{auc:.3f}" for auc in aucs)])
+    return markdown_table(["features", "AUC", "speech", "song"], lines)
 
 
 def timeline(options):
-    """Find the changes in clips that were joined in a known order."""
+    """Find the changes between clips that are joined in a known order."""
     labels = speech(options).query("channel == 'speech'").reset_index(drop=True)
     strong = (labels["intensity"] == "strong").to_numpy()
     quiet, excited = (("calm", "sadness"), "normal"), (("anger", "fear"), "strong")
@@ -484,7 +465,7 @@ def timeline(options):
         machine = CalibratedClassifierCV(SVC(C=3), ensemble=False, cv=3)
         pipe = make_pipeline(voice(options.cache), FillBlocks(), StandardScaler(), machine)
         pipe.fit(labels.loc[train, ["audio"]], np.where(strong, "strong", "normal")[train])
-        # the same steps without a cache of windows, which nobody asks for again
+        # the same steps without a cache, since no window is read twice
         pipe.steps[0] = ("voice", voice().fit(labels.loc[train[:1], ["audio"]]))
         for speaker in np.unique(speakers[test])[: options.speakers]:
             for name, order in orders.items():
@@ -494,49 +475,45 @@ def timeline(options):
                 near = np.abs(changes[:, None] - turns[None]) <= WINDOW
                 far = ~near.any(axis=0)
                 found[name].append((len(changes), near.any(axis=1).sum(), far.sum()))
-    lines = [
-        "| joined clips of a speaker | timelines | changes | found within a window | other turns |",
-        "|---|---|---|---|---|",
-    ]
+    lines = []
     for name, counts in found.items():
         n_changes, n_near, n_far = np.sum(counts, axis=0)
-        lines.append(
-            f"| {name} | {len(counts)} | {n_changes:.0f} | {n_near:.0f} "
-            f"({n_near / n_changes:.0%}) | {n_far:.0f} |"
-        )
-    return "\n".join(lines)
+        near = f"{n_near:.0f} ({n_near / n_changes:.0%})"
+        lines.append([name, len(counts), f"{n_changes:.0f}", near, f"{n_far:.0f}"])
+    heads = ["joined clips of a speaker", "timelines", "changes", "found within a window"]
+    return markdown_table([*heads, "other turning points"], lines)
 
 
 def joined(clips, order):
-    """Join clips of one speaker, without the silence around them.
+    """Join clips of one speaker without leading and trailing silence.
 
     Parameters
     ----------
     clips : DataFrame
-        Of `speech`.
+        Rows of `speech`.
     order : list of (tuple of str or None, str) tuples
-        Emotions (None for any) and intensity of each stretch.
+        Emotions (None for any) and intensity of each segment.
 
     Returns
     -------
     sound : ndarray of shape (n_samples,)
-        At `RATE`.
+        Samples at `RATE`.
     changes : ndarray of float
-        Seconds at which stretches meet.
+        Times at which segments meet, in seconds.
     """
     sounds, lengths, used = [], [], set()
     cleaner = AudioCleaner(level=None, trim_db=35.0)
     for emotions, level in order:
         chosen = clips[clips["intensity"] == level]
         chosen = chosen if emotions is None else chosen[chosen["emotion"].isin(emotions)]
-        # clips that have been heard come again where there are no others
+        # clips are repeated where there are too few
         rows = [row for row in chosen.sample(frac=1, random_state=0).index if row not in used]
         rows = [*rows, *chosen.index][:N_JOINED]
         used.update(rows)
-        stretch = [cleaner.fit_transform([clips.loc[row, "audio"]])[0][0] for row in rows]
-        stretch = np.concatenate([read_audio(s, sample_rate=RATE, max_seconds=60) for s in stretch])
-        sounds.append(stretch)
-        lengths.append(len(stretch) / RATE)
+        cells = [cleaner.fit_transform([clips.loc[row, "audio"]])[0][0] for row in rows]
+        segment = [read_audio(cell, sample_rate=RATE, max_seconds=60) for cell in cells]
+        sounds.append(np.concatenate(segment))
+        lengths.append(len(sounds[-1]) / RATE)
     return np.concatenate(sounds), np.cumsum(lengths)[:-1]
 
 
@@ -549,29 +526,17 @@ SECTIONS = {
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = make_parser(
+        __doc__,
+        data=True,
+        only=list(SECTIONS),
+        seeds=3,
+        cache=True,
+        writes="inspection.md",
+        output=None,
     )
-    parser.add_argument("--data", metavar="FOLDER", help="of all data (default: $MMSENT_DATA)")
-    parser.add_argument("--only", nargs="+", choices=[*SECTIONS], default=[*SECTIONS])
-    parser.add_argument("--cache", metavar="FOLDER", help="keeps features for the next run")
-    parser.add_argument("--seeds", type=int, default=3, help="fits of each network (default: 3)")
-    parser.add_argument(
-        "--speakers", type=int, default=2, help="joined clips per fold (default: 2 speakers)"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="of inspection.md, whose sections are replaced",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        options.data = data_folder(options.data)
-    except FileNotFoundError as error:
-        if options.only != ["importance"]:
-            parser.error(str(error))
-    return options
+    parser.add_argument("--speakers", type=int, default=2, help="speakers per fold (2)")
+    return parse(parser, arguments, without_data=["importance"])
 
 
 if __name__ == "__main__":

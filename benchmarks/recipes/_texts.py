@@ -1,25 +1,25 @@
-"""Texts embedded inside a pipeline, by what its training rows teach."""
+"""Text embeddings that are fitted on the training rows of a pipeline."""
 
 from sklearn_mmsent import TfidfEmbedder
 from sklearn_mmsent.compose import MultimodalExtractor
 
 
 def embed_texts(widths, *, random_state=0, **options):
-    """Build a transformer that embeds raw columns of texts and passes all other columns.
+    """Return a transformer that embeds raw columns of texts and passes other columns through.
 
     Parameters
     ----------
     widths : dict of str to int
-        Columns that each raw column becomes, by its name, which becomes that of the modality.
+        Dimensions by raw column, whose name becomes that of the modality.
     random_state : int, default=0
-        Seed of the decomposition.
+        Random seed of the decomposition.
     **options
-        Of TfidfEmbedder.
+        Parameters of TfidfEmbedder.
 
     Returns
     -------
     MultimodalExtractor
-        From a table with raw cells to one of blocks.
+        Unfitted transformer.
     """
     embedders = [
         (name, TfidfEmbedder(width, random_state=random_state, **options), name)

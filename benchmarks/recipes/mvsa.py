@@ -1,4 +1,4 @@
-"""Tweets with photos: text by two encoders, photos by a network of ImageNet, labels taken apart."""
+"""Tweets with photos: two text encoders, an ImageNet network, and separate labels of both."""
 
 from functools import partial
 from pathlib import Path
@@ -37,22 +37,22 @@ NETWORK = {
     "lr_schedule": "cosine",
     "weight_decay": 0.1,
     "max_epochs": 12,
-    "early_stopping": False,  # a fixed, short course needs no rows to stop by
+    "early_stopping": False,  # few epochs, so all rows are used for training
 }
 
 
 def extractors(data, cache):
-    """Return what turns text and photo into blocks, none of which learns from posts.
+    """Return stateless extractors of text and image.
 
     Parameters
     ----------
     data, cache : Path
-        Folders of all data and of features.
+        Folders of all data sets and of cached features.
 
     Returns
     -------
     dict of dict of extractor
-        By raw column and name of the block.
+        Extractors by raw column and name of the block.
     """
     tuned = _sentiment_text.SentimentText(_sentiment_text.tune(data, cache))
     return {
@@ -68,7 +68,7 @@ def extractors(data, cache):
 
 
 def reduction():
-    """Return what leaves 100 components of the features of ImageNet."""
+    """Return a transformer that reduces the ImageNet features to 100 components."""
     return PerModality(
         make_pipeline(StandardScaler(), PCA(100, random_state=0)), ["image__imagenet"]
     )
@@ -80,15 +80,15 @@ def load(data, cache, *, split):
     Parameters
     ----------
     data, cache : Path
-        Folders of all data and of features.
+        Folders of all data sets and of cached features.
     split : {"split", "split_qmf", "split_clmlf"}
-        Column that tells the parts.
+        Column of the parts.
 
     Returns
     -------
     Bunch
-        With ``X``, ``y``, ``groups``, ``split``, ``task``, and ``finer``: the labels that raters
-        gave to text and photo alone, of which that of the post is made, by the index of ``X``.
+        With ``X``, ``y``, ``groups``, ``split``, ``task``, and ``finer``: the separate labels of
+        text and photo, which determine the label of the post, by the index of ``X``.
     """
     loaded = load_mvsa_single(Path(data), split=split)
     rows = loaded.X.index
@@ -106,14 +106,14 @@ def load(data, cache, *, split):
 
 
 def systems(data, *, adjustment=0.0):
-    """Build the system, its members and single modalities.
+    """Return the system, its members and single modalities.
 
     Parameters
     ----------
     data : Bunch
-        Of `load`.
+        Data set from `load`.
     adjustment : float, default=0.0
-        How far rare classes are favoured, see `LogitAdjusted`.
+        ``strength`` of `LogitAdjusted`.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def systems(data, *, adjustment=0.0):
         reduced = [] if modalities == ("text",) else [reduction()]
         return [*select, *reduced]
 
-    def line(*modalities):
+    def linear(*modalities):
         steps = [FillBlocks(), StandardScaler(), LogisticRegression(C=0.003, max_iter=1000)]
         return FromFinerLabels(make_pipeline(*front(*modalities), *steps), data.finer)
 
@@ -136,14 +136,14 @@ def systems(data, *, adjustment=0.0):
         return FromFinerLabels(make_pipeline(*front(*modalities), ensemble), data.finer)
 
     def both(*modalities):
-        members = [("line", line(*modalities)), ("networks", networks(*modalities))]
+        members = [("linear", linear(*modalities)), ("networks", networks(*modalities))]
         return VotingClassifier(members, voting="soft")
 
     models = {
         "system": both(),
         "text alone": both("text"),
         "image alone": both("image"),
-        "linear member": line(),
+        "linear member": linear(),
         "networks member": networks(),
     }
     if not adjustment:
@@ -152,40 +152,42 @@ def systems(data, *, adjustment=0.0):
 
 
 TRIED = """\
-The label of a post follows from the labels that raters gave to text and photo alone: both members
-learn the pair, whose seven values add up to three classes. Tried on validation rows of the three
+The separate labels of text and photo determine the label of a post: both members are fitted on the
+pair, whose seven values are summed to three classes. Alternatives on validation rows of the three
 splits (split / split_qmf / split_clmlf), accuracy of logistic regression with C = .003:
 
-- MiniLM, not tuned: .714 / .720 / .693; by pairs of labels .723 / .720 / .689
+- MiniLM, not fine-tuned: .714 / .720 / .693; on pairs of labels .723 / .720 / .689
 - with all features of EfficientNet-Lite0, colour and texture: .741 / .718 / .700; with 100
   principal components of the former: .741 / .739 / .707
-- MiniLM tuned on tweets and films, in place of it .718 / .718 / .689, beside it .749 / .741 / .713
-- all of these: .772 / .772 / .733, which was taken; C = .001 .767 / .759 / .733; support vectors
-  with C = 3 .749 / .774 / -
+- MiniLM fine-tuned on tweets and films, instead of it .718 / .718 / .689, in addition
+  .749 / .741 / .713
+- all of these: .772 / .772 / .733, which was chosen; C = .001 .767 / .759 / .733; SVM with C = 3
+  .749 / .774 / -
 
-Networks on the same (split): gated .765 and macro-F1 .663, concatenated .758 and .544; gated were
-taken, averaged with the line .767 and .662. Offsets of the classes tuned for macro-F1 on folds of
-the training part lost on the few validation rows, .656 to .648, and were left out at first.
+Networks on the same features (split): gated .765 and macro-F1 .663, concatenated .758 and .544;
+gated were chosen, averaged with the linear model .767 and .662. Class offsets tuned for macro-F1 on
+folds of the training part lowered it on the few validation rows, from .656 to .648, and were left
+out at first.
 
-Later the 3,607 training and validation rows of `split` were predicted by two draws of five folds,
+Later the 3,607 training and validation rows of `split` were predicted in two draws of five folds,
 accuracy / macro-F1: the average .727 / .600; with offsets tuned on the other folds .715 / .622,
-half of these .730 / .625; with probabilities divided by the classes' shares to the power of .1
-.729 / .614, .2 .728 / .621, .3 .726 / .626, .5 .714 / .625. For the target in macro-F1 .3 was
-taken; members alone had .710 / .610 (line) and .719 / .616 (networks) with it. The test part of
+with half of these .730 / .625; with probabilities divided by the class frequencies to the power of
+.1 .729 / .614, .2 .728 / .621, .3 .726 / .626, .5 .714 / .625. For the target in macro-F1, .3 was
+chosen; with it the members had .710 / .610 (linear) and .719 / .616 (networks). The test part of
 `split` had been scored before, without it: .738 / .608.
 
-For the targets that are still missed, tried on the 2,788 rows of which no test part of the three
-splits has one or a near-duplicate, by two draws of five folds, accuracy / macro-F1 of the average,
-and macro-F1 with the classes' shares to the power of .3: as it is .720 / .561 / .592. With what is
-written in the photos, read by PP-OCR (46 in 100 bear words) and joined to the post's text:
-.728 / .566 / .588; in one of the two members .729 / .570 / .592. As a block of its own it costs the
-line a point. Words and runs of characters by tf-idf, added to the line of MiniLM alone:
-.707 to .711. None of these closes a gap of .03, nor helps where rare classes are favoured, and the
-words take half a second a photo, so that all was left as it was.
+For the targets that are still missed, alternatives on the 2,788 rows that neither occur nor have a
+near-duplicate in a test part of the three splits, two draws of five folds, accuracy / macro-F1 of
+the average, and macro-F1 with the class frequencies to the power of .3: current system
+.720 / .561 / .592. With text in the photos, read by PP-OCR (46 of 100 contain words) and appended
+to the text of the post: .728 / .566 / .588; in one of the two members .729 / .570 / .592. As a
+separate block it costs the linear model a point. Words and character n-grams by tf-idf, added to
+the linear model on MiniLM only: .707 to .711. None of these closes a gap of .03 or helps where rare
+classes are favoured, and OCR takes half a second per photo, so the system was not changed.
 
-On the folds above the average is ahead of its networks in all scores, but not surely; where the
-networks alone are ahead on a test part, that is less than a draw of 450 or 904 rows decides. Of
-text alone it is ahead with p < .05 in all but precision."""
+In the folds above, the average is better than its networks in all scores, but not significantly;
+where the networks are better on a test part, the lead is within the sampling error of 450 or 904
+rows. It is better than text alone with p < .05 in all scores except precision."""
 
 
 def _recipe(split, targets, published, *, adjustment=0.0):

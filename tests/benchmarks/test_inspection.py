@@ -1,4 +1,4 @@
-"""The benchmark of inspection."""
+"""The benchmark of inspection tools."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ def _benchmark(script):
     return script("inspection")
 
 
-def test_generated_rows_are_the_sum_of_their_parts(benchmark):
+def test_target_is_the_sum_of_contributions(benchmark):
     X, y, parts = benchmark.additive(5000, seed=0)
     np.testing.assert_allclose(y, parts.sum(axis=1))
     assert parts.var().to_dict() == pytest.approx(
@@ -19,21 +19,21 @@ def test_generated_rows_are_the_sum_of_their_parts(benchmark):
     assert X.shape == (5000, 12)
 
 
-def test_pairs_made_anew_contradict_each_other(benchmark):
+def test_shuffled_pairs_contradict_each_other(benchmark):
     rng = np.random.default_rng(0)
     moods = np.array(["negative", "neutral", "positive"])
     text = rng.integers(0, 3, 200)
     image = np.where(rng.random(200) < 0.3, 1, text)
     labels = pd.DataFrame({"text_label": moods[text], "image_label": moods[image]})
     table = pd.DataFrame({"text__mood": text, "image__mood": image})
-    X, paired = benchmark.paired_anew(labels, table, 40, seed=0)
+    X, paired = benchmark.pair_contradictions(labels, table, 40, seed=0)
     assert paired.sum() == 40
     assert (X["text__mood"] + X["image__mood"])[paired].eq(2).all()
     assert X["text__mood"][paired].isin([0, 2]).all()
     assert X["text__mood"][~paired].eq(X["image__mood"][~paired]).all()
 
 
-def test_choice_of_experts_reads_no_row_of_the_test(benchmark, monkeypatch):
+def test_choice_of_experts_ignores_test_rows(benchmark, monkeypatch):
     some = {name: benchmark.experts()[name] for name in [*benchmark.experts()][:1]}
     monkeypatch.setattr(benchmark, "experts", lambda: some)
     rng = np.random.default_rng(0)
@@ -44,16 +44,16 @@ def test_choice_of_experts_reads_no_row_of_the_test(benchmark, monkeypatch):
     labels["dup_group"] = labels.index // 2
     labels["split"] = np.resize(["train", "val", "train", "test", "conflict"], 360)
     photos = pd.DataFrame(rng.normal(size=(360, 110))).add_prefix("image__imagenet__")
-    told = {f"text__mood__{i}": text for i in range(20)}
-    told |= {f"image__colour__{i}": image for i in range(20)}
-    table = pd.concat([pd.DataFrame(told, dtype=float), photos], axis=1)
+    columns = {f"text__mood__{i}": text for i in range(20)}
+    columns |= {f"image__colour__{i}": image for i in range(20)}
+    table = pd.concat([pd.DataFrame(columns, dtype=float), photos], axis=1)
     aucs = benchmark.choose(labels, table)
     assert max(aucs.values()) > 0.75
     table.loc[labels["split"].isin(["test", "conflict"])] = np.nan
     assert benchmark.choose(labels, table) == aucs
 
 
-def test_tweets_that_repeat_each_other_have_the_same_wording(benchmark):
+def test_wording_ignores_names_links_and_punctuation(benchmark):
     assert benchmark.wording("RT @someone: Fine day, #sun http://t.co/x") == "fine day sun"
     assert benchmark.wording("Fine day! #Sun") == "fine day sun"
 
@@ -87,7 +87,7 @@ def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatc
             "image": {"imagenet": benchmark.mvsa.ImageNetFeatures()},
         }
 
-    # to tune the encoder of texts takes long, and nothing is kept here
+    # fine-tuning the text encoder takes long, and nothing is cached here
     monkeypatch.setattr(benchmark.mvsa, "extractors", untuned)
     benchmark.main(
         [
@@ -95,5 +95,5 @@ def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatc
             *("--only", "conflict", "--seeds", "1"),
         ]
     )
-    told = capsys.readouterr().out.partition("**AUC ")[2]
-    assert float(told[:5]) > 0.65  # of .75, which is aimed at
+    auc = capsys.readouterr().out.partition("**AUC ")[2][:5]
+    assert float(auc) > 0.65  # the target is .75
