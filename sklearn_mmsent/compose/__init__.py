@@ -1,12 +1,18 @@
 """From raw tables to numeric ones and on to an estimator, with names kept all the way."""
 
-from sklearn_mmsent.compose._extractor import MultimodalExtractor, PresentCells, make_extractor
+from sklearn_mmsent.compose._extractor import (
+    ExtractorPart,
+    MultimodalExtractor,
+    PresentCells,
+    make_extractor,
+)
 from sklearn_mmsent.compose._fill import FillBlocks
 from sklearn_mmsent.compose._per_modality import PerModality
 from sklearn_mmsent.compose._pipeline import Pipeline, make_pipeline
 from sklearn_mmsent.compose._select import SelectModalities
 
 __all__ = [
+    "ExtractorPart",
     "FillBlocks",
     "MultimodalExtractor",
     "PerModality",

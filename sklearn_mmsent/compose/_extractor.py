@@ -1,6 +1,7 @@
 """make_extractor: one transformer from a raw table to a numeric one."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,34 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, CellTransformer
-from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
+from sklearn_mmsent.feature_extraction.cells import CellColumn, CellInputMixin, is_missing
 from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
+
+
+class ExtractorPart(NamedTuple):
+    """A part of a fitted `MultimodalExtractor`: one transformer of the table.
+
+    Parameters
+    ----------
+    name : str
+        ``"<modality>"``, or ``"<modality>__<part>"`` where a modality has several.
+    column : str or list of str
+        Raw column that the transformer reads; a list for a transformer of tables.
+    transformer : transformer
+        The fitted transformer.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent import TfidfEmbedder, make_extractor
+    >>> extract = make_extractor(text=("review", TfidfEmbedder(n_components=2)))
+    >>> [part] = extract.fit({"review": ["good", "bad"]}).parts()
+    >>> part.name, part.column, part.transformer.modality
+    ('text', 'review', 'text')
+    """
+
+    name: str
+    column: str | list
+    transformer: TransformerMixin
 
 
 class MultimodalExtractor(ColumnTransformer):
@@ -120,6 +147,39 @@ class MultimodalExtractor(ColumnTransformer):
         check_is_fitted(self)
         return super().transform(self._row(X) if isinstance(X, Mapping) else X, **params)
 
+    def parts(self):
+        """Return the parts: which transformer reads which raw column.
+
+        Returns
+        -------
+        list of ExtractorPart
+            In the order of their blocks. A union with weights is a single part.
+        """
+        check_is_fitted(self)
+        found = []
+        for name, transformer, columns in self.transformers_:
+            if isinstance(transformer, str):  # "drop"
+                continue
+            column = self._column_names(columns)
+            if isinstance(transformer, FeatureUnion) and not (
+                transformer.transformer_weights
+                or any(isinstance(inner, str) for _, inner in transformer.transformer_list)
+            ):
+                found += [
+                    ExtractorPart(f"{name}{SEPARATOR}{part}", column, inner)
+                    for part, inner in transformer.transformer_list
+                ]
+            else:
+                found.append(ExtractorPart(name, column, transformer))
+        return found
+
+    def _column_names(self, columns):
+        if isinstance(columns, list | tuple | np.ndarray):
+            return [self._column_names(column) for column in columns]
+        if isinstance(columns, int | np.integer):
+            return str(self.feature_names_in_[columns])
+        return str(columns)
+
     def _row(self, X):
         known = self._known_columns(X)
         return pd.DataFrame({key: pd.Series([X.get(key)], dtype=object) for key in known})
@@ -137,12 +197,11 @@ class MultimodalExtractor(ColumnTransformer):
         return known
 
 
-class PresentCells(TransformerMixin, BaseEstimator):
-    """Let any transformer read a raw column that has missing cells.
+class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
+    """Allow any transformer to read a raw column with missing cells.
 
-    The transformer is fitted on the cells that are there and sees only those;
-    the missing ones become rows of NaN. :func:`make_extractor` puts it around
-    transformers that are not this package's own.
+    The transformer is fitted on, and applied to, the present cells only; missing ones become rows
+    of NaN. :func:`make_extractor` wraps transformers of other packages in it.
 
     Parameters
     ----------
@@ -231,14 +290,6 @@ class PresentCells(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.asarray(self.transformer_.get_feature_names_out(), dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        return tags
 
     def _split(self, X):
         cells = CellColumn.read(X, owner=type(self.transformer).__name__).cells

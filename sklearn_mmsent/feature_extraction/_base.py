@@ -1,4 +1,4 @@
-"""What every extractor shares: one column of raw cells in, one block of float32 out."""
+"""Base class of extractors: one column of raw cells in, one block of float32 out."""
 
 from abc import ABCMeta, abstractmethod
 from contextlib import closing
@@ -9,27 +9,87 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction.cells import (
     CellColumn,
+    CellInputMixin,
+    apply_to_cell,
     content_key,
     file_content,
-    is_missing,
 )
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
 
-class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
-    """One column of raw cells in, one block of float32 out.
+class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of extractors: one column of raw cells in, one block of float32 out.
 
-    Think twice before adding anything to this class: it holds what *every*
-    extractor needs. A new extractor writes ``_load`` (one cell, decoded and
-    checked), ``_encode`` (a batch of loaded cells to numbers) and
-    ``_feature_names``; it writes ``_fit_cells`` only if it learns from data.
+    A subclass implements ``_load`` (decode and check one cell), ``_encode`` (a batch of loaded
+    cells to numbers) and ``_feature_names``, and sets `modality`. One that learns from its
+    training cells also implements ``_fit_cells`` and sets ``_stateless = False``.
 
-    Missing cells become rows of NaN. Equal cells are encoded once. Cells pass
-    through in batches, so that memory does not grow with their number.
+    This class does the rest. Missing cells become rows of NaN. Equal cells are encoded once.
+    Cells are processed in batches, in parallel if requested, so that memory does not grow with
+    their number. Errors name the row, the column and the cell.
+
+    Attributes
+    ----------
+    modality : {"audio", "image", "text", "video"} or None
+        Class attribute: what the cells are. Determines how streams and timelines cut the column.
+
+    on_error : {"raise", "missing"}, default="raise"
+        Whether a cell that cannot be used raises a `CellError`, or counts as missing with one
+        warning.
+
+    batch_size : int, default=32
+        Number of cells that are encoded at once.
+
+    n_jobs : int or None, default=None
+        Number of batches processed in parallel; None means 1.
+
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    n_features_out_ : int
+        Number of output columns.
+
+    See Also
+    --------
+    CellTransformer : Returns cells of the same modality instead of numbers.
+
+    Notes
+    -----
+    `on_error`, `batch_size` and `n_jobs` are parameters of a subclass whose constructor takes
+    them; otherwise the defaults hold. The number and names of the columns must follow from
+    parameters and never from data, so that all folds of a cross-validation have equal columns.
+    The result of a cell must not depend on the other cells of its batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mmsent.exceptions import CellError
+    >>> from sklearn_mmsent.feature_extraction import BaseExtractor
+    >>> class TextLength(BaseExtractor):
+    ...     modality = "text"
+    ...
+    ...     def _load(self, cell):
+    ...         if not isinstance(cell, str):
+    ...             raise CellError(f"expected a text, got {type(cell).__name__}")
+    ...         return cell
+    ...
+    ...     def _encode(self, loaded):
+    ...         return np.array([[len(text), len(text.split())] for text in loaded])
+    ...
+    ...     def _feature_names(self):
+    ...         return ["characters", "words"]
+    >>> TextLength().fit_transform(["so good", None, "bad"])
+    array([[ 7.,  2.],
+           [nan, nan],
+           [ 3.,  1.]], dtype=float32)
     """
+
+    modality = None
+    on_error = "raise"
+    batch_size = 32
+    n_jobs = None
 
     #: False for extractors whose numbers depend on the rows they were fitted on.
     _stateless = True
@@ -37,7 +97,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     #: Installed distributions whose version may change a number; `Cached` keys results by them.
     _libraries = ("numpy", "scipy", "torch", "scikit-image", "pillow", "soundfile")
 
-    #: Parameters that say how to work and not what comes out.
+    #: Parameters that do not change the result.
     _neutral_parameters = ("on_error", "batch_size", "n_jobs")
 
     _parameter_constraints: dict = {
@@ -46,39 +106,42 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         "n_jobs": [None, Integral],
     }
 
-    # -- what a new extractor writes ---------------------------------------------------------
+    # -- what a subclass implements ----------------------------------------------------------
 
     @abstractmethod
     def _load(self, cell):
         """Decode and check one present cell; raise CellError or OSError if it is unusable.
 
-        None says that the cell holds nothing to encode: its row will be missing.
+        None means that there is nothing to encode: the row will be missing.
         """
 
     @abstractmethod
     def _encode(self, loaded):
-        """Turn a list of loaded cells into an array of shape (n_cells, n_features)."""
+        """Return the features of a list of loaded cells, of shape (n_cells, n_features)."""
 
     @abstractmethod
     def _feature_names(self):
-        """Return the names of the output columns as a list of str."""
+        """Return the names of the output columns as a list of str.
+
+        The helpers in ``sklearn_mmsent.blocks`` number them.
+        """
 
     def _fit_cells(self, loaded, y):
-        """Learn from the loaded present cells of the training rows (a list), if need be."""
+        """Learn from the loaded present cells of the training rows (a list)."""
 
     def _order(self, cells):
         """Return the order, a list of positions, in which cells are best encoded."""
         return list(range(len(cells)))
 
     def _cell_content(self, cell):
-        """Return what a cell holds as hashable bytes, str and tuples, or None if unknown.
+        """Return the content of a cell as hashable bytes, str and tuples, or None if unknown.
 
-        `Cached` finds results by it. A path stands for what the file holds.
+        `Cached` looks results up by it. A path stands for the content of the file.
         """
         return file_content(cell)
 
     def _fingerprint(self):
-        """Return, as a str, what results depend on beside parameters and library versions."""
+        """Return a str of what results depend on besides parameters and library versions."""
         return ""
 
     # -- scikit-learn's interface ------------------------------------------------------------
@@ -101,11 +164,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """
         column = self._read_column(X)
         if not self._stateless:
-            present = [row for row, cell in enumerate(column.cells) if not is_missing(cell)]
-            results = [self._load_or_error(column.cells[row]) for row in present]
-            failed = {row: r for row, r in zip(present, results, strict=True) if _is_error(r)}
-            self._report(column, failed)
-            self._fit_cells([r for r in results if _is_loaded(r)], y)
+            loaded = column.apply(self._load, owner=self._owner, on_error=self.on_error)
+            self._fit_cells([item for item in loaded if item is not None], y)
         self.n_features_in_ = 1
         self.n_features_out_ = len(self._feature_names())
         return self
@@ -121,17 +181,31 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out_), float32
-            Features; a row of NaN where the cell is missing (or could not be
-            read, with ``on_error="missing"``).
+            Features; a row of NaN where the cell is missing (or unusable, with
+            ``on_error="missing"``).
 
         Raises
         ------
         CellError
-            With ``on_error="raise"``, for the first cell that cannot be used: the
-            message names row, column, cell and cause.
+            With ``on_error="raise"``, for the first unusable cell: the message names row, column,
+            cell and cause.
         """
         check_is_fitted(self, "n_features_out_")
-        column = self._read_column(X)
+        return self.transform_column(self._read_column(X))
+
+    def transform_column(self, column):
+        """Extract the features of a column that has been read already.
+
+        Parameters
+        ----------
+        column : CellColumn
+            Raw cells.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out_), float32
+            As from `transform`.
+        """
         distinct = column.group(content_key)
         extracted = self._extract_all([column.cells[rows[0]] for rows in distinct])
         return self._assemble(column, distinct, extracted)
@@ -147,60 +221,62 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of str objects of shape (n_features_out_,)
-            Names as ``blocks`` reads them: a feature with inner axes carries
-            its zero-padded indices after ``@``.
+            Names as ``blocks`` reads them: a feature with inner axes has zero-padded indices after
+            ``@``.
         """
         check_is_fitted(self, "n_features_out_")
         return np.asarray(self._feature_names(), dtype=object)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+    # -- shared implementation, also used by Cached ------------------------------------------
 
-    # -- the template's own parts ------------------------------------------------------------
+    @property
+    def _owner(self):
+        """Name used in error messages."""
+        return type(self).__name__
 
     def _read_column(self, X):
-        return CellColumn.read(X, owner=type(self).__name__)
-
-    def _load_or_error(self, cell):
-        try:
-            return self._load(cell)
-        except (CellError, OSError) as error:
-            return error
+        return CellColumn.read(X, owner=self._owner)
 
     def _extract_all(self, cells):
         """Load and encode cells; yield (positions, block, errors by position) batch by batch."""
         order = self._order(cells)
-        starts = range(0, len(cells), self.batch_size)  # gen_batches refuses zero cells
+        starts = range(0, len(cells), self.batch_size)  # gen_batches does not accept zero cells
         batches = [order[start : start + self.batch_size] for start in starts]
-        n_jobs = self.n_jobs if len(batches) > 1 else 1
+        if len(batches) < 2:
+            for batch in batches:
+                yield batch, *self._extract([cells[i] for i in batch], batch)
+            return
         stopped = False
 
         def tasks():
             for batch in batches:
                 if stopped:
                     return
-                yield delayed(self._extract)([cells[i] for i in batch])
+                yield delayed(self._extract)([cells[i] for i in batch], batch)
 
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks())
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks())
         try:
             for batch in batches:
-                block, errors = next(results)
-                yield batch, block, {batch[i]: error for i, error in errors}
+                yield batch, *next(results)
         finally:
-            # whoever stops early waits for the batches under way: joblib's own way is to kill
-            # the workers, which takes longer and warns
+            # after an early stop, wait for the running batches: joblib would kill the workers,
+            # which takes longer and warns
             stopped = True
             for _ in results:
                 pass
 
+    def _extract(self, cells, positions):
+        """Load and encode a batch; return its block, and the errors by position."""
+        loaded = [apply_to_cell(self._load, cell) for cell in cells]
+        failed = [isinstance(item, Exception) for item in loaded]
+        good = [i for i, item in enumerate(loaded) if item is not None and not failed[i]]
+        block = np.full((len(cells), self.n_features_out_), np.nan, dtype=np.float32)
+        if good:
+            block[good] = self._encode([loaded[i] for i in good])
+        return block, {positions[i]: item for i, item in enumerate(loaded) if failed[i]}
+
     def _assemble(self, column, distinct, extracted):
-        """Put the features of distinct cells into all their rows; report what failed."""
+        """Copy the features of distinct cells to all their rows; report unusable cells."""
         features = np.full((len(column.cells), self.n_features_out_), np.nan, dtype=np.float32)
         failed = {}
         with closing(extracted):
@@ -211,27 +287,5 @@ class BaseExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
                     failed |= dict.fromkeys(distinct[position], error)
                 if failed and self.on_error == "raise":
                     break  # the caller waits for the message, not for the remaining files
-        self._report(column, failed)
+        column.report(failed, owner=self._owner, on_error=self.on_error)
         return features
-
-    def _extract(self, cells):
-        """Load and encode a batch; give back its block and the errors by position."""
-        loaded = [self._load_or_error(cell) for cell in cells]
-        good = [i for i, item in enumerate(loaded) if _is_loaded(item)]
-        block = np.full((len(cells), self.n_features_out_), np.nan, dtype=np.float32)
-        if good:
-            block[good] = self._encode([loaded[i] for i in good])
-        return block, [(i, item) for i, item in enumerate(loaded) if _is_error(item)]
-
-    def _report(self, column, failed):
-        """Raise for the first failed row, or warn once with the count, as `on_error` says."""
-        # over the wrappers of set_output, to whoever called transform
-        column.report(failed, owner=type(self).__name__, on_error=self.on_error, stacklevel=6)
-
-
-def _is_error(item):
-    return isinstance(item, Exception)
-
-
-def _is_loaded(item):
-    return item is not None and not _is_error(item)

@@ -1,4 +1,4 @@
-"""What comes before an extractor: one column of raw cells in, one of raw cells out."""
+"""Base class of cell transformers: raw cells in, raw cells of the same modality out."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -7,33 +7,66 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
+from sklearn_mmsent.feature_extraction.cells import CellColumn, CellInputMixin, is_missing
 from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
 
 
-class CellTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
-    """One column of raw cells in, one column of raw cells of the same modality out.
+class CellTransformer(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of cell transformers: raw cells in, raw cells of the same modality out.
 
-    Stands before an extractor in a pipeline. Learns nothing. The container stays what it was, so
-    that an extractor behind it still names the user's row and column; missing cells stay as they
-    are. A subclass writes ``_convert``.
+    A cell transformer precedes an extractor in a pipeline, to clean, denoise or crop cells, and
+    learns nothing. A subclass implements ``_convert`` (one present cell to one cell) and sets
+    `modality`. Containers and missing cells stay as they are, so that errors of the extractor
+    still name the user's row and column.
+
+    Attributes
+    ----------
+    modality : {"audio", "image", "text", "video"} or None
+        Class attribute: what the cells are.
+
+    on_error : {"raise", "missing"}, default="raise"
+        Whether a cell that cannot be used raises a `CellError`, or becomes missing with one
+        warning. A parameter of a subclass whose constructor takes it.
+
+    n_features_in_ : int
+        Always 1, the column of cells.
+
+    See Also
+    --------
+    BaseExtractor : Returns numbers instead of cells.
+
+    Examples
+    --------
+    >>> from sklearn_mmsent.exceptions import CellError
+    >>> from sklearn_mmsent.feature_extraction import CellTransformer
+    >>> class LowerCase(CellTransformer):
+    ...     modality = "text"
+    ...
+    ...     def _convert(self, cell):
+    ...         if not isinstance(cell, str):
+    ...             raise CellError(f"expected a text, got {type(cell).__name__}")
+    ...         return cell.lower()
+    >>> LowerCase().fit_transform(["So GOOD", None, "Bad"]).tolist()
+    ['so good', None, 'bad']
     """
+
+    modality = None
+    on_error = "raise"
 
     #: Installed distributions whose version may change a cell; `Cached` keys results by them.
     _libraries = ("numpy", "scipy", "scikit-image", "pillow", "soundfile", "av")
 
-    #: Parameters that say how to work and not what comes out.
+    #: Parameters that do not change the result.
     _neutral_parameters = ("on_error",)
 
     _parameter_constraints: dict = {"on_error": [StrOptions({"raise", "missing"})]}
 
     @abstractmethod
     def _convert(self, cell):
-        """Return what one present cell becomes; raise CellError or OSError if it is unusable."""
+        """Return the cell that replaces a present one; raise CellError or OSError if unusable."""
 
     def _fingerprint(self):
-        """Return, as a str, what results depend on beside parameters and library versions."""
+        """Return a str of what results depend on besides parameters and library versions."""
         return ""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -67,30 +100,46 @@ class CellTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         Series, DataFrame or ndarray of object of shape (n_samples,)
-            Converted cells: a Series for a Series, a DataFrame for a DataFrame, an array for all
-            else.
+            Converted cells: a Series for a Series, a DataFrame for a DataFrame, an array for any
+            other input.
 
         Raises
         ------
         CellError
-            With ``on_error="raise"``, for the first cell that cannot be used: the
-            message names row, column, cell and cause.
+            With ``on_error="raise"``, for the first unusable cell: the message names row, column,
+            cell and cause.
         """
         check_is_fitted(self)
-        column = CellColumn.read(X, owner=type(self).__name__)
+        column = self.transform_column(CellColumn.read(X, owner=type(self).__name__))
         cells = np.empty(len(column.cells), dtype=object)
-        failed = {}
-        for row, cell in enumerate(column.cells):
-            try:
-                cells[row] = cell if is_missing(cell) else self._convert(cell)
-            except (CellError, OSError) as error:
-                failed[row] = error
-        column.report(failed, owner=type(self).__name__, on_error=self.on_error, stacklevel=4)
+        for row, cell in enumerate(column.cells):  # an array of arrays would be stacked
+            cells[row] = cell
         if isinstance(X, pd.Series):
             return pd.Series(cells, index=X.index, name=X.name, dtype=object)
         if isinstance(X, pd.DataFrame):
             return pd.DataFrame({X.columns[0]: pd.Series(cells, index=X.index, dtype=object)})
         return cells
+
+    def transform_column(self, column):
+        """Convert each present cell of a column that has been read already.
+
+        Parameters
+        ----------
+        column : CellColumn
+            Raw cells.
+
+        Returns
+        -------
+        CellColumn
+            Converted cells.
+        """
+        made = column.apply(self._convert, owner=type(self).__name__, on_error=self.on_error)
+        return column.with_cells(
+            [
+                cell if is_missing(cell) else new
+                for cell, new in zip(column.cells, made, strict=True)
+            ]
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Return the name of the column.
@@ -103,19 +152,10 @@ class CellTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of str objects of shape (1,)
-            The name seen in `fit`; ``"cell"`` where there was none.
+            The name seen in `fit`; ``"cell"`` if there was none.
         """
         check_is_fitted(self)
         return np.asarray([self._name or "cell"], dtype=object)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_features_in_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags

@@ -1,37 +1,36 @@
-"""Steps that prepare cells, and the extractor behind them, as one extractor."""
-
-from sklearn.pipeline import Pipeline
+"""Cell transformers and the extractor after them as one extractor."""
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.cells import is_missing
+from sklearn_mmsent.utils._pipeline import pipeline_steps
 from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 
 def as_extractor(transformer, owner):
-    """Give an extractor, or a pipeline that ends in one, as a single extractor.
+    """Return an extractor, or a pipeline that ends in one, as a single extractor.
 
-    A pipeline by itself hands on whole columns: all pictures, denoised, at once. As one
-    extractor each cell passes through all steps before the next is read.
+    A pipeline passes whole columns on: all images, denoised, at once. In a single extractor each
+    cell goes through all steps before the next one is read.
 
     Parameters
     ----------
     transformer : BaseExtractor or Pipeline
-        A pipeline's steps before the last must turn cells into cells, as `FaceCropper` does.
+        The steps of a pipeline before the last must be cell transformers such as `FaceCropper`.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     BaseExtractor
-        The extractor itself, or one that shares the pipeline's steps.
+        The extractor itself, or one that shares the steps of the pipeline.
 
     Raises
     ------
     InvalidParameterError
         If it is neither, or its steps disagree on what to do with unusable cells.
     """
-    steps = _steps(transformer)
+    steps = pipeline_steps(transformer)
     *before, last = steps
     if not isinstance(last, BaseExtractor) or not all(
         isinstance(step, CellTransformer) for step in before
@@ -44,30 +43,23 @@ def as_extractor(transformer, owner):
     if not before:
         return last
     if len({step.on_error for step in steps}) > 1:
-        told = ", ".join(f"{type(step).__name__}(on_error={step.on_error!r})" for step in steps)
+        found = ", ".join(f"{type(step).__name__}(on_error={step.on_error!r})" for step in steps)
         raise InvalidParameterError(
-            f"{owner}: the steps of its extractor disagree on what to do with unusable cells: "
-            f"{told}. Give all of them the same on_error."
+            f"{owner}: the steps of its extractor disagree on unusable cells: {found}. "
+            "Set the same on_error in all of them."
         )
     return ChainedExtractor(before, last)
 
 
-def _steps(transformer):
-    if not isinstance(transformer, Pipeline):
-        return [transformer]
-    steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]
-    return [inner for step in steps for inner in _steps(step)] or [transformer]
-
-
 class ChainedExtractor(BaseExtractor):
-    """Cell transformers and an extractor that take each cell all the way before the next.
+    """Cell transformers and an extractor, through which one cell goes after the other.
 
     Parameters
     ----------
     before : list of CellTransformer
         Applied in order.
     extractor : BaseExtractor
-        What makes numbers of the result; one that learns nothing. Fitted in place.
+        Extracts the features; one that learns nothing. Fitted in place.
     """
 
     _parameter_constraints: dict = {"before": [list], "extractor": [BaseExtractor]}
@@ -76,10 +68,15 @@ class ChainedExtractor(BaseExtractor):
         self.before = before
         self.extractor = extractor
 
+    modality = property(lambda self: self.extractor.modality)
     on_error = property(lambda self: self.extractor.on_error)
     batch_size = property(lambda self: self.extractor.batch_size)
     n_jobs = property(lambda self: self.extractor.n_jobs)
     _stateless = property(lambda self: self.extractor._stateless)
+
+    @property
+    def _owner(self):
+        return type(self.extractor).__name__
 
     def fit(self, X, y=None):
         """Fit the steps, which learn nothing."""

@@ -20,6 +20,7 @@ from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._store import FeatureStore
 from sklearn_mmsent.feature_extraction.cells import content_key
+from sklearn_mmsent.utils._pipeline import pipeline_steps
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, _fit_context
 
 _BATCHES_PER_CLAIM = 8
@@ -109,6 +110,11 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self.extractor = extractor
         self.location = location
         self.max_bytes = max_bytes
+
+    @property
+    def modality(self):
+        """The modality of the extractor."""
+        return getattr(pipeline_steps(self.extractor)[-1], "modality", None)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -209,9 +215,9 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        steps = getattr(self.extractor, "steps", [(None, self.extractor)])
-        if isinstance(steps[-1][1], BaseExtractor):
-            inner = steps[-1][1].__sklearn_tags__()
+        last = pipeline_steps(self.extractor)[-1]
+        if isinstance(last, BaseExtractor):
+            inner = last.__sklearn_tags__()
             tags.input_tags, tags.transformer_tags = inner.input_tags, inner.transformer_tags
         return tags
 

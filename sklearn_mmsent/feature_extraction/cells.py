@@ -1,9 +1,9 @@
-"""Raw cells: which are missing, which are equal, and where they stand in the user's table."""
+"""Raw cells: which are missing, which are equal, and how a column of them is read and reported."""
 
 import hashlib
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,12 @@ import pandas as pd
 
 from sklearn_mmsent.exceptions import CellError
 
-_GLANCES = 16  # rows of an array that are looked at to tell it from others
+_SAMPLED_ROWS = 16  # of an array, compared before its whole content is
 _CELL_TYPES = "a text, a path, bytes or an array"
 
 
 def is_missing(cell):
-    """Tell whether a cell means "not there": None, NaN, NaT, or empty of content.
+    """Return whether a cell is missing: None, NaN, NaT, or empty of content.
 
     Parameters
     ----------
@@ -44,13 +44,36 @@ def is_missing(cell):
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
-def content_key(cell):
-    """Return a hashable key under which two cells of equal content are the same cell.
+def apply_to_cell(function, cell):
+    """Apply a function to one cell; return an error about the cell instead of raising it.
 
-    A path stands for itself here, not for what the file holds.
+    Parameters
+    ----------
+    function : callable
+        Of a present cell; raises CellError or OSError if the cell is unusable.
+    cell : object
+        Any cell.
+
+    Returns
+    -------
+    object
+        The result; None for a missing cell; the error for an unusable one.
+    """
+    if is_missing(cell):
+        return None
+    try:
+        return function(cell)
+    except (CellError, OSError) as error:
+        return error
+
+
+def content_key(cell):
+    """Return a hashable key that is equal for cells of equal content.
+
+    A path stands for itself here, not for the content of the file.
     """
     if isinstance(cell, np.ndarray):
-        # sha256, for which most processors have instructions of their own
+        # sha256: most processors have instructions for it
         digest = hashlib.sha256(cell.tobytes()).digest()
         return ("array", cell.shape, cell.dtype.str, digest)
     if isinstance(cell, tuple | list):
@@ -66,18 +89,19 @@ def content_key(cell):
     return (type(cell).__name__, cell)
 
 
-def _glance(cell):
-    """Return what is quick to tell of `content_key`: equal cells give equal answers."""
+def _quick_key(cell):
+    """Return a cheap key: equal for cells of equal content, rarely for others."""
     if isinstance(cell, np.ndarray) and cell.ndim and cell.size:
-        some = cell[(slice(None, None, max(1, len(cell) // _GLANCES)), *[0] * (cell.ndim - 1))]
-        return ("array", cell.shape, cell.dtype.str, some.tobytes())
+        step = max(1, len(cell) // _SAMPLED_ROWS)
+        sample = cell[(slice(None, None, step), *[0] * (cell.ndim - 1))]
+        return ("array", cell.shape, cell.dtype.str, sample.tobytes())
     if isinstance(cell, tuple | list):
-        return (type(cell).__name__, *map(_glance, cell))
+        return (type(cell).__name__, *map(_quick_key, cell))
     return content_key(cell)
 
 
 def file_content(cell):
-    """Return what a cell holds: its own content, or for a path that of the file.
+    """Return the content of a cell; for a path, a digest of the file.
 
     Parameters
     ----------
@@ -87,7 +111,7 @@ def file_content(cell):
     Returns
     -------
     tuple or None
-        Hashable; None for an object whose content is not known.
+        Hashable; None for an object of unknown content.
 
     Raises
     ------
@@ -112,13 +136,36 @@ def file_content(cell):
     return None
 
 
+class CellInputMixin:
+    """Estimator tags of a transformer that reads one column of raw cells."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
 @dataclass(frozen=True)
 class CellColumn:
-    """One column of raw cells with what an error message needs to find a row again."""
+    """One column of raw cells, with the labels by which error messages name a row.
+
+    Parameters
+    ----------
+    cells : list
+        Raw cells.
+    labels : list or None, default=None
+        Index labels, if the column is a pandas object.
+    name : str or None, default=None
+        Name of the column, if it has one.
+    """
 
     cells: list
-    labels: list | None  # index labels where the caller gave a pandas object
-    name: str | None
+    labels: list | None = None
+    name: str | None = None
 
     @classmethod
     def read(cls, X, *, owner):
@@ -127,9 +174,14 @@ class CellColumn:
         Parameters
         ----------
         X : Series, DataFrame, ndarray or sequence
-            The column as the caller gave it.
+            The column, as the caller passed it.
         owner : str
-            Who reads, for messages.
+            Name used in error messages.
+
+        Raises
+        ------
+        CellError
+            If it is a single cell, a table of several columns, or no column at all.
         """
         if isinstance(X, str | bytes | Path | dict):
             raise CellError(
@@ -171,36 +223,65 @@ class CellColumn:
             )
         return cls(cells, labels, name)
 
+    def with_cells(self, cells):
+        """Return the column with other cells in the same rows."""
+        return replace(self, cells=cells)
+
     def group(self, key):
         """Return the rows of the present cells, grouped into lists of rows with equal keys.
 
-        Keys of arrays are slow to take, so only cells that look alike are asked for theirs.
+        `key` is slow for arrays, so that it is only compared where a quick key is equal.
         """
-        alike = {}
+        candidates = {}
         for row, cell in enumerate(self.cells):
             if not is_missing(cell):
-                alike.setdefault(_glance(cell), []).append(row)
+                candidates.setdefault(_quick_key(cell), []).append(row)
         groups = []
-        for rows in alike.values():
+        for rows in candidates.values():
             equal = {}
             for row in rows:
                 equal.setdefault(key(self.cells[row]) if len(rows) > 1 else None, []).append(row)
             groups.extend(equal.values())
         return sorted(groups)  # by their first rows
 
-    def report(self, failed, *, owner, on_error, stacklevel):
-        """Raise for the first failed row, or warn once with the count.
+    def apply(self, function, *, owner, on_error):
+        """Apply a function to each present cell, and report unusable cells.
+
+        Parameters
+        ----------
+        function : callable
+            As in `apply_to_cell`.
+        owner : str
+            Name used in error messages.
+        on_error : {"raise", "missing"}
+            See `report`.
+
+        Returns
+        -------
+        list
+            Results; None for missing and unusable cells.
+        """
+        results = [apply_to_cell(function, cell) for cell in self.cells]
+        failed = {row: item for row, item in enumerate(results) if isinstance(item, Exception)}
+        self.report(failed, owner=owner, on_error=on_error)
+        return [None if row in failed else item for row, item in enumerate(results)]
+
+    def report(self, failed, *, owner, on_error):
+        """Raise for the first unusable cell, or warn once with the count.
 
         Parameters
         ----------
         failed : dict of int to Exception
-            What went wrong, by row.
+            Errors by row.
         owner : str
-            Who reads, for the message.
+            Name used in error messages.
         on_error : {"raise", "missing"}
-            Which of the two.
-        stacklevel : int
-            Of the warning, as seen from here.
+            Whether to raise or to warn.
+
+        Raises
+        ------
+        CellError
+            Names row, column, cell and cause.
         """
         if not failed:
             return
@@ -208,18 +289,18 @@ class CellColumn:
         first = f"{self.where(row)}: {failed[row]}"
         if on_error == "raise":
             raise CellError(
-                f"{owner}: {first}. Mend or empty this cell, or set on_error='missing' to "
+                f"{owner}: {first}. Fix or clear this cell, or set on_error='missing' to "
                 "treat unusable cells as missing."
             ) from failed[row]
         warnings.warn(
             f"{owner}: {len(failed)} of {len(self.cells)} cells could not be used and count as "
             f"missing; the first is {first}.",
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=6,  # the caller of `transform`, above the wrappers of set_output
         )
 
     def where(self, row):
-        """Say where a row stands, in the user's own terms."""
+        """Return a description of a row: its position, label, column and cell."""
         place = f"row {row}"
         if self.labels is not None and self.labels[row] != row:
             place += f" (index {self.labels[row]!r})"
@@ -229,14 +310,14 @@ class CellColumn:
 
 
 def describe(cell, max_chars=80):
-    """Describe a cell in a few words for a message."""
+    """Return a short description of a cell for a message."""
     if isinstance(cell, np.ndarray):
         return f"array of shape {cell.shape} and dtype {cell.dtype}"
     if isinstance(cell, bytes | bytearray | memoryview):
         return f"{len(cell)} bytes"
     if isinstance(cell, str | Path):
         text = str(cell)
-        if len(text) > max_chars:  # the end of a path tells more than its middle
+        if len(text) > max_chars:  # the end of a path says more than its middle
             text = f"{text[: max_chars // 2 - 1]}…{text[-max_chars // 2 :]}"
         return repr(text)
     return f"{type(cell).__name__} {str(cell)[:max_chars]!r}"

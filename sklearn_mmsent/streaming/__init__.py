@@ -1,7 +1,7 @@
-"""Predicting while it happens: windows of streams, and single rows without pandas."""
+"""Real-time prediction: windows of streams, and single rows without pandas."""
 
 from sklearn_mmsent.streaming._prediction import Prediction
-from sklearn_mmsent.streaming._predictor import StreamingPredictor
 from sklearn_mmsent.streaming._row_predictor import RowPredictor
+from sklearn_mmsent.streaming._streaming_predictor import StreamingPredictor
 
 __all__ = ["Prediction", "RowPredictor", "StreamingPredictor"]

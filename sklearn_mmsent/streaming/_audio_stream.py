@@ -1,66 +1,66 @@
-"""The last seconds of a stream of sound, at one rate, gaps included."""
+"""AudioStream: the last seconds of a stream of audio, at one rate, including gaps."""
 
 from collections import deque
 
 import numpy as np
 
 from sklearn_mmsent.feature_extraction.audio.io import read_samples
-from sklearn_mmsent.streaming._resampling import Resampler
+from sklearn_mmsent.streaming._resampler import Resampler
 
-_JITTER = 0.05  # seconds by which the times of chunks may differ from the count of samples
-_SHORT = 0.1  # seconds; shorter chunks are joined, so that their number stays small
-_LONGEST = 600.0  # seconds of one chunk
+_JITTER = 0.05  # seconds by which times of chunks may differ from the count of samples
+_MIN_PIECE = 0.1  # seconds; shorter chunks are joined to bound the number of pieces
+_MAX_CHUNK = 600.0  # seconds
 
 
 class AudioStream:
-    """Samples by their place in the stream.
+    """Samples by their position in the stream.
 
     Parameters
     ----------
     rate : int
-        That samples are kept at, in Hz.
+        Rate at which samples are kept, in Hz.
 
     Attributes
     ----------
     lost : float
-        Seconds of sound that came for a time that had passed already, and were left out.
+        Seconds of audio that were dropped because later samples had already arrived.
     """
 
     def __init__(self, rate):
         self.rate = rate
         self.lost = 0.0
-        self._pieces = deque()  # of (first place, samples), in order
-        self._stop = 0  # place that follows the last sample
+        self._pieces = deque()  # of (first position, samples), in order
+        self._stop = 0  # position after the last sample
         self._resampler = None
-        self._begin, self._n_in = 0, 0  # of what went through the resampler: place, samples
+        self._begin, self._n_in = 0, 0  # of the resampler's input: position, samples
 
     @property
     def n_samples(self):
-        """Samples up to which all is there, gaps included."""
+        """Number of samples that are final, including gaps."""
         return self._stop
 
     @property
     def progress(self):
-        """Seconds up to which all is there."""
+        """Seconds up to which samples are final."""
         return self._stop / self.rate
 
     @property
-    def heard(self):
-        """Seconds up to which samples came; the last of them may still be in the resampler."""
+    def received(self):
+        """Seconds up to which samples arrived; the resampler may still hold the last ones."""
         return self._begin / self.rate + self._n_in / (
             self.rate if self._resampler is None else self._resampler.rate
         )
 
     def read(self, data):
-        """Check a chunk and give its mono samples and their rate; changes nothing."""
+        """Check a chunk; return its mono samples and their rate."""
         return read_samples(
-            data, sample_rate=self.rate, max_seconds=_LONGEST, owner="StreamingPredictor"
+            data, sample_rate=self.rate, max_seconds=_MAX_CHUNK, owner="StreamingPredictor"
         )
 
     def push(self, data, time):
-        """Append a chunk, as `read` gives it, at a time in seconds; None means right behind."""
+        """Append a chunk from `read` at a time in seconds; None means after the last one."""
         samples, rate = data
-        shift = 0.0 if time is None else time - self.heard
+        shift = 0.0 if time is None else time - self.received
         if shift < -_JITTER:
             n_late = min(len(samples), round(-shift * rate))
             self.lost += n_late / rate
@@ -72,23 +72,23 @@ class AudioStream:
         if self._resampler is None:
             self._resampler = Resampler(rate, self.rate)
         self._n_in += len(samples)
-        self._append(self._resampler.push(samples.copy()))  # the caller may use its memory again
+        self._append(self._resampler.push(samples.copy()))  # the caller may reuse its memory
 
-    def pass_over(self, seconds):
-        """Leave a gap in the place of a chunk that cannot be used."""
+    def skip(self, seconds):
+        """Leave a gap in place of an unusable chunk."""
         self.finish()
         self._begin = self._stop = self._stop + round(seconds * self.rate)
 
     def finish(self):
-        """Give out what the resampler holds back; the next chunk begins anew."""
+        """Append the samples that the resampler holds back; the next chunk starts a new one."""
         if self._resampler is not None:
             self._append(self._resampler.finish())
         self._resampler, self._begin, self._n_in = None, self._stop, 0
 
     def cut(self, start, stop):
-        """Copy the samples between two places; zeros in gaps, None where there is nothing.
+        """Return a copy of the samples between two positions; zeros in gaps, None if empty.
 
-        Ends at the last sample that there is, so that a sound that has ended is shorter.
+        The copy ends at the last sample in the range, so that it is shorter where audio has ended.
         """
         inside = [
             (first, samples)
@@ -106,7 +106,7 @@ class AudioStream:
         return result
 
     def first_after(self, seconds):
-        """Return the time of the first sample from a time on, or None."""
+        """Return the time of the first sample at or after a time, or None."""
         for first, samples in self._pieces:
             if first + len(samples) > seconds * self.rate:
                 return max(seconds, first / self.rate)
@@ -120,13 +120,13 @@ class AudioStream:
         return (first + len(samples)) / self.rate
 
     def forget_before(self, seconds):
-        """Drop what ends before a time."""
-        place = int(seconds * self.rate)
-        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) < place:
+        """Drop samples before a time."""
+        position = int(seconds * self.rate)
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) < position:
             self._pieces.popleft()
-        if self._pieces and place - self._pieces[0][0] > self.rate:  # a long piece, copied once
+        if self._pieces and position - self._pieces[0][0] > self.rate:  # a long piece, copied once
             first, samples = self._pieces[0]
-            self._pieces[0] = place, samples[place - first :].copy()
+            self._pieces[0] = position, samples[position - first :].copy()
 
     def __len__(self):
         return sum(len(samples) for _, samples in self._pieces)
@@ -136,7 +136,7 @@ class AudioStream:
             return
         if self._pieces:
             first, before = self._pieces[-1]
-            if first + len(before) == self._stop and len(before) < _SHORT * self.rate:
+            if first + len(before) == self._stop and len(before) < _MIN_PIECE * self.rate:
                 self._pieces.pop()
                 samples, self._stop = np.concatenate([before, samples]), first
         self._pieces.append((self._stop, samples))

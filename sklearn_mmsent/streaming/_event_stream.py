@@ -1,4 +1,4 @@
-"""The last seconds of a stream of single things: words, pictures, rows of numbers."""
+"""EventStream: the last seconds of a stream of events (words, images, rows of numbers)."""
 
 from bisect import bisect_left, insort
 
@@ -6,96 +6,95 @@ import numpy as np
 
 from sklearn_mmsent.feature_extraction import is_missing
 
-_MOST = 10_000  # events that are kept of one stream
-_INSTANT = 1e-5  # seconds that an event takes
+_MAX_EVENTS = 10_000  # kept of one stream
+_INSTANT = 1e-5  # seconds, duration of an event
 
 
 class EventStream:
-    """Things by their times, which may come out of order.
+    """Events by their times; they may arrive out of order.
 
     Parameters
     ----------
     gather : callable
-        Makes the cell of a window from its list of (time, thing), of which there is at least one.
+        Builds the cell of a window from its list of (time, event), which is not empty.
     seconds : float
         Length of a window.
     spoken : bool, default=False
-        Whether a time is that of an end, as of a word, which belongs to the windows in which it
-        ends; without it, a thing belongs to the windows in which it begins.
+        Whether times are ends, as of words, which belong to the windows in which they end.
+        Otherwise an event belongs to the windows in which it starts.
 
     Attributes
     ----------
     lost : int
-        Number of things that came when the last window of their time was through, or were too
-        many to keep.
+        Number of events that arrived after their last window, or were too many to keep.
     progress : float
-        Time of the latest thing, in seconds.
+        Time of the latest event, in seconds.
     """
 
     def __init__(self, gather, seconds, *, spoken=False):
         self.gather, self.seconds, self.spoken = gather, seconds, spoken
         self.lost = 0
         self.progress = 0.0
-        self._events = []  # of (time, number, thing), ordered
+        self._events = []  # of (time, number, event), ordered
         self._n_seen = 0
         self._horizon = 0.0
 
-    def push(self, things, times):
-        """Take things with their times in seconds."""
-        for thing, time in zip(things, times, strict=True):
+    def push(self, events, times):
+        """Insert events with their times in seconds."""
+        for event, time in zip(events, times, strict=True):
             self.progress = max(self.progress, time)
-            if self.spoken and time > 0:  # what ends where a window ends is that window's
+            if self.spoken and time > 0:  # ends are inclusive
                 time = max(0.0, time - _INSTANT)
             if time < self._horizon:
                 self.lost += 1
-            elif not is_missing(thing):
-                insort(self._events, (time, self._n_seen, thing))
+            elif not is_missing(event):
+                insort(self._events, (time, self._n_seen, event))
                 self._n_seen += 1
-        if len(self._events) > _MOST:
-            self.lost += len(self._events) - _MOST
-            del self._events[:-_MOST]
+        if len(self._events) > _MAX_EVENTS:
+            self.lost += len(self._events) - _MAX_EVENTS
+            del self._events[:-_MAX_EVENTS]
 
     def cut(self, start, stop):
-        """Give the cell of the things from one time to before another; None if there is none."""
-        inside = self._events[self._place(start) : self._place(stop)]
+        """Return the cell of the events in [start, stop); None if there is none."""
+        inside = self._events[self._index(start) : self._index(stop)]
         if not inside:
             return None
-        return self.gather([(time, thing) for time, _, thing in inside], self.seconds)
+        return self.gather([(time, event) for time, _, event in inside], self.seconds)
 
     def first_after(self, seconds):
-        """Return the time of the first thing from a time on, or None."""
-        place = self._place(seconds)
-        return self._events[place][0] if place < len(self._events) else None
+        """Return the time of the first event at or after a time, or None."""
+        index = self._index(seconds)
+        return self._events[index][0] if index < len(self._events) else None
 
     def last(self):
-        """Return a time right after the last thing, or None."""
+        """Return the time directly after the last event, or None."""
         return self._events[-1][0] + _INSTANT if self._events else None
 
     def forget_before(self, seconds):
-        """Drop things before a time; what comes for it later is late."""
+        """Drop events before a time; later input for it is lost."""
         self._horizon = seconds
-        del self._events[: self._place(seconds)]
+        del self._events[: self._index(seconds)]
 
     def finish(self):
-        """Nothing is held back here."""
+        """Do nothing: no event is held back."""
 
     def __len__(self):
         return len(self._events)
 
-    def _place(self, seconds):
+    def _index(self, seconds):
         return bisect_left(self._events, (seconds,))
 
 
 def words(events, seconds):
-    """Join words to a text."""
+    """Return the words joined to a text."""
     return " ".join(str(word).strip() for _, word in events)
 
 
 def last(events, seconds):
-    """Take the latest."""
+    """Return the latest event."""
     return events[-1][1]
 
 
 def frames(events, seconds):
-    """Stack pictures to a clip, with the frames per second that it has."""
-    return np.stack([picture for _, picture in events]), len(events) / seconds
+    """Return the images as a clip, with its frames per second."""
+    return np.stack([image for _, image in events]), len(events) / seconds

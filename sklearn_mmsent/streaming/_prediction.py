@@ -1,4 +1,4 @@
-"""Prediction: what a stream says of one window."""
+"""Prediction: the result for one window of a stream."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,23 +6,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a :class:`StreamingPredictor` says of one window.
+    """The result of a :class:`StreamingPredictor` for one window.
 
     Parameters
     ----------
     index : int
-        Number of the window; windows that were empty or dropped leave gaps.
+        Number of the window; empty and dropped windows leave gaps.
     start, end : float
-        Of the window, in seconds of the stream's own clock.
+        Of the window, in seconds of the stream's clock.
     value : object
-        What the pipeline predicts: a label, an intensity, or an array of probabilities; None
-        where it failed.
+        Prediction of the pipeline: a label, an intensity, or an array of probabilities; None if
+        it failed.
     present : tuple of str, default=()
-        Columns of which the window holds something.
+        Columns that are not missing in the window.
     latency : float, default=0.0
         Seconds from the arrival of the chunk that completed the window to the prediction.
     error : Exception or None, default=None
-        Why there is no value, with ``on_error="missing"``.
+        The error that replaced the value, with ``on_error="missing"``.
 
     Examples
     --------

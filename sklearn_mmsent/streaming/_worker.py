@@ -1,23 +1,23 @@
-"""A thread that predicts a stream's windows as they come due."""
+"""Worker: a thread that predicts the windows of a stream as they are completed."""
 
 import threading
 
-_PAUSE = 1.0  # seconds after which a thread that waits looks around
+_TIMEOUT = 1.0  # seconds after which a waiting thread checks its condition again
 
 
 class Worker:
-    """Reads a stream in a thread of its own.
+    """Reads a stream in a background thread.
 
     Parameters
     ----------
     read : callable
-        Gives an iterator of the predictions that are due.
+        Returns an iterator over the predictions of complete windows.
     callback : callable
-        Called with each.
+        Called with each prediction.
     changed : threading.Condition
-        Notified when windows come due; guards what `waiting` looks at.
+        Notified when windows are completed; held while `waiting` is called.
     waiting : callable
-        Tells whether windows are due.
+        Returns whether windows are waiting.
     """
 
     def __init__(self, read, callback, changed, waiting):
@@ -28,21 +28,21 @@ class Worker:
         self._thread.start()
 
     def finish(self):
-        """Wait until all that is due is predicted, and end the thread."""
+        """Predict all waiting windows, and end the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join()
 
     def raise_error(self):
-        """Raise what went wrong since the last call, if anything did."""
+        """Raise the first error since the last call, if there is one."""
         error, self._error = self._error, None
         if error is not None:
             raise error
 
     def wait(self):
-        """Wait, with `changed` held, until the worker has taken a window, or for a moment."""
-        self._changed.wait(_PAUSE)
+        """Wait, with `changed` held, until the worker has taken a window or time is up."""
+        self._changed.wait(_TIMEOUT)
 
     def _work(self):
         while True:
@@ -50,7 +50,7 @@ class Worker:
                 while not self._waiting():
                     if self._stopping:
                         return
-                    self._changed.wait(_PAUSE)
+                    self._changed.wait(_TIMEOUT)
             try:
                 for prediction in self._read():
                     self._callback(prediction)

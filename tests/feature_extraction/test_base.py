@@ -130,7 +130,7 @@ def test_an_error_names_row_label_column_cell_and_cause():
         Lengths().fit(column).transform(column)
     assert str(caught.value) == (
         "Lengths: row 2 (index 'y'), column 'review', cell int '42': expected a text, got int. "
-        "Mend or empty this cell, or set on_error='missing' to treat unusable cells as missing."
+        "Fix or clear this cell, or set on_error='missing' to treat unusable cells as missing."
     )
     assert isinstance(caught.value.__cause__, CellError)
 

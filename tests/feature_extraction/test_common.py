@@ -236,6 +236,13 @@ def test_the_table_knows_every_public_extractor():
     assert set(EXTRACTORS) == set(TABLE)
 
 
+@pytest.mark.parametrize("package", ["audio", "image", "text", "video"])
+def test_modality_is_that_of_the_package(package):
+    package = getattr(feature_extraction, package)
+    for name in package.__all__:
+        assert getattr(package, name).modality == package.__name__.rpartition(".")[2]
+
+
 def test_output(extractor, cells):
     features = extractor.fit_transform(cells)
     names = extractor.get_feature_names_out()

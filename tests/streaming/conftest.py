@@ -81,3 +81,17 @@ def _noise():
 @pytest.fixture(name="rows", scope="session")
 def _rows():
     return rows()
+
+
+@pytest.fixture(name="cut_at_random")
+def _cut_at_random():
+    """Return a generator of chunks of random lengths."""
+    return cut_at_random
+
+
+def cut_at_random(samples, largest, seed=0):
+    rng, start = np.random.default_rng(seed), 0
+    while start < len(samples):
+        stop = start + int(rng.integers(1, largest))
+        yield samples[start:stop]
+        start = stop

@@ -15,6 +15,8 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 class SpectralExtractor(BaseExtractor):
     """Clips to frames to one row; subclasses define the features of a frame and their names."""
 
+    modality = "audio"
+
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
         "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],

@@ -85,6 +85,8 @@ class AudioCleaner(CellTransformer):
     16000 1.1 0.5
     """
 
+    modality = "audio"
+
     _parameter_constraints: dict = {
         **CellTransformer._parameter_constraints,
         "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],

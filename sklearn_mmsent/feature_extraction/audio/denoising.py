@@ -98,6 +98,8 @@ class AudioDenoiser(CellTransformer):
     [0.1, 0.019]
     """
 
+    modality = "audio"
+
     _parameter_constraints: dict = {
         **CellTransformer._parameter_constraints,
         "sample_rate": [Interval(Integral, 1_000, 1_000_000, closed="both")],

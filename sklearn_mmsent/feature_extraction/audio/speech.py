@@ -122,6 +122,8 @@ class SpeechEmbedder(BaseExtractor):
     (2, 16)
     """
 
+    modality = "audio"
+
     _libraries = ("transformers", "torch", "numpy", "scipy", "soundfile", "av")
     _neutral_parameters = (*BaseExtractor._neutral_parameters, "device")
     _parameter_constraints: dict = {

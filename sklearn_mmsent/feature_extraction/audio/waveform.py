@@ -68,6 +68,8 @@ class Waveform(BaseExtractor):
     sample@000 sample@001 sample@002 sample@003
     """
 
+    modality = "audio"
+
     _libraries = ("numpy", "scipy", "soundfile", "av")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

@@ -10,6 +10,8 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 class ImageExtractor(BaseExtractor):
     """Read an image and resize it; subclasses encode it."""
 
+    modality = "image"
+
     _libraries = ("numpy", "scipy", "scikit-image", "pillow")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

@@ -81,6 +81,8 @@ class ImageDenoiser(CellTransformer):
     ((5, 5, 3), np.uint8(200))
     """
 
+    modality = "image"
+
     _parameter_constraints: dict = {
         **CellTransformer._parameter_constraints,
         "method": [StrOptions({"median", "nl_means", "tv"})],

@@ -123,6 +123,8 @@ class ImageEmbedder(BaseExtractor):
     >>> folder.cleanup()
     """
 
+    modality = "image"
+
     _libraries = ("transformers", "timm", "torch", "torchvision", "pillow", "numpy")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

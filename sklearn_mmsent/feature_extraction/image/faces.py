@@ -93,6 +93,8 @@ class FaceCropper(CellTransformer):
     ((143, 143, 3), None)
     """
 
+    modality = "image"
+
     _parameter_constraints: dict = {
         **CellTransformer._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],

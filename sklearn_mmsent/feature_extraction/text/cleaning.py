@@ -96,6 +96,8 @@ class TextCleaner(CellTransformer):
     I <3 cafés
     """
 
+    modality = "text"
+
     _parameter_constraints: dict = {
         **CellTransformer._parameter_constraints,
         "fix_encoding": ["boolean"],

@@ -99,6 +99,8 @@ class TextEmbedder(BaseExtractor):
     array([1. , 0.6, 0.2], dtype=float32)
     """
 
+    modality = "text"
+
     _libraries = ("sentence-transformers", "transformers", "tokenizers", "torch")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

@@ -84,6 +84,8 @@ class SentimentLexicon(BaseExtractor):
     ('compound', [0.8..., -0.5..., -0.4..., nan])
     """
 
+    modality = "text"
+
     _libraries = ("vaderSentiment",)
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

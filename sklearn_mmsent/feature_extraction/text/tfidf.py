@@ -99,6 +99,8 @@ class TfidfEmbedder(BaseExtractor):
            [  nan,   nan]], dtype=float32)
     """
 
+    modality = "text"
+
     _stateless = False
     _libraries = ("numpy", "scipy", "scikit-learn")
     _parameter_constraints: dict = {

@@ -79,6 +79,8 @@ class TokenIds(BaseExtractor):
     array([[ 101., 2986., 2143.,  102.,   nan]], dtype=float32)
     """
 
+    modality = "text"
+
     _libraries = ("transformers", "tokenizers")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

@@ -119,6 +119,8 @@ class Word2VecEmbedder(BaseExtractor):
     ['w2v000@000', 'w2v003@000', 'w2v000@001', 'w2v003@002']
     """
 
+    modality = "text"
+
     _stateless = False
     _libraries = ("numpy", "gensim")
     _parameter_constraints: dict = {

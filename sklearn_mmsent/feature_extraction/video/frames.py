@@ -107,6 +107,8 @@ class VideoFrames(BaseExtractor):
     0            0.5           1.0
     """
 
+    modality = "video"
+
     _libraries = ("numpy", "av")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

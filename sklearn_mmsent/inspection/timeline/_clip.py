@@ -1,19 +1,19 @@
-"""A long clip as the tracks that a pipeline's raw columns are cut from."""
+"""Open a long clip as tracks, from which windows of a pipeline's raw columns are cut."""
 
 from collections.abc import Mapping
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.compose import MultimodalExtractor
+from sklearn_mmsent.compose.parts import column_readers
 from sklearn_mmsent.exceptions import CellError
-from sklearn_mmsent.feature_extraction import Cached, is_missing
+from sklearn_mmsent.feature_extraction import is_missing
 from sklearn_mmsent.feature_extraction.audio.io import read_samples
 from sklearn_mmsent.feature_extraction.video import VideoFrames
 from sklearn_mmsent.inspection.timeline._tracks import Constant, Samples, Words, open_frames
 
 _OWNER = "predict_timeline"
-_RATE = 16_000  # Hz, of arrays that come without a rate to an extractor that has none
+_RATE = 16_000  # Hz, of arrays without a rate, for extractors without one
 
 
 def open_clip(pipeline, clip, words, max_seconds):
@@ -26,24 +26,29 @@ def open_clip(pipeline, clip, words, max_seconds):
     clip : object
         A cell, or a dict of cells by raw column.
     words : DataFrame, sequence or None
-        Words with times, for the column of texts.
+        Words with times, for the text column.
     max_seconds : float
-        Longest sound that is read.
+        Longest audio that is read.
 
     Returns
     -------
     dict of str to track
-        One for each raw column, with `seconds`, ``cut(windows, i)`` and ``whole()``.
+        By raw column, with `seconds`, ``cut(windows, i)`` and ``whole()``.
+
+    Raises
+    ------
+    CellError
+        If the clip does not fit the pipeline's columns, is missing, or has no duration.
     """
-    readers = _readers(pipeline)
-    kinds = {column: _kind(column, found) for column, found in readers.items()}
+    readers = column_readers(_raw_extractor(pipeline))
+    kinds = {column: _modality(column, found) for column, found in readers.items()}
     cells = _by_column(clip, kinds)
     if words is not None:
         texts = [column for column, kind in kinds.items() if kind == "text"]
         if len(texts) != 1:
             raise CellError(
-                f"{_OWNER}: words= goes to the column of texts, and the pipeline has "
-                f"{len(texts)} of them. Pass them by column: clip={{'column': words, ...}}."
+                f"{_OWNER}: words= needs exactly one text column, and the pipeline has "
+                f"{len(texts)}. Pass them by column: clip={{'column': words, ...}}."
             )
         cells[texts[0]] = words
     tracks = {
@@ -54,57 +59,38 @@ def open_clip(pipeline, clip, words, max_seconds):
         raise CellError(f"{_OWNER}: all modalities of the clip are missing.")
     if not max(track.seconds for track in tracks.values()) > 0:
         raise CellError(
-            f"{_OWNER}: nothing in the clip lasts any time. Give sound, a video, or words with "
-            "their times: words=[('hello', 0.1, 0.4), ...]."
+            f"{_OWNER}: the clip has no duration. Pass audio, a video, or words with their "
+            "times: words=[('hello', 0.1, 0.4), ...]."
         )
     return tracks
 
 
-def _readers(pipeline):
-    """Return the innermost transformers that read each raw column."""
-    first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else pipeline
-    if not isinstance(first, MultimodalExtractor) or not isinstance(pipeline, Pipeline):
+def _raw_extractor(pipeline):
+    """Return the step of a pipeline that reads raw cells."""
+    extractor = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else None
+    if not isinstance(extractor, MultimodalExtractor):
         raise TypeError(
             f"{_OWNER} cuts raw clips and needs a fitted pipeline that reads raw cells, such as "
             "make_pipeline(make_extractor(audio=LogMel()), FusionRegressor()); got "
             f"{type(pipeline).__name__}."
         )
-    known = [str(name) for name in first.feature_names_in_]
-    readers = {}
-    for _, transformer, columns in first.transformers_:
-        columns = columns if isinstance(columns, list | tuple | np.ndarray) else [columns]
-        for column in columns:
-            name = known[column] if isinstance(column, int | np.integer) else column
-            if name in known and transformer != "drop":
-                readers.setdefault(name, []).extend(_innermost(transformer))
-    return readers
+    return extractor
 
 
-def _innermost(transformer):
-    if hasattr(transformer, "transformer_list"):
-        return [leaf for _, part in transformer.transformer_list for leaf in _innermost(part)]
-    if hasattr(transformer, "steps"):
-        return [leaf for _, step in transformer.steps for leaf in _innermost(step)]
-    return [transformer.extractor if isinstance(transformer, Cached) else transformer]
-
-
-def _kind(column, transformers):
-    """Return what a column holds, by who reads it: "audio", "video", "text", or None."""
-    kinds = set()
-    for transformer in transformers:
-        place = type(transformer).__module__.partition("sklearn_mmsent.feature_extraction.")[2]
-        kinds.add(place.partition(".")[0])
-    kinds &= {"audio", "video", "text"}
-    if len(kinds) > 1:
+def _modality(column, transformers):
+    """Return the modality of a column with a time axis, given its readers; None without one."""
+    modalities = {getattr(transformer, "modality", None) for transformer in transformers}
+    modalities &= {"audio", "video", "text"}
+    if len(modalities) > 1:
         raise CellError(
-            f"{_OWNER}: the column {column!r} is read as {' and as '.join(sorted(kinds))}, and is "
-            "cut in another way for each. Fit the pipeline with a column for each."
+            f"{_OWNER}: the column {column!r} is read as {' and as '.join(sorted(modalities))}, "
+            "which are cut in different ways. Fit the pipeline with a column for each."
         )
-    return kinds.pop() if kinds else None
+    return modalities.pop() if modalities else None
 
 
 def _by_column(clip, kinds):
-    """Return the clip's cells by raw column."""
+    """Return the cells of the clip by raw column."""
     if isinstance(clip, Mapping):
         unknown = [column for column in clip if column not in kinds]
         if unknown:
@@ -116,8 +102,8 @@ def _by_column(clip, kinds):
     timed = [column for column, kind in kinds.items() if kind in ("audio", "video")]
     if len(timed) != 1:
         raise CellError(
-            f"{_OWNER}: the pipeline reads {', '.join(map(repr, kinds))}, so it is not clear what "
-            "the clip is. Pass a dict: {'column': file, ...}."
+            f"{_OWNER}: the pipeline reads {', '.join(map(repr, kinds))}, so the clip is "
+            "ambiguous. Pass a dict: {'column': file, ...}."
         )
     return {timed[0]: clip}
 

@@ -1,4 +1,4 @@
-"""What runs in a clip beside each other, each cut to windows in its own way."""
+"""Tracks of a clip: audio, frames, words or a constant cell, which can be cut into windows."""
 
 from itertools import islice
 
@@ -10,7 +10,7 @@ from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
 
 
 class Samples:
-    """Sound, or frames in memory: an array with a rate.
+    """Audio, or frames in memory: an array with a rate.
 
     Parameters
     ----------
@@ -25,24 +25,24 @@ class Samples:
         self.seconds = len(values) / rate
 
     def cut(self, windows, i):
-        """Return the cell of a window; None where nothing of it is there."""
+        """Return the cell of a window; None if it is empty."""
         part = self.values[windows.samples(i, self.rate)]
         return (part, self.rate) if len(part) else None
 
     def whole(self):
-        """Return the cell of all."""
+        """Return the cell of the whole track."""
         return self.values, self.rate
 
 
 class Frames:
-    """Pictures of a video file, decoded as windows go on: one window's are in memory at a time.
+    """Frames of a video file, decoded on demand: one window is in memory at a time.
 
     Parameters
     ----------
     cell : str, Path or bytes
         The file.
     rate : float
-        Frames taken per second.
+        Frames per second.
     max_pixels : int
         Largest width times height of a frame.
     """
@@ -51,22 +51,22 @@ class Frames:
         self.cell, self.rate, self.max_pixels = cell, rate, max_pixels
         with self._open() as container:
             self.seconds = media.measure_seconds(container, media.video_stream(container))
-        self._coming, self._held, self._first = self._decode(), [], 0
+        self._frames, self._kept, self._first = self._decode(), [], 0
 
     def cut(self, windows, i):
-        """Return the cell of a window, none of which may come before the last; None for none."""
+        """Return the cell of a window, not earlier than the last one; None if it is empty."""
         inside = windows.samples(i, self.rate)
         skipped = max(0, inside.start - self._first)
-        missing = skipped - len(self._held)
-        self._held = self._held[skipped:]
+        missing = skipped - len(self._kept)
+        self._kept = self._kept[skipped:]
         if missing > 0:
-            next(islice(self._coming, missing, missing), None)
+            next(islice(self._frames, missing, missing), None)
         self._first += skipped
-        self._held += islice(self._coming, max(0, inside.stop - self._first - len(self._held)))
-        return (np.stack(self._held), self.rate) if self._held else None
+        self._kept += islice(self._frames, max(0, inside.stop - self._first - len(self._kept)))
+        return (np.stack(self._kept), self.rate) if self._kept else None
 
     def whole(self):
-        """Return the cell of all."""
+        """Return the cell of the whole track."""
         return np.stack(list(self._decode())), self.rate
 
     def _open(self):
@@ -78,7 +78,7 @@ class Frames:
 
 
 class _OpenVideo:
-    """The container of a video cell, while it is in use."""
+    """Context manager of the container of a video cell."""
 
     def __init__(self, cell):
         self.cell = cell
@@ -105,11 +105,11 @@ class Words:
 
     def __init__(self, words):
         if hasattr(words, "columns"):
-            lacking = {"word", "start", "end"} - set(words.columns)
-            if lacking:
+            absent = {"word", "start", "end"} - set(words.columns)
+            if absent:
                 raise CellError(
                     f"predict_timeline: a table of words needs the columns 'word', 'start' and "
-                    f"'end'; {sorted(lacking)[0]!r} is not among {list(words.columns)}."
+                    f"'end'; {sorted(absent)[0]!r} is not among {list(words.columns)}."
                 )
             words = words[["word", "start", "end"]].itertuples(index=False, name=None)
         self.words = [self._check(number, word) for number, word in enumerate(words)]
@@ -133,7 +133,7 @@ class Words:
         return str(text), start, end
 
     def cut(self, windows, i):
-        """Return the text of a window; None without a word."""
+        """Return the text of a window; None without words."""
         return " ".join(windows.words(self.words, i)) or None
 
     def whole(self):
@@ -142,7 +142,7 @@ class Words:
 
 
 class Constant:
-    """What is the same in all windows: a picture, a text without times, or nothing.
+    """A cell that is the same in all windows: an image, a text without times, or None.
 
     Parameters
     ----------
@@ -168,10 +168,10 @@ def open_frames(cell, rate, max_pixels):
     """Return the track of a video cell: a file, an array of frames, or a tuple with their rate."""
     if is_file_cell(cell):
         return Frames(cell, rate, max_pixels)
-    frames, own = cell if isinstance(cell, tuple) and len(cell) == 2 else (cell, rate)
-    if not isinstance(frames, np.ndarray) or frames.ndim != 4 or not own > 0:
+    frames, rate = cell if isinstance(cell, tuple) and len(cell) == 2 else (cell, rate)
+    if not isinstance(frames, np.ndarray) or frames.ndim != 4 or not rate > 0:
         raise CellError(
-            "predict_timeline: a clip's pictures must be a video file, an array of shape "
+            "predict_timeline: the frames of a clip must be a video file, an array of shape "
             "(n_frames, height, width, 3), or a tuple of such an array and its frames per second."
         )
-    return Samples(frames, own)
+    return Samples(frames, rate)

@@ -108,7 +108,7 @@ class BaseAugmenter(BaseRowSampler):
                 if error is not None
             }
             owner = type(self).__name__
-            column.report(failed, owner=owner, on_error=self.on_error, stacklevel=6)
+            column.report(failed, owner=owner, on_error=self.on_error)
             cells = np.empty(len(sources), dtype=object)
             for i, (cell, _) in enumerate(found):
                 cells[i] = cell

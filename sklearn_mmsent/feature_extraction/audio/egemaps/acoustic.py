@@ -161,6 +161,8 @@ class AcousticFunctionals(BaseExtractor):
     [24.0, 36.0]
     """
 
+    modality = "audio"
+
     _libraries = ("numpy", "scipy", "soundfile", "av")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,

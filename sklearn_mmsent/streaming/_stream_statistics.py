@@ -1,40 +1,45 @@
-"""How fast a stream is predicted, and what was lost."""
+"""StreamStatistics: speed and losses of a stream."""
 
 from collections import deque
 
 import numpy as np
 from sklearn.utils import Bunch
 
-_MOST = 10_000  # latencies that quantiles are taken of
+_MAX_LATENCIES = 10_000  # the last ones, from which quantiles are computed
 
 
 class StreamStatistics:
-    """Counts of a stream, and its last 10,000 latencies."""
+    """Counts of chunks and windows, and the last 10,000 latencies."""
 
     def __init__(self):
         self.n_chunks = self.n_bad_chunks = 0
         self.n_predicted = self.n_failed = self.n_dropped = self.n_empty = 0
         self.busy = 0.0  # seconds of work
-        self._latencies = deque(maxlen=_MOST)
+        self._latencies = deque(maxlen=_MAX_LATENCIES)
 
-    def predicted(self, latency, failed):
-        """Count a window."""
+    def add_window(self, latency, failed):
+        """Count a window that was predicted, or failed to be."""
         self.n_predicted += not failed
         self.n_failed += failed
         self._latencies.append(latency)
 
     def report(self, streams, seconds):
-        """Tell all in a Bunch.
+        """Return all statistics.
 
         Parameters
         ----------
         streams : dict of str to AudioStream or EventStream
-            By column.
+            By raw column.
         seconds : float
-            Of the stream so far.
+            Length of the stream so far.
+
+        Returns
+        -------
+        Bunch
+            See `StreamingPredictor.statistics`.
         """
-        some = np.asarray(self._latencies if self._latencies else [np.nan])
-        p50, p95, p99 = np.percentile(some, [50, 95, 99])
+        latencies = np.asarray(self._latencies if self._latencies else [np.nan])
+        p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
         return Bunch(
             n_chunks=self.n_chunks,
             n_bad_chunks=self.n_bad_chunks,

@@ -1,4 +1,4 @@
-"""When a window of several streams is complete."""
+"""WindowClock: when a window of several streams is complete."""
 
 from math import floor
 
@@ -8,39 +8,36 @@ _ROUNDING = 1e-6  # seconds
 
 
 class WindowClock:
-    """Says which windows can be predicted.
+    """Determines which windows can be predicted.
 
     Parameters
     ----------
-    streams : dict of str to stream
-        All times count from the first one that came.
+    stream_set : StreamSet
+        Streams on a common clock.
     windows : Windows
-        Their length and distance.
+        Their length and hop.
     wait, patience : float
         As in :class:`StreamingPredictor`, in seconds.
     """
 
-    def __init__(self, streams, windows, *, wait, patience):
-        self.streams, self.windows = list(streams.values()), windows
+    def __init__(self, stream_set, windows, *, wait, patience):
+        self.stream_set, self.windows = stream_set, windows
+        self.streams = list(stream_set.streams.values())
         self.wait, self.patience = wait, patience
-        self.next = 0  # number of the next window to come due
+        self.next = 0  # number of the next window
         self.n_empty = 0
 
-    def furthest(self):
-        """Return the latest time of any stream."""
-        return max(stream.progress for stream in self.streams)
-
     def due(self):
-        """Return the numbers of the windows that have come due; each is returned once."""
-        furthest = self.furthest()
-        n_due = self._count(furthest - self.wait)
+        """Return the numbers of the windows that are complete now; each is returned once."""
+        latest = self.stream_set.progress
+        n_due = self._count(latest - self.wait)
         for stream in self.streams:
-            if isinstance(stream, AudioStream) and stream.progress >= furthest - self.patience:
+            if isinstance(stream, AudioStream) and stream.progress >= latest - self.patience:
                 n_due = min(n_due, self.windows.count(stream.n_samples, stream.rate))
         return self._take(n_due)
 
     def rest(self):
-        """Return the windows that the end of all streams makes due; the last may be shorter."""
+        """Return the remaining windows at the end of all streams; the last may be shorter."""
         for stream in self.streams:
             stream.finish()
         end = max((last for s in self.streams if (last := s.last()) is not None), default=None)
@@ -51,12 +48,12 @@ class WindowClock:
         return self._take(complete + (end > covered + _ROUNDING))
 
     def _count(self, seconds):
-        """Return how many windows have ended by a time."""
+        """Return the number of windows that have ended by a time."""
         window, hop = self.windows.window, self.windows.hop
         return max(0, floor((seconds - window + _ROUNDING) / hop) + 1)
 
     def _take(self, stop):
-        """Return the windows before one that hold something."""
+        """Return the windows before `stop` that are not empty."""
         found = []
         while self.next < stop:
             begin, end = self.windows.span(self.next)
@@ -66,7 +63,7 @@ class WindowClock:
                 found.append(self.next)
                 self.next += 1
                 continue
-            # after a silence of all streams, on to the first window that ends behind it
+            # after a gap in all streams, continue with the first window that ends after it
             target = stop if first is None else min(stop, max(self.next + 1, self._count(first)))
             self.n_empty += target - self.next
             self.next = target
