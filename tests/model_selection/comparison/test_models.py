@@ -1,4 +1,4 @@
-"""Searches among the models are fitted inside each outer fold, with groups kept whole inside."""
+"""Searches among the models: fitted in each outer fold, with grouped inner folds."""
 
 import numpy as np
 import pandas as pd
