@@ -66,7 +66,7 @@ def search(kind, estimator):
 
 @pytest.mark.parametrize(
     ("kind", "most"),
-    [(GridSearchCV, 17), (BatchedGridSearchCV, 6), (BatchedRandomizedSearchCV, 7)],
+    [(GridSearchCV, 17), (BatchedGridSearchCV, 1), (BatchedRandomizedSearchCV, 4)],
 )
 def test_an_interrupted_search_resumes_to_the_same_scores(kind, most, table, tmp_path, saves):
     X, y = table
@@ -91,11 +91,11 @@ def test_interrupted_folds_of_a_pipeline_resume(table, tmp_path, saves):
     mine = make_pipeline(FusionClassifier(**CHEAP, checkpoint_dir=tmp_path))
     options = {"cv": 3, "batched": True}
     expected = batched_cross_validate(whole, X, y, **options)["test_score"]
-    interrupted(lambda: batched_cross_validate(mine, X, y, **options), saves, 2)
+    interrupted(lambda: batched_cross_validate(mine, X, y, **options), saves, 1)
     np.testing.assert_array_equal(
         batched_cross_validate(mine, X, y, **options)["test_score"], expected
     )
-    assert saves["n"] == 2
+    assert saves["n"] == 0  # the folds had been trained
 
 
 def test_an_interrupted_ensemble_resumes(table, tmp_path, saves):
@@ -104,9 +104,9 @@ def test_an_interrupted_ensemble_resumes(table, tmp_path, saves):
     whole = DeepEnsembleClassifier(FusionClassifier(**CHEAP), **options).fit(X, y)
     base = FusionClassifier(**CHEAP, checkpoint_dir=tmp_path)
     mine = DeepEnsembleClassifier(base, **options)
-    interrupted(lambda: mine.fit(X, y), saves, 2)
+    interrupted(lambda: mine.fit(X, y), saves, 1)
     mine.fit(X, y)
-    assert saves["n"] == 2
+    assert saves["n"] == 0  # the members had been trained
     np.testing.assert_array_equal(mine.predict_proba(X), whole.predict_proba(X))
     with pytest.raises(ValueError, match="DeepEnsembleClassifier: checkpoint_dir needs an int as"):
         DeepEnsembleClassifier(base, n_members=2).fit(X, y)
@@ -164,15 +164,13 @@ if __name__ == "__main__":
 def test_a_killed_search_resumes(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
-        while len(list(tmp_path.glob("*.pt"))) < 2:  # the second fold is being trained
+        while not list(tmp_path.glob("*.pt")):  # then the second fold is being trained
             assert process.poll() is None
             time.sleep(0.002)
         time.sleep(0.05)
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    states = {p: torch.load(p, weights_only=True)["state"] for p in tmp_path.glob("*.pt")}
-    assert sorted(not state["left"] for state in states.values()) == [False, True]
-    finished = next(path for path, state in states.items() if not state["left"])
+    (finished,) = tmp_path.glob("*.pt")
     written = finished.stat().st_mtime_ns
     space = {"__name__": "script"}
     exec(SCRIPT, space)
