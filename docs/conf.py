@@ -39,6 +39,7 @@ suppress_warnings = [
 ]
 
 # docstrings
+autodoc_typehints = "none"  # types are in the docstrings
 default_role = "literal"  # `name` in a docstring; public_names turns names into links
 autosummary_generate = True
 autosummary_imported_members = True

@@ -20,9 +20,8 @@ follow_imports = silent
 follow_imports_for_stubs = True
 """
 SCRIPT = """
-from sklearn_mmsent import FusionClassifier, make_clips, make_extractor, make_pipeline
+from sklearn_mmsent import FusionClassifier, compare, make_clips, make_extractor, make_pipeline
 from sklearn_mmsent.feature_extraction.audio import LogMel
-from sklearn_mmsent.nn import Fusion
 
 clips = make_clips("clips", 60, random_state=0)
 model = make_pipeline(
@@ -31,6 +30,7 @@ model = make_pipeline(
 )
 model.fit(clips.X, clips.y)
 labels = model.predict(clips.X)
+print(compare({"fusion": model}, clips.X, clips.y, groups=clips.groups).to_markdown())
 """
 
 
@@ -66,28 +66,31 @@ def test_an_editor_completes_keywords_and_finds_the_definition(
     assert definition.get_line_code().startswith(f"class {name}(")
 
 
-@pytest.fixture(scope="module")
-def check_types(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mypy")
-    (folder / "mypy.ini").write_text(SETTINGS)
-
-    def run(script):
-        (folder / "script.py").write_text(script)
-        command = [sys.executable, "-m", "mypy", "--no-error-summary", "script.py"]
-        environment = {"MYPYPATH": str(ROOT), "PATH": ""}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        return done.stdout + done.stderr
-
-    return run
-
-
-def test_a_type_checker_accepts_the_right_script_and_no_misspelt_keyword(check_types):
-    assert check_types(SCRIPT) == ""
-    found = check_types(SCRIPT.replace("fusion=", "fusoin="))
-    assert 'Unexpected keyword argument "fusoin" for "FusionClassifier"' in found
-    assert 'did you mean "fusion"?' in found
-
-
-def test_a_type_checker_finds_a_name_that_is_not_exported(check_types):
-    found = check_types("from sklearn_mmsent import FusionClasifier\n")
-    assert 'has no attribute "FusionClasifier"' in found
+def test_a_type_checker_finds_misspelt_names_and_nothing_else(tmp_path):
+    wrong = SCRIPT + "from sklearn_mmsent import FusoinClassifier\n"
+    for name, misspelt in [
+        ("fusion=", "fusoin="),
+        ("n_mels=", "n_mel="),
+        ("groups=", "group="),
+        ("to_markdown", "to_markdwn"),
+    ]:
+        wrong = wrong.replace(name, misspelt)
+    (tmp_path / "mypy.ini").write_text(SETTINGS)
+    (tmp_path / "right.py").write_text(SCRIPT)
+    (tmp_path / "wrong.py").write_text(wrong)
+    command = [sys.executable, "-m", "mypy", "right.py", "wrong.py"]
+    run = subprocess.run(
+        command, cwd=tmp_path, env={"MYPYPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    errors = [line for line in run.stdout.splitlines() if ": error:" in line]
+    for expected in (
+        'argument "fusoin" for "FusionClassifier"; did you mean "fusion"?',
+        'argument "n_mel" for "LogMel"; did you mean "n_mels"?',
+        'argument "group" for "compare"; did you mean "groups"?',
+        '"Comparison" has no attribute "to_markdwn"',
+        'has no attribute "FusoinClassifier"',
+    ):
+        (error,) = [error for error in errors if expected in error]
+        errors.remove(error)
+        assert error.startswith("wrong.py")
+    assert not errors, run.stdout + run.stderr

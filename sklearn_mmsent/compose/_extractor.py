@@ -297,7 +297,7 @@ class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
         return [cell for cell in cells if not is_missing(cell)], there
 
 
-def make_extractor(*, n_jobs=None, **modalities):
+def make_extractor(*, n_jobs=None, **modalities) -> MultimodalExtractor:
     """Compose extractors into one transformer from a raw table to a numeric one.
 
     Parameters

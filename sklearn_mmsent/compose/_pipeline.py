@@ -114,7 +114,7 @@ class Pipeline(imblearn_pipeline.Pipeline):
             )
 
 
-def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> Pipeline:
     """Build a :class:`Pipeline`, naming the steps by their classes.
 
     Parameters

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_mmsent.datasets._clip_audio import Voice, synthesise, write_wav
 from sklearn_mmsent.datasets._clip_image import Looks, draw_face
@@ -54,7 +54,7 @@ def make_clips(
     intensity_range=(1.0, 3.0),
     overwrite=False,
     random_state=None,
-):
+) -> Bunch:
     """Write raw clips with known sentiment: sentences, drawn faces and synthetic voices.
 
     Each clip consists of a sentence about a film, a product or a person, a face of 64 x 64 pixels

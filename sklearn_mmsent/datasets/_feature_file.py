@@ -24,7 +24,7 @@ _TARGETS = {"text": "T", "audio": "A", "vision": "V"}
     },
     prefer_skip_nested_validation=True,
 )
-def read_feature_file(path, *, modalities=None, splits=None, dtype="float32"):
+def read_feature_file(path, *, modalities=None, splits=None, dtype="float32") -> Bunch:
     """Read a pickled feature file in MMSA format, such as those of MOSI, MOSEI and SIMS.
 
     The restricted unpickler only accepts numpy arrays and builtin containers, strings and numbers;

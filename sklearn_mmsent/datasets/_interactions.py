@@ -22,7 +22,7 @@ _STEPS = 8
     },
     prefer_skip_nested_validation=True,
 )
-def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state=None):
+def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state=None) -> Bunch:
     """Generate tables whose class depends only on an interaction of modalities.
 
     Parameters

@@ -38,7 +38,7 @@ def read_table(
     split=None,
     check_files=True,
     allow_outside=False,
-):
+) -> Bunch:
     r"""Read a table of texts, file names and labels into raw cells.
 
     Only the table is read: extractors open images and audio files later.

@@ -40,7 +40,7 @@ def agreement_report(
     target=None,
     opposites=None,
     scale=1.0,
-):
+) -> Bunch:
     """Compare what each modality predicts by itself with the prediction of the fusion, by row.
 
     Parameters

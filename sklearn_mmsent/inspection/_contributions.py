@@ -36,7 +36,7 @@ def modality_contributions(
     modalities="auto",
     n_repeats=20,
     random_state=None,
-):
+) -> Bunch:
     """Compute exact Shapley values of the modalities for the prediction of each row.
 
     The prediction is the probability of a class, or an intensity. The contributions of a row sum

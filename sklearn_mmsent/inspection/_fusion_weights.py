@@ -15,7 +15,7 @@ _OWNER = "fusion_weights"
 @validate_params(
     {"estimator": [HasMethods(["fit", "predict"])]}, prefer_skip_nested_validation=True
 )
-def fusion_weights(estimator, X):
+def fusion_weights(estimator, X) -> Bunch:
     """Return the gates or attention weights of a fitted network, by modality and by step.
 
     These are the weights that the network computes for each row in one prediction. A large

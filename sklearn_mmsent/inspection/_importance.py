@@ -60,7 +60,7 @@ def modality_importance(
     confidence_level=0.95,
     random_state=None,
     n_jobs=None,
-):
+) -> Bunch:
     """Compute how much each modality contributes to the score of an estimator.
 
     Parameters

@@ -18,7 +18,7 @@ from sklearn_mmsent.utils._sklearn import validate_params
     },
     prefer_skip_nested_validation=True,
 )
-def classification_scores(y_true, y_pred, *, labels=None, sample_weight=None):
+def classification_scores(y_true, y_pred, *, labels=None, sample_weight=None) -> dict[str, float]:
     """Compute accuracy, and precision, recall and F1 under each averaging.
 
     A class without predictions has precision 0, and one without true rows has recall 0,

@@ -22,7 +22,7 @@ _ZEROS = [StrOptions({"include", "exclude"})]
 
 
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
-def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
+def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None) -> dict[str, float]:
     """Compute the scores that are reported for sentiment intensity.
 
     Keys of the SIMS convention end in ``_sims``; those without a suffix follow the
@@ -107,7 +107,7 @@ def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None):
 )
 def intensity_accuracy(
     y_true, y_pred, *, n_classes=2, convention="mosi", zeros="include", sample_weight=None
-):
+) -> float:
     """Compute the accuracy of binned intensities.
 
     Parameters
@@ -155,7 +155,9 @@ def intensity_accuracy(
 
 
 @validate_params({**_COMMON, "zeros": _ZEROS}, prefer_skip_nested_validation=True)
-def intensity_f1(y_true, y_pred, *, convention="mosi", zeros="include", sample_weight=None):
+def intensity_f1(
+    y_true, y_pred, *, convention="mosi", zeros="include", sample_weight=None
+) -> float:
     """Compute the support-weighted F1 of negative against positive intensities.
 
     Parameters
@@ -199,7 +201,7 @@ def intensity_f1(y_true, y_pred, *, convention="mosi", zeros="include", sample_w
 
 
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
-def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None):
+def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None) -> float:
     """Compute the mean absolute error of intensities.
 
     Parameters
@@ -241,7 +243,7 @@ def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None):
 
 
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
-def intensity_corr(y_true, y_pred, *, convention="mosi", sample_weight=None):
+def intensity_corr(y_true, y_pred, *, convention="mosi", sample_weight=None) -> float:
     """Compute Pearson's correlation of true and predicted intensities.
 
     Parameters

@@ -91,7 +91,7 @@ def get_scorer(scoring):
     return _sklearn_get_scorer(scoring)
 
 
-def get_scorer_names():
+def get_scorer_names() -> list[str]:
     """List the names that :func:`get_scorer` accepts, including those of scikit-learn.
 
     Returns

@@ -26,7 +26,7 @@ def batched_cross_validate(
     return_indices=False,
     error_score=float("nan"),
     batched="auto",
-):
+) -> dict:
     """Evaluate an estimator by cross-validation, training the networks of all folds in batches.
 
     Otherwise identical to :func:`sklearn.model_selection.cross_validate`. Networks with a
@@ -114,7 +114,7 @@ def batched_cross_val_predict(
     params=None,
     method="predict",
     batched="auto",
-):
+) -> np.ndarray:
     """Return out-of-fold predictions, training the networks of all folds in batches.
 
     Otherwise identical to :func:`sklearn.model_selection.cross_val_predict`.

@@ -6,6 +6,20 @@ scikit-learn's model selection.
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # decorators that keep the signature, which scikit-learn does not declare
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+    def validate_params(
+        parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
+    ) -> Callable[[F], F]: ...
+
+    def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[F], F]: ...
+
 
 # name -> the module of scikit-learn that defines it
 _HOMES = {

@@ -42,7 +42,7 @@ def predict_timeline(
     prominence=None,
     max_seconds=14_400.0,
     batch_size=16,
-):
+) -> Bunch:
     """Predict a long clip window by window, and find peaks and turning points.
 
     Parameters

@@ -78,7 +78,7 @@ def compare(
     error_score=float("nan"),
     random_state=0,
     verbose=0,
-):
+) -> Comparison:
     """Compare models on the same splits: scores, confidence intervals, and significance tests.
 
     Every model is fitted on every training part with every seed, and scored on the test part; a
