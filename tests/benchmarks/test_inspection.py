@@ -10,32 +10,37 @@ def _benchmark(script):
     return script("inspection")
 
 
+@pytest.fixture
+def conflict(benchmark):
+    return benchmark.inspection_conflict
+
+
 def test_target_is_the_sum_of_contributions(benchmark):
-    X, y, parts = benchmark.additive(5000, seed=0)
+    X, y, parts = benchmark.inspection_importance.additive(5000, seed=0)
     np.testing.assert_allclose(y, parts.sum(axis=1))
     assert parts.var().to_dict() == pytest.approx(
-        {name: w**2 for name, w in benchmark.WEIGHTS.items()}, rel=0.1
+        {name: w**2 for name, w in benchmark.inspection_importance.WEIGHTS.items()}, rel=0.1
     )
     assert X.shape == (5000, 12)
 
 
-def test_shuffled_pairs_contradict_each_other(benchmark):
+def test_shuffled_pairs_contradict_each_other(conflict):
     rng = np.random.default_rng(0)
     moods = np.array(["negative", "neutral", "positive"])
     text = rng.integers(0, 3, 200)
     image = np.where(rng.random(200) < 0.3, 1, text)
     labels = pd.DataFrame({"text_label": moods[text], "image_label": moods[image]})
     table = pd.DataFrame({"text__mood": text, "image__mood": image})
-    X, paired = benchmark.pair_contradictions(labels, table, 40, seed=0)
+    X, paired = conflict.pair_contradictions(labels, table, 40, seed=0)
     assert paired.sum() == 40
     assert (X["text__mood"] + X["image__mood"])[paired].eq(2).all()
     assert X["text__mood"][paired].isin([0, 2]).all()
     assert X["text__mood"][~paired].eq(X["image__mood"][~paired]).all()
 
 
-def test_choice_of_experts_ignores_test_rows(benchmark, monkeypatch):
-    some = {name: benchmark.experts()[name] for name in [*benchmark.experts()][:1]}
-    monkeypatch.setattr(benchmark, "experts", lambda: some)
+def test_choice_of_experts_ignores_test_rows(conflict, monkeypatch):
+    some = {name: conflict.experts()[name] for name in [*conflict.experts()][:1]}
+    monkeypatch.setattr(conflict, "experts", lambda: some)
     rng = np.random.default_rng(0)
     moods = np.array(["negative", "neutral", "positive"])
     text, image = rng.integers(0, 3, (2, 360))
@@ -47,15 +52,15 @@ def test_choice_of_experts_ignores_test_rows(benchmark, monkeypatch):
     columns = {f"text__mood__{i}": text for i in range(20)}
     columns |= {f"image__colour__{i}": image for i in range(20)}
     table = pd.concat([pd.DataFrame(columns, dtype=float), photos], axis=1)
-    aucs = benchmark.choose(labels, table)
+    aucs = conflict.choose(labels, table)
     assert max(aucs.values()) > 0.75
     table.loc[labels["split"].isin(["test", "conflict"])] = np.nan
-    assert benchmark.choose(labels, table) == aucs
+    assert conflict.choose(labels, table) == aucs
 
 
-def test_wording_ignores_names_links_and_punctuation(benchmark):
-    assert benchmark.wording("RT @someone: Fine day, #sun http://t.co/x") == "fine day sun"
-    assert benchmark.wording("Fine day! #Sun") == "fine day sun"
+def test_wording_ignores_names_links_and_punctuation(conflict):
+    assert conflict.wording("RT @someone: Fine day, #sun http://t.co/x") == "fine day sun"
+    assert conflict.wording("Fine day! #Sun") == "fine day sun"
 
 
 def test_sections_of_the_page_are_replaced(benchmark, tmp_path):
@@ -80,15 +85,15 @@ def test_intensity_of_a_voice(benchmark, real_data, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_contradicting_tweets(benchmark, real_data, tmp_path, capsys, monkeypatch):
+def test_contradicting_tweets(benchmark, conflict, real_data, tmp_path, capsys, monkeypatch):
     def untuned(data, cache):
         return {
-            "text": {"minilm": benchmark.mvsa.TextEmbedder(benchmark.mvsa.minilm_folder())},
-            "image": {"imagenet": benchmark.mvsa.ImageNetFeatures()},
+            "text": {"minilm": conflict.mvsa.TextEmbedder(conflict.mvsa.minilm_folder())},
+            "image": {"imagenet": conflict.mvsa.ImageNetFeatures()},
         }
 
     # fine-tuning the text encoder takes long, and nothing is cached here
-    monkeypatch.setattr(benchmark.mvsa, "extractors", untuned)
+    monkeypatch.setattr(conflict.mvsa, "extractors", untuned)
     benchmark.main(
         [
             *("--data", str(real_data), "--cache", str(tmp_path / "features")),
