@@ -179,10 +179,7 @@ def compare(
     classifier = _models.are_classifiers(models)
     models, constant = _models.with_constant(models, classifier=classifier)
     baseline = constant if baseline is None else baseline
-    if baseline not in models:
-        raise ValueError(
-            f"compare: baseline {baseline!r} is not among the models: {', '.join(models)}."
-        )
+    _check_baseline(baseline, models)
     if nested:
         inner = inner_scoring(scoring, y, classifier=classifier)
         models = _models.with_searches(models, nested, scoring=inner)
@@ -200,15 +197,10 @@ def compare(
         pairs = [(split.train, split.test) for split in splits]
         _models.check_inner_splits(name, model, y, groups, pairs, classifier=classifier)
     _check_power(test, len(splits), len(seeds))
-
     raise_errors = error_score == "raise"
     data = ComparisonData(X, y, groups, params, scorer, classifier, raise_errors)
-    total = len(splits) * sum(len(seeds_for(model, seeds)) for model in models.values())
-    fits = fit_and_score(models, data, splits, seeds=seeds, n_jobs=n_jobs, batched=batched)
-    records = list(tqdm(fits, total=total, desc="fits", unit="fit", disable=not verbose))
-    order = {name: i for i, name in enumerate(models)}
-    records.sort(key=lambda r: (order[r.model], r.split.repeat, r.seed, r.split.fold))
-    _report_failures(records)
+    options = {"seeds": seeds, "n_jobs": n_jobs, "batched": batched}
+    records = _fit_models(models, data, splits, verbose=verbose, **options)
     return Comparison(
         records,
         y=y,
@@ -220,6 +212,24 @@ def compare(
         confidence_level=confidence_level,
         error_score=error_score,
     )
+
+
+def _fit_models(models, data, splits, *, seeds, verbose, **options):
+    """Return the fits in the order of models, repeats, seeds and folds."""
+    total = len(splits) * sum(len(seeds_for(model, seeds)) for model in models.values())
+    fits = fit_and_score(models, data, splits, seeds=seeds, **options)
+    records = list(tqdm(fits, total=total, desc="fits", unit="fit", disable=not verbose))
+    order = {name: i for i, name in enumerate(models)}
+    records.sort(key=lambda r: (order[r.model], r.split.repeat, r.seed, r.split.fold))
+    _report_failures(records)
+    return records
+
+
+def _check_baseline(baseline, models):
+    if baseline not in models:
+        raise ValueError(
+            f"compare: baseline {baseline!r} is not among the models: {', '.join(models)}."
+        )
 
 
 def _rows(X, y, groups):
@@ -294,4 +304,4 @@ def _report_failures(records):
     if len(failed) == len(records):
         raise ValueError(f"compare: {message}")
     message = f"compare: {message}. Their scores are error_score."
-    warnings.warn(message, FitFailedWarning, stacklevel=3)
+    warnings.warn(message, FitFailedWarning, stacklevel=4)

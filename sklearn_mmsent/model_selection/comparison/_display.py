@@ -113,26 +113,12 @@ class ComparisonDisplay:
         self.points_, self.fits_ = [], []
         rng = np.random.default_rng(0)
         places = np.arange(len(self.table))[::-1]
-        for place, (name, row) in zip(places, self.table.iterrows(), strict=True):
-            fits = self.fits[name]
-            beside = place + rng.uniform(-0.18, 0.18, len(fits))
+        for place, name in zip(places, self.table.index, strict=True):
+            heights = place + rng.uniform(-0.18, 0.18, len(self.fits[name]))
             self.fits_.append(
-                ax.scatter(fits, beside, s=10, color=FITS, alpha=0.45, lw=0, zorder=1)
+                ax.scatter(self.fits[name], heights, s=10, color=FITS, alpha=0.45, lw=0, zorder=1)
             )
-            half = np.array([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
-            self.points_.append(
-                ax.errorbar(
-                    row["mean"],
-                    place,
-                    xerr=None if np.isnan(half).any() else half,
-                    fmt="D" if name == self.baseline else "o",
-                    color=BASELINE if name == self.baseline else MODEL,
-                    ms=7,
-                    lw=2,
-                    capsize=4,
-                    zorder=2,
-                )
-            )
+            self.points_.append(self._plot_mean(name, place))
         ax.set(
             yticks=places[::-1],
             yticklabels=list(self.table.index)[::-1],
@@ -142,3 +128,16 @@ class ComparisonDisplay:
         ax.grid(axis="x", alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         return self
+
+    def _plot_mean(self, name, place):
+        row = self.table.loc[name]
+        half = np.array([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
+        is_baseline = name == self.baseline
+        return self.ax_.errorbar(
+            row["mean"],
+            place,
+            xerr=None if np.isnan(half).any() else half,
+            fmt="D" if is_baseline else "o",
+            color=BASELINE if is_baseline else MODEL,
+            **{"ms": 7, "lw": 2, "capsize": 4, "zorder": 2},
+        )

@@ -320,30 +320,10 @@ class FusionSearchCV(BaseSearchCV):
         n_batched = self.n_batched
         if n_batched == "auto":
             n_batched = N_BATCHED if is_fusion else 1
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        sampler, pruner = self.sampler, self.pruner
-        if isinstance(sampler, str):
-            sampler = NumberedSampler(sampler, seed, self.sampler_params or {})
-        if pruner is None:
-            pruner = NopPruner()
-        elif pruner == "race":
-            pruner = RacePruner(**(self.pruner_params or {}))
-        scoring = self.scoring if not callable(self.scoring) else _name(self.scoring)
-        score = f"{objective} of {scoring}"
-        search = results.describe_search(
-            self.space_, data.X, data.y, data.splits, score, self.estimator
-        )
         return Plan(
             estimator=clone(self.estimator),
             data=data,
-            study={
-                "storage": self.storage,
-                "name": self.study_name,
-                "space": self.space_,
-                "search": search,
-                "sampler": sampler,
-                "pruner": pruner,
-            },
+            study=self._study_options(data, objective),
             evaluator={
                 "scorer": scorer,
                 "objective": objective,
@@ -360,6 +340,28 @@ class FusionSearchCV(BaseSearchCV):
             raise_errors=self.error_score == "raise",
             verbose=int(self.verbose),
         )
+
+    def _study_options(self, data, objective):
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        sampler, pruner = self.sampler, self.pruner
+        if isinstance(sampler, str):
+            sampler = NumberedSampler(sampler, seed, self.sampler_params or {})
+        if pruner is None:
+            pruner = NopPruner()
+        elif pruner == "race":
+            pruner = RacePruner(**(self.pruner_params or {}))
+        scoring = self.scoring if not callable(self.scoring) else _name(self.scoring)
+        score = f"{objective} of {scoring}"
+        return {
+            "storage": self.storage,
+            "name": self.study_name,
+            "space": self.space_,
+            "search": results.describe_search(
+                self.space_, data.X, data.y, data.splits, score, self.estimator
+            ),
+            "sampler": sampler,
+            "pruner": pruner,
+        }
 
     def _set_results(self, trials, metric, scorer):
         """Set the attributes of scikit-learn's searches."""
