@@ -1,4 +1,4 @@
-"""How sphinx builds the documentation; ``make docs`` runs it, with warnings as errors."""
+"""Configuration of sphinx; ``make docs`` runs it, with warnings as errors."""
 
 import sys
 from pathlib import Path
@@ -31,11 +31,11 @@ extensions = [
 exclude_patterns = ["_build", "examples/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 
-# Markdown must read well on a plain git host, too: only what that shows, no sphinx roles
+# no extensions or roles of sphinx, so that Markdown is rendered by a git host, too
 myst_enable_extensions = []
 myst_heading_anchors = 3
 suppress_warnings = [
-    "config.cache",  # the gallery's sort key is a class, which sphinx cannot pickle
+    "config.cache",  # the sort key of the gallery is a class, which sphinx cannot pickle
 ]
 
 # docstrings
@@ -47,14 +47,13 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
 
-# every reference must be found; what other packages document lives on sites of their own, and a
-# build must not need the net
+# every reference must resolve, except those to other packages: a build works offline
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(sklearn|imblearn|skorch|optuna|torch|pandas|numpy|scipy|matplotlib|joblib)\..*"),
 ]
 
-smartquotes = False  # "stats" is a value, to be copied as it is
+smartquotes = False  # quoted values are copied into code
 
 html_theme = "furo"
 html_title = f"sklearn_mmsent {version}"
@@ -67,7 +66,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/\d\d_",
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"(^|/)(?!\d\d_)[^/]*$",  # what is no example of this form
+    "ignore_pattern": r"(^|/)(?!\d\d_)[^/]*$",  # only numbered examples
     "within_subsection_order": FileNameSortKey,
     "abort_on_example_error": True,
     "download_all_examples": False,

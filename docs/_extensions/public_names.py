@@ -166,7 +166,7 @@ class LinkPublicNames(SphinxTransform):
     default_priority = 400
 
     def apply(self, **kwargs):
-        """Go through the literals of a document."""
+        """Replace the literals of a document."""
         for code in list(self.document.findall(nodes.literal)):
             entry = ENTRIES.get(code.astext().removeprefix(f"{PACKAGE}.").rstrip("()"))
             linked = isinstance(code.parent, nodes.reference | pending_xref | nodes.title)
