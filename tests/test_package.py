@@ -108,15 +108,23 @@ def test_a_name_that_moved_raises_an_error_with_the_new_import(name):
 
 # rules of numpydoc that count as errors here
 RULES = {
+    "GL07": "sections are in the usual order",
     "GL08": "has a docstring",
     "SS01": "has a summary",
+    "SS02": "summary starts with a capital letter",
     "SS03": "summary ends with a period",
+    "SS05": "summary starts with an infinitive",
+    "SS06": "summary fits on one line",
     "PR01": "parameters are documented",
     "PR02": "documented parameters exist",
     "PR03": "in the same order",
     "PR04": "with a type",
     "PR07": "with a description",
+    "PR08": "that starts with a capital letter",
+    "PR09": "and ends with a period",
     "RT01": "the return value is documented",
+    "RT04": "in a description that starts with a capital letter",
+    "RT05": "and ends with a period",
 }
 
 
