@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mmsent.estimators import FusionClassifier, FusionRegressor
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.training import train_members
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._random import check_found_again, draw_seed
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
@@ -262,27 +263,20 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         return self._each(X).std(axis=0)
 
 
+@document_shared_parameters(DeepEnsembleClassifier)
 class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     """Deep ensemble for regression: mean predictions of networks with different seeds.
 
     Members differ in initial weights, order of rows, dropout masks and internal validation split
-    [1]_. They are trained as one network with an additional member axis, where that is faster.
+    . They are trained as one network with an additional member axis, where that is faster.
+
+    Parameters that are not listed here are those of :class:`DeepEnsembleClassifier`.
 
     Parameters
     ----------
     estimator : FusionRegressor or None, default=None
         Estimator to train; its `random_state` is ignored. None means a FusionRegressor with
         default parameters. With a `checkpoint_dir`, interrupted training is resumed.
-    n_members : int, default=5
-        Number of members.
-    bootstrap : bool, default=False
-        Whether to train each member on rows drawn with replacement. Deep ensembles are mostly
-        better without.
-    batched : "auto" or bool, default="auto"
-        Whether to train members in batches; "auto" decides by a short timing. True and False make
-        results reproducible to the last bit on one machine.
-    random_state : int, RandomState or None, default=None
-        Seed from which the members' seeds are drawn.
 
     Attributes
     ----------
@@ -298,11 +292,6 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     See Also
     --------
     sklearn.ensemble.BaggingRegressor : Ensemble of any regressor on resampled rows.
-
-    References
-    ----------
-    .. [1] Lakshminarayanan, Pritzel, Blundell (2017), Simple and scalable predictive
-       uncertainty estimation using deep ensembles, NeurIPS.
 
     Examples
     --------

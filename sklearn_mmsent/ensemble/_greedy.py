@@ -18,6 +18,7 @@ from sklearn_mmsent.ensemble.experts.expert import Expert
 from sklearn_mmsent.ensemble.experts.fitting import name_error
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
 from sklearn_mmsent.ensemble.experts.selection import draw_bags, select_members
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, _fit_context
 
@@ -248,9 +249,9 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
     ----------
     experts : search, estimator or list of tuple
         A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's, whose `top_n`
-        best candidates are members; one classifier, which is cloned for each modality of the
-        table; or a list of (name, classifier or search) and, for members that read some modalities
-        only, (name, classifier or search, modalities). A member that does not accept NaN reads the
+        best candidates are members; one estimator, which is cloned for each modality of the
+        table; or a list of (name, estimator or search) and, for members that read some modalities
+        only, (name, estimator or search, modalities). A member that does not accept NaN reads the
         output of `FillBlocks`. A fitted search is not fitted again, except in clones of the
         ensemble, as in cross-validation.
     scoring : str, callable or None, default=None
@@ -271,8 +272,8 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
         Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        Splits that test each row once. An int, and None for 5, means shuffled, stratified folds
-        that keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
+        groups together; folds of classes are stratified.
     batched : "auto" or bool, default="auto"
         Whether to train the networks of folds and candidates in batches; "auto" decides by a short
         timing.
@@ -334,50 +335,21 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
     _parameter_constraints: dict = _BaseGreedy._parameter_constraints
 
 
+@document_shared_parameters(GreedyEnsembleClassifier)
 class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
     """Greedy ensemble selection for regression.
 
     Members are added to the ensemble one by one, each time the one with which the mean of the
-    out-of-fold predictions scores best; a member that is added again gains weight [1]_. Members may
+    out-of-fold predictions scores best; a member that is added again gains weight. Members may
     be the best candidates of a search. The networks of all folds are trained in batches, and a
     group is never in both parts of a split. Only selected members are fitted on all rows.
 
+    Parameters that are not listed here are those of :class:`GreedyEnsembleClassifier`.
+
     Parameters
     ----------
-    experts : search, estimator or list of tuple
-        A search such as `FusionSearchCV`, `BatchedGridSearchCV` or scikit-learn's, whose `top_n`
-        best candidates are members; one regressor, which is cloned for each modality of the
-        table; or a list of (name, regressor or search) and, for members that read some modalities
-        only, (name, regressor or search, modalities). A member that does not accept NaN reads the
-        output of `FillBlocks`. A fitted search is not fitted again, except in clones of the
-        ensemble, as in cross-validation.
     scoring : str, callable or None, default=None
         Score to maximise, such as a name for `get_scorer` ("corr"); None is the squared error.
-    top_n : int, default=20
-        Maximum number of candidates of each search.
-    n_rounds : int, default=25
-        Maximum number of members, counted with repetitions.
-    n_initial : int, default=5
-        Maximum number of the best single members to start with.
-    n_bags : int or "auto", default="auto"
-        Number of ensembles that are selected from random subsets of the members, and averaged,
-        which reduces overfitting. "auto" means 20 with 20 or more members, else 1, which selects
-        from all.
-    bag_fraction : float, default=0.5
-        Share of the members in each of several bags.
-    modalities : "auto", mapping or None, default="auto"
-        Blocks of the table; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
-    cv : int, splitter, iterable or None, default=None
-        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
-        groups together.
-    batched : "auto" or bool, default="auto"
-        Whether to train the networks of folds and candidates in batches; "auto" decides by a short
-        timing.
-    n_jobs : int or None, default=None
-        Number of members that are fitted, and of bags that are selected, in parallel; None means 1.
-    random_state : int, RandomState or None, default=None
-        Seed of folds and bags, and of members without a `random_state` of their own.
 
     Attributes
     ----------
@@ -404,11 +376,6 @@ class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
     --------
     FusionStackingRegressor : Combines all members by a regressor.
     DeepEnsembleRegressor : Averages one network over several seeds.
-
-    References
-    ----------
-    .. [1] Caruana, Niculescu-Mizil, Crew, Ksikes (2004), Ensemble selection from libraries of
-       models, ICML.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from sklearn_mmsent.ensemble.experts.base import BaseExperts, ExpertRegressor
 from sklearn_mmsent.ensemble.experts.calibrated import CalibratedExperts
 from sklearn_mmsent.ensemble.experts.combination import has_output, learn_weights, pool
 from sklearn_mmsent.ensemble.experts.scoring import OutputScore
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._messages import did_you_mean
 from sklearn_mmsent.utils._sklearn import StrOptions, _fit_context
 
@@ -142,8 +143,8 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
     Parameters
     ----------
     experts : estimator or list of tuple
-        One classifier, which is cloned for each modality of the table; or a list of (name,
-        classifier) for experts that read the whole table and (name, classifier, modalities) for
+        One estimator, which is cloned for each modality of the table; or a list of (name,
+        estimator) for experts that read the whole table and (name, estimator, modalities) for
         experts that read one modality, ``"text"``, or several, ``["text", "image"]``. An expert
         that does not accept NaN reads the output of `FillBlocks`.
     combine : {"mean", "product"}, default="mean"
@@ -164,7 +165,7 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
         Splits for out-of-fold predictions, which test each row once. An int, and None for 5,
-        means shuffled, stratified folds that keep groups together.
+        means shuffled folds that keep groups together; folds of classes are stratified.
     batched : "auto" or bool, default="auto"
         Whether to train the networks of an expert's folds in batches; "auto" decides by a short
         timing.
@@ -255,20 +256,18 @@ class LateFusionClassifier(CalibratedExperts, _BaseLateFusion):
         return self.combine == "product"
 
 
+@document_shared_parameters(LateFusionClassifier)
 class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
     """Late fusion for regression: weighted mean of the predictions of modality experts.
 
     An expert may be any regressor, pipeline or fusion network. It is fitted on, and predicts, the
-    rows that have its modality; the weights of the others grow where a modality is missing [1]_.
+    rows that have its modality; the weights of the others grow where a modality is missing.
     Rows without any modality get the mean of the training rows.
+
+    Parameters that are not listed here are those of :class:`LateFusionClassifier`.
 
     Parameters
     ----------
-    experts : estimator or list of tuple
-        One regressor, which is cloned for each modality of the table; or a list of (name,
-        regressor) for experts that read the whole table and (name, regressor, modalities) for
-        experts that read one modality, ``"text"``, or several, ``["text", "image"]``. An expert
-        that does not accept NaN reads the output of `FillBlocks`.
     weights : {"score", "learned"}, mapping, array-like or None, default=None
         Weights of the experts; None means equal ones. A mapping by name, or a sequence in the
         order of the experts, sets them. "score" uses the out-of-fold score minus that of the mean;
@@ -276,19 +275,6 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
         the least squared error.
     scoring : str, callable or None, default=None
         Score for ``weights="score"``, such as a name for `get_scorer`; None is the squared error.
-    modalities : "auto", mapping or None, default="auto"
-        Blocks of the table; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
-    cv : int, splitter, iterable or None, default=None
-        Splits for out-of-fold predictions, which test each row once. An int, and None for 5,
-        means shuffled folds that keep groups together.
-    batched : "auto" or bool, default="auto"
-        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
-        timing.
-    n_jobs : int or None, default=None
-        Number of experts that are fitted in parallel; None means 1.
-    random_state : int, RandomState or None, default=None
-        Seed of the folds, and of experts without a `random_state` of their own.
 
     Attributes
     ----------
@@ -308,11 +294,6 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
     --------
     FusionStackingRegressor : Combines experts by a regressor.
     sklearn.ensemble.VotingRegressor : All estimators read all columns of all rows.
-
-    References
-    ----------
-    .. [1] Kittler, Hatef, Duin, Matas (1998), On combining classifiers, IEEE Transactions on
-       Pattern Analysis and Machine Intelligence 20(3).
 
     Examples
     --------

@@ -15,6 +15,7 @@ from sklearn_mmsent.ensemble.experts.expert import Expert, with_imputation
 from sklearn_mmsent.ensemble.experts.expert_table import ExpertTable
 from sklearn_mmsent.ensemble.experts.fitting import name_error, outputs_of
 from sklearn_mmsent.exceptions import BlockError
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
 from sklearn_mmsent.utils._sklearn import HasMethods, _fit_context
 
@@ -129,14 +130,14 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
     Parameters
     ----------
     experts : estimator or list of tuple
-        One classifier, which is cloned for each modality of the table; or a list of (name,
-        classifier) for experts that read the whole table, such as fusion networks, and (name,
-        classifier, modalities) for experts that read one modality, ``"text"``, or several,
+        One estimator, which is cloned for each modality of the table; or a list of (name,
+        estimator) for experts that read the whole table, such as fusion networks, and (name,
+        estimator, modalities) for experts that read one modality, ``"text"``, or several,
         ``["text", "image"]``. An expert that does not accept NaN reads the output of `FillBlocks`.
     final_estimator : classifier or None, default=None
         Fitted on the experts' probabilities; None means a logistic regression.
     passthrough : bool, default=False
-        Whether the final classifier reads the table as well.
+        Whether the final estimator reads the table as well.
     calibration : {"sigmoid", "isotonic", "temperature"} or None, default=None
         Calibration of each expert's probabilities, or of its decision function if it has none, on
         out-of-fold predictions.
@@ -144,8 +145,8 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     cv : int, splitter, iterable or None, default=None
-        Splits that test each row once. An int, and None for 5, means shuffled, stratified folds
-        that keep groups together.
+        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
+        groups together; folds of classes are stratified.
     batched : "auto" or bool, default="auto"
         Whether to train the networks of an expert's folds in batches; "auto" decides by a short
         timing.
@@ -244,39 +245,22 @@ class FusionStackingClassifier(CalibratedExperts, _BaseFusionStacking):
         return names if len(names) > 2 else names[1:]
 
 
+@document_shared_parameters(FusionStackingClassifier)
 class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
     """Stacking of modality experts and fusion networks for regression.
 
-    A final regressor is fitted on the out-of-fold predictions of the experts [1]_. The networks of
+    A final regressor is fitted on the out-of-fold predictions of the experts. The networks of
     all folds are trained in batches, and a group is never in both parts of a split. An expert has
     no output for rows in which all its modalities are missing: `FillBlocks` fills and marks them.
     Rows without any modality get the mean of the training rows.
 
+    Parameters that are not listed here are those of :class:`FusionStackingClassifier`.
+
     Parameters
     ----------
-    experts : estimator or list of tuple
-        One regressor, which is cloned for each modality of the table; or a list of (name,
-        regressor) for experts that read the whole table, such as fusion networks, and (name,
-        regressor, modalities) for experts that read one modality, ``"text"``, or several,
-        ``["text", "image"]``. An expert that does not accept NaN reads the output of `FillBlocks`.
     final_estimator : regressor or None, default=None
         Fitted on the experts' predictions; None means ridge regression with a cross-validated
         penalty.
-    passthrough : bool, default=False
-        Whether the final regressor reads the table as well.
-    modalities : "auto", mapping or None, default="auto"
-        Blocks of the table; "auto" reads the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
-    cv : int, splitter, iterable or None, default=None
-        Splits that test each row once. An int, and None for 5, means shuffled folds that keep
-        groups together.
-    batched : "auto" or bool, default="auto"
-        Whether to train the networks of an expert's folds in batches; "auto" decides by a short
-        timing.
-    n_jobs : int or None, default=None
-        Number of experts that are fitted in parallel; None means 1.
-    random_state : int, RandomState or None, default=None
-        Seed of the folds, and of estimators without a `random_state` of their own.
 
     Attributes
     ----------
@@ -298,10 +282,6 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
     LateFusionRegressor : Learns one weight per expert, better with few rows.
     sklearn.ensemble.StackingRegressor : All estimators read all columns; without groups, missing
         modalities and batches.
-
-    References
-    ----------
-    .. [1] Wolpert (1992), Stacked generalization, Neural Networks 5(2).
 
     Examples
     --------

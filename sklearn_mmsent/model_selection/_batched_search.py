@@ -11,6 +11,7 @@ from sklearn.utils import get_tags, indexable
 
 from sklearn_mmsent.model_selection._replay import FrozenSplits, Replay, record_folds
 from sklearn_mmsent.model_selection.batched_fit import fit_batched
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import BaseSearchCV, StrOptions, _fit_context, _routing_enabled
 
 
@@ -180,6 +181,7 @@ class BatchedGridSearchCV(_BatchedSearch, GridSearchCV):
         return ParameterGrid(self.param_grid)
 
 
+@document_shared_parameters(BatchedGridSearchCV)
 class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     """Search over random parameters that trains candidates and folds in batches.
 
@@ -192,31 +194,16 @@ class BatchedRandomizedSearchCV(_BatchedSearch, RandomizedSearchCV):
     A search whose networks have a `checkpoint_dir` resumes after an interruption: it trains the
     remaining networks only, and ends with the same results.
 
+    Parameters that are not listed here are those of :class:`BatchedGridSearchCV`.
+
     Parameters
     ----------
-    estimator : estimator
-        A fusion estimator, or a pipeline that ends in one; any other is fitted one by one.
     param_distributions : dict or list of dict
         Parameters with the values or distributions to sample from.
     n_iter : int, default=10
         Number of candidates.
-    scoring : str, callable, list, tuple, dict or None, default=None
-        Scores to compute; None uses the estimator's ``score``.
-    refit : bool, str or callable, default=True
-        Whether, or by which score, to refit the best candidate on all rows.
-    cv : int, splitter, iterable or None, default=None
-        Cross-validation splits; None means five folds.
-    verbose : int, default=0
-        Verbosity of the scoring.
     random_state : int, RandomState or None, default=None
         Seed of the sampled candidates.
-    error_score : "raise" or float, default=float("nan")
-        Score of a candidate whose fit fails or diverges.
-    return_train_score : bool, default=False
-        Whether to compute scores on the training rows as well.
-    batched : "auto" or bool, default="auto"
-        Whether to train networks in batches; "auto" decides by a short timing. True and False
-        make results reproducible to the last bit on one machine.
 
     Attributes
     ----------
