@@ -160,15 +160,6 @@ def make_clips(
     modalities = _check_names("modalities", modalities, _MODALITIES, at_least=1)
     classes = _check_names("classes", classes, tuple(SIGNS), at_least=2)
     classes = tuple(name for name in SIGNS if name in classes)
-    if isinstance(interaction, str):
-        interaction = {interaction: 1.0}
-    _check_weights("interaction", interaction, INTERACTIONS)
-    crossing = [kind for kind in INTERACTIONS[1:] if interaction.get(kind, 0)]
-    if len(modalities) < 2 and crossing:
-        raise ValueError(
-            f"make_clips: interaction {crossing[0]!r} needs two modalities or more, "
-            f"got {modalities!r}. Use interaction='agreeing' for a single one."
-        )
     if class_weights is None:
         class_weights = dict.fromkeys(classes, 1.0)
     _check_weights("class_weights", class_weights, classes)
@@ -183,7 +174,7 @@ def make_clips(
         n_samples,
         modalities=modalities,
         classes=classes,
-        interaction=interaction,
+        interaction=_check_interaction(interaction, modalities),
         noise=noise,
         missing_rate=_check_rates(missing_rate, modalities),
         allow_empty_rows=allow_empty_rows,
@@ -279,6 +270,19 @@ def _check_weights(parameter, weights, known):
             f"make_clips: {parameter} should give proportions (not negative, not all zero) of "
             f"{tuple(known)}, got {dict(weights)!r}."
         )
+
+
+def _check_interaction(interaction, modalities):
+    if isinstance(interaction, str):
+        interaction = {interaction: 1.0}
+    _check_weights("interaction", interaction, INTERACTIONS)
+    crossing = [kind for kind in INTERACTIONS[1:] if interaction.get(kind, 0)]
+    if len(modalities) < 2 and crossing:
+        raise ValueError(
+            f"make_clips: interaction {crossing[0]!r} needs two modalities or more, "
+            f"got {modalities!r}. Use interaction='agreeing' for a single one."
+        )
+    return interaction
 
 
 def _check_rates(missing_rate, modalities):

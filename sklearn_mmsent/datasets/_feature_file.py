@@ -101,20 +101,10 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32") ->
     """
     name = os.path.basename(path)
     content = load_pickle(path)
-    parts = _choose_parts(name, content, splits)
+    _check_content(name, content)
+    parts = {split: content[split] for split in _choose(name, "the splits", list(content), splits)}
     present = [m for m in _MODALITIES if any(m in part for part in parts.values())]
-    if modalities is None:
-        modalities = present
-    if (
-        not modalities
-        or not set(modalities) <= set(present)
-        or len(set(modalities)) < len(modalities)
-    ):
-        raise DataFormatError(
-            f"read_feature_file: {name!r} has features of {present}, requested "
-            f"{list(modalities)}. Choose one or more of the available ones, each once."
-        )
-
+    modalities = _choose(name, "features of", present, modalities)
     counts = {split: _count_rows(part) for split, part in parts.items()}
     reader = _Reader(name, parts, counts)
     blocks = [_block(reader, modality, dtype) for modality in modalities]
@@ -142,24 +132,27 @@ def read_feature_file(path, *, modalities=None, splits=None, dtype="float32") ->
     )
 
 
-def _choose_parts(name, content, splits):
+def _check_content(name, content):
     if (
         not isinstance(content, dict)
         or not content
         or not all(isinstance(k, str) and isinstance(v, dict) for k, v in content.items())
     ):
         raise DataFormatError(
-            f"read_feature_file: {name!r} should hold a dict of parts such as "
+            f"read_feature_file: {name!r} should hold a dict of splits such as "
             f"{{'train': {{...}}, 'test': {{...}}}}, holds a {type(content).__name__}."
         )
-    chosen = list(content) if splits is None else list(splits)
-    unknown = [split for split in chosen if split not in content]
-    if unknown or not chosen or len(set(chosen)) < len(chosen):
+
+
+def _choose(name, kind, available, requested):
+    """Return the requested names, or all available ones; raise an error if not possible."""
+    chosen = available if requested is None else list(requested)
+    if not chosen or not set(chosen) <= set(available) or len(set(chosen)) < len(chosen):
         raise DataFormatError(
-            f"read_feature_file: {name!r} has the parts {list(content)}, requested {chosen}. "
-            "Choose one or more of the available ones, each once."
+            f"read_feature_file: {name!r} has {kind} {available}, requested {chosen}. Choose one "
+            "or more of the available ones, each once."
         )
-    return {split: content[split] for split in chosen}
+    return chosen
 
 
 def _count_rows(part):
@@ -187,7 +180,7 @@ class _Reader:
         arrays = {}
         for split, part in self.parts.items():
             if key not in part:
-                raise self.error(split, key, "is absent, but other parts have it.")
+                raise self.error(split, key, "is absent, but other splits have it.")
             try:
                 array = np.asarray(part[key], dtype=dtype)
             except (TypeError, ValueError, OverflowError) as error:

@@ -167,13 +167,15 @@ def test_inconsistent_splits(write):
         read_feature_file(
             write({"train": part(3, 0), "valid": part(3, 0, audio=np.ones((3, 12, 3)))})
         )
-    with pytest.raises(DataFormatError, match=r"'vision' of 'valid' .* is absent, but other parts"):
+    with pytest.raises(
+        DataFormatError, match=r"'vision' of 'valid' .* is absent, but other splits"
+    ):
         read_feature_file(write({"train": part(3, 0), "valid": part(3, 0, vision=None)}))
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"audio": np.ones(3)}, {1: {}}, "text"])
 def test_invalid_content(write, content):
-    with pytest.raises(DataFormatError, match="should hold a dict of parts"):
+    with pytest.raises(DataFormatError, match="should hold a dict of splits"):
         read_feature_file(write(content))
 
 
@@ -183,7 +185,7 @@ def test_invalid_modalities_and_splits(write):
         read_feature_file(path, modalities=["vision"])
     with pytest.raises(DataFormatError, match=r"requested .* each once"):
         read_feature_file(path, modalities=["audio", "audio"])
-    with pytest.raises(DataFormatError, match=r"has the parts \['train'\], requested \['dev'\]"):
+    with pytest.raises(DataFormatError, match=r"has the splits \['train'\], requested \['dev'\]"):
         read_feature_file(path, splits=["dev"])
     with pytest.raises(DataFormatError, match="has features of"):
         read_feature_file(write({"train": {"raw_text": ["a"]}}))

@@ -103,8 +103,8 @@ def test_half_precision_checkpoints_compute_in_float32(vision_folders, photos, t
     expected = transformers.ViTModel.from_pretrained(copy, dtype=torch.float32).eval()
     processor = transformers.AutoImageProcessor.from_pretrained(copy, backend="pil")
     with torch.no_grad():
-        own = expected(**processor(images=photos, return_tensors="pt")).pooler_output
-    np.testing.assert_allclose(embed(copy, photos, normalize=False), own.numpy(), atol=1e-6)
+        pooled = expected(**processor(images=photos, return_tensors="pt")).pooler_output
+    np.testing.assert_allclose(embed(copy, photos, normalize=False), pooled.numpy(), atol=1e-6)
 
 
 def test_text_model_is_dropped(vision_folders):
@@ -243,9 +243,9 @@ def test_embeddings_equal_timm(timm, timm_folders, photos, name):
     prepare = timm.data.create_transform(**config, is_training=False)
     batch = torch.stack([prepare(Image.fromarray(photo)) for photo in photos])
     with torch.no_grad():
-        own, states = model(batch), model.forward_features(batch)
+        pooled, states = model(batch), model.forward_features(batch)
     features = embed(timm_folders / name, photos, normalize=False)
-    np.testing.assert_allclose(features, own.numpy(), atol=1e-5)
+    np.testing.assert_allclose(features, pooled.numpy(), atol=1e-5)
     states = states.flatten(2).mT if states.ndim == 4 else states[:, model.num_prefix_tokens :]
     mean = embed(timm_folders / name, photos, normalize=False, pooling="mean")
     np.testing.assert_allclose(mean, states.mean(dim=1).numpy(), atol=1e-5)

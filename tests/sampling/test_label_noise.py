@@ -137,8 +137,8 @@ def test_random_state_controls_folds():
 
 def test_same_rows_before_and_after_filling():
     X, y, _ = noisy(0.2)
-    before, behind = found(X, y), found(FillBlocks().fit_transform(X), y)
-    shared = np.intersect1d(before.report_["row"], behind.report_["row"])
+    before, after = found(X, y), found(FillBlocks().fit_transform(X), y)
+    shared = np.intersect1d(before.report_["row"], after.report_["row"])
     assert len(shared) > 0.9 * len(before.report_)
 
 
@@ -185,11 +185,11 @@ def test_weights_reach_the_network():
 def test_weights_multiply_sample_weight():
     X, y, _ = noisy(0.2)
     X = X.fillna(0.0)
-    own = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(y))
     sampler = LabelNoiseFilter(_line(), how="weight", random_state=0)
     sampler.fit_resample(X, y)
-    inside = _network(sampler=sampler).fit(X, y, sample_weight=own)
-    by_hand = _network().fit(X, y, sample_weight=own * sampler.sample_weight_)
+    inside = _network(sampler=sampler).fit(X, y, sample_weight=weights)
+    by_hand = _network().fit(X, y, sample_weight=weights * sampler.sample_weight_)
     assert np.allclose(inside.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
 
 

@@ -1,7 +1,7 @@
-"""No made row is scored, and none made of a validation row is trained on.
+"""New rows are not scored, and none made from a validation row is used for training.
 
-Each row carries its own unit vector as a modality: whatever is made of rows has nonzero entries
-exactly where those rows have their one, so its origins can be read from its content.
+Each row holds a distinct unit vector as a modality, so that the nonzero entries of a new row
+reveal its source rows.
 """
 
 import numpy as np

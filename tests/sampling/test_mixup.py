@@ -23,8 +23,8 @@ def mixed(X, y, **options):
 def test_same_weight_in_every_block(named_table, labels):
     X, y, _ = imbalanced(named_table, dtype="float64")
     X_new, _, seeds, sampler = mixed(X, y, labels=labels)
-    own, other = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
-    expected = (1 - sampler.weights_[:, None]) * own + sampler.weights_[:, None] * other
+    start, end = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
+    expected = (1 - sampler.weights_[:, None]) * start + sampler.weights_[:, None] * end
     both = np.isfinite(expected)
     np.testing.assert_allclose(X_new.to_numpy()[len(X) :][both], expected[both], atol=1e-12)
     assert 0 <= sampler.weights_.min() < sampler.weights_.max() <= 0.5

@@ -91,17 +91,17 @@ def test_same_rows_before_and_after_filling(named_table):
     X, y, _ = named_table(120, missing=0.2, dtype="float64")
     options = {"detector": LocalOutlierFactor(n_neighbors=5), "contamination": 0.1}
     before = removed(X, y, **options)
-    behind = removed(FillBlocks().fit_transform(X), y, **options)
-    assert before.index.tolist() == behind.index.tolist()
+    after = removed(FillBlocks().fit_transform(X), y, **options)
+    assert before.index.tolist() == after.index.tolist()
 
 
 def test_independent_of_row_order():
     X, y = clean()
     order = np.random.default_rng(1).permutation(120)
     options = {"detector": LocalOutlierFactor(n_neighbors=8), "contamination": 0.1}
-    there = removed(X, y, **options)
-    here = removed(X.iloc[order].reset_index(drop=True), y[order], **options)
-    assert set(order[here.index]) == set(there.index)
+    plain = removed(X, y, **options)
+    shuffled = removed(X.iloc[order].reset_index(drop=True), y[order], **options)
+    assert set(order[shuffled.index]) == set(plain.index)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])

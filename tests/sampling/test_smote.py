@@ -28,9 +28,9 @@ def resampled(X, y, **options):
 def test_same_neighbour_and_weight_in_every_block(named_table):
     X, y, _ = imbalanced(named_table, dtype="float64")
     made, y_made, seeds, sampler = resampled(X, y)
-    own, other = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
+    start, end = X.to_numpy()[seeds], X.to_numpy()[sampler.partner_indices_]
     weights = sampler.weights_[:, None]
-    expected = own + weights * (other - own)
+    expected = start + weights * (end - start)
     both = np.isfinite(expected)
     np.testing.assert_allclose(made.to_numpy()[both], expected[both], rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(y_made, y[seeds])
@@ -46,9 +46,9 @@ def test_blocks_and_lengths_are_those_of_the_seed(named_table):
         np.testing.assert_array_equal(after.present, before.present[seeds])
         if after.steps is not None:
             np.testing.assert_array_equal(after.steps, before.steps[seeds])
-        alone = ~before.present[sampler.partner_indices_]
-        assert alone.any()
-        np.testing.assert_array_equal(after.values[alone], before.values[seeds][alone])
+        missing = ~before.present[sampler.partner_indices_]
+        assert missing.any()
+        np.testing.assert_array_equal(after.values[missing], before.values[seeds][missing])
 
 
 def test_same_rows_before_and_after_filling(named_table):
@@ -84,13 +84,13 @@ def test_blocks_keep_their_dtype_and_range(named_table, dtype):
     X = pd.concat([X.drop(columns=image_names), pd.DataFrame(values, columns=image_names)], axis=1)
     made, _, seeds, sampler = resampled(X, y)
     assert made.dtypes.equals(X.dtypes)
-    own, other = values[seeds].astype(float), values[sampler.partner_indices_].astype(float)
+    start, end = values[seeds].astype(float), values[sampler.partner_indices_].astype(float)
     got = made[image_names].to_numpy().astype(float)
-    assert (got >= np.minimum(own, other)).all()
-    assert (got <= np.maximum(own, other)).all()
-    exact = own + sampler.weights_[:, None] * (other - own)
+    assert (got >= np.minimum(start, end)).all()
+    assert (got <= np.maximum(start, end)).all()
+    exact = start + sampler.weights_[:, None] * (end - start)
     assert np.abs(got - exact).max() <= (0.13 if dtype == "float16" else 0.5 + 1e-9)
-    assert (got != own).any()
+    assert (got != start).any()
 
 
 def test_pandas_extension_dtypes(named_table):
@@ -110,8 +110,8 @@ def test_token_ids_are_copied(named_table):
         made, _, seeds, sampler = resampled(table, y)
         np.testing.assert_array_equal(made[ids.columns], ids.iloc[seeds])
         if table is not ids:  # token ids do not affect distances
-            _, _, _, alone = resampled(X, y)
-            np.testing.assert_array_equal(sampler.partner_indices_, alone.partner_indices_)
+            _, _, _, expected = resampled(X, y)
+            np.testing.assert_array_equal(sampler.partner_indices_, expected.partner_indices_)
 
 
 # -- neighbours ----------------------------------------------------------------------------------
@@ -196,13 +196,13 @@ def test_equals_imblearn_smote_on_one_complete_block():
     X = rng.normal(size=(60, 3))
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     y = np.repeat([0, 1], [40, 20])
-    own = ModalitySMOTE(modalities=None, random_state=0)
-    X_own, _ = own.fit_resample(X, y)
-    assert X_own.shape == SMOTE(random_state=0).fit_resample(X, y)[0].shape
+    ours = ModalitySMOTE(modalities=None, random_state=0)
+    X_ours, _ = ours.fit_resample(X, y)
+    assert X_ours.shape == SMOTE(random_state=0).fit_resample(X, y)[0].shape
     minority = X[40:]
     square = ((minority[:, None] - minority[None]) ** 2).sum(axis=2)
     rank = square.argsort(axis=1).argsort(axis=1)
-    ranks = rank[own.sample_indices_[60:] - 40, own.partner_indices_ - 40]
+    ranks = rank[ours.sample_indices_[60:] - 40, ours.partner_indices_ - 40]
     assert set(ranks) <= {1, 2, 3, 4, 5}
 
 

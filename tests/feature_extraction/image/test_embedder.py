@@ -40,10 +40,10 @@ WIDTHS = {"clip": 12, "tower": 12}
 @pytest.mark.parametrize("name", MODELS)
 def test_default_vectors_equal_transformers(vision_folders, vision_configs, photos, name):
     outputs = reference(vision_folders, vision_configs, name, photos[0])
-    own = outputs.image_embeds if name == "tower" else outputs.pooler_output
+    pooled = outputs.image_embeds if name == "tower" else outputs.pooler_output
     features = embed(vision_folders / name, [*photos, None], normalize=False)
     assert features.shape == (5, WIDTHS.get(name, 16))
-    np.testing.assert_allclose(features[0], own.flatten().numpy(), atol=1e-5)
+    np.testing.assert_allclose(features[0], pooled.flatten().numpy(), atol=1e-5)
     assert np.isnan(features[4]).all()
     assert not np.allclose(features[0], features[1], atol=1e-3)
     scaled = embed(vision_folders / name, photos)

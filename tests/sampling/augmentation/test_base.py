@@ -112,10 +112,10 @@ def test_copies_independent_of_other_rows(augmenter):
 @over_all
 def test_independent_of_n_jobs(augmenter):
     X, y = rows()
-    alone, _ = augmenter.fit_resample(X, y)
+    separate, _ = augmenter.fit_resample(X, y)
     shared = type(augmenter)(**{**augmenter.get_params(), "n_jobs": 2})
     shared, _ = shared.fit_resample(X, y)
-    assert all(map(same, alone[column(augmenter)], shared[column(augmenter)]))
+    assert all(map(same, separate[column(augmenter)], shared[column(augmenter)]))
 
 
 @over_all

@@ -8,11 +8,10 @@ from imblearn.utils.testing import all_estimators
 from sklearn_mmsent import FillBlocks, FusionClassifier, make_pipeline
 from sklearn_mmsent.blocks import BlockLayout
 
-# by their own fault, whatever the table; with class numbers both work
+# these fail on string labels for any table
 NUMBERS_ONLY = {
-    "InstanceHardnessThreshold": "takes labels for column numbers: probabilities[range(n), y]",
-    "NeighbourhoodCleaningRule": "asks scipy.stats.mode, which refuses strings, for the most "
-    "frequent label",
+    "InstanceHardnessThreshold": "uses labels as column indices: probabilities[range(n), y]",
+    "NeighbourhoodCleaningRule": "calls scipy.stats.mode, which does not accept strings",
 }
 NEEDED = {"SMOTENC": {"categorical_features": ["text__present", "voice__present"]}}
 SAMPLERS = dict(all_estimators(type_filter="sampler"))
