@@ -18,7 +18,7 @@ from sklearn_mmsent.estimators import FusionClassifier, FusionRegressor
 from sklearn_mmsent.exceptions import DivergenceError
 from sklearn_mmsent.training import train_members
 from sklearn_mmsent.utils._documentation import document_shared_parameters
-from sklearn_mmsent.utils._random import check_found_again, draw_seed
+from sklearn_mmsent.utils._random import check_checkpoint_seed, draw_seed
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
 
@@ -77,7 +77,7 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
             If the training of all members diverged.
         """
         base = self._default_estimator() if self.estimator is None else self.estimator
-        check_found_again(self, base.checkpoint_dir)
+        check_checkpoint_seed(self, base.checkpoint_dir)
         rng = np.random.default_rng(draw_seed(self.random_state))
         seeds = rng.integers(np.iinfo(np.int32).max, size=self.n_members)
         estimators = [clone(base).set_params(random_state=int(seed)) for seed in seeds]

@@ -33,7 +33,7 @@ from sklearn_mmsent.training import (
     train_network,
 )
 from sklearn_mmsent.utils._device import resolve_device
-from sklearn_mmsent.utils._random import check_found_again, draw_seed
+from sklearn_mmsent.utils._random import check_checkpoint_seed, draw_seed
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from sklearn_mmsent.utils._validation import check_table
 
@@ -199,7 +199,7 @@ class BaseFusion(BaseEstimator, metaclass=ABCMeta):
 
     def _validate_params(self):
         super()._validate_params()
-        check_found_again(self, self.checkpoint_dir)
+        check_checkpoint_seed(self, self.checkpoint_dir)
 
     def _check_table(self, X, *, reset):
         """Check names and shape; what is in the cells is checked where blocks are read."""

@@ -12,7 +12,7 @@ from sklearn_mmsent.estimators._weights import weights_of_classes
 from sklearn_mmsent.nn import OrdinalHead, PredictionHead
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.utils._sklearn import HasMethods, StrOptions
-from sklearn_mmsent.utils._validation import refuse_unusable_labels
+from sklearn_mmsent.utils._validation import check_labels
 
 
 class FusionClassifier(ClassifierMixin, BaseFusion):
@@ -381,7 +381,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     # -- what makes it a classifier ----------------------------------------------------------
 
     def _check_target(self, y):
-        refuse_unusable_labels(y, owner=type(self).__name__)
+        check_labels(y, owner=type(self).__name__)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
@@ -393,7 +393,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return y
 
     def _check_known_target(self, y):
-        refuse_unusable_labels(y, owner=type(self).__name__)
+        check_labels(y, owner=type(self).__name__)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             row = int(np.argmax(unknown))

@@ -9,7 +9,6 @@ of name, shape, encoder, options and width. The tensors of block i are named ``i
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from safetensors.torch import save
 
 from sklearn_mmsent import __version__
 from sklearn_mmsent.exceptions import DataFormatError
+from sklearn_mmsent.utils._files import write_atomically
 
 _ENTRY, _VERSION = "sklearn_mmsent.encoders", 1
 _FIELDS = {"name": str, "shape": list, "encoder": str, "options": dict, "width": int}
@@ -76,15 +76,14 @@ def write_encoders(path, blocks):
     }
     content = save(tensors, {_ENTRY: json.dumps(told)})
     path = Path(path).expanduser()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
+
+    def write(draft):
         with open(draft, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+
+    write_atomically(path, write)
 
 
 def read_encoders(path, *, owner):

@@ -17,7 +17,7 @@ from sklearn_mmsent.estimators._contrastive import contrastive_projection
 from sklearn_mmsent.estimators._prototypes import ShrunkPrototypes, with_unlabelled
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
-from sklearn_mmsent.utils._validation import check_table, refuse_unusable_labels
+from sklearn_mmsent.utils._validation import check_labels, check_table
 
 _EDGE = 0.002  # share of rows that a rank tells apart at most
 _SHARPNESS = np.geomspace(0.25, 16.0, 13)  # of scores, that probabilities are chosen from
@@ -260,7 +260,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("FewShotClassifier requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        refuse_unusable_labels(y, owner=type(self).__name__)
+        check_labels(y, owner=type(self).__name__)
         check_classification_targets(y)
         self.classes_, classes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:

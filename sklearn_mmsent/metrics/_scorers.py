@@ -1,7 +1,6 @@
 """Scorers by name: those of this package, and all of scikit-learn."""
 
 import copy
-import difflib
 
 from sklearn.metrics import get_scorer as _sklearn_get_scorer
 from sklearn.metrics import get_scorer_names as _sklearn_get_scorer_names
@@ -13,6 +12,7 @@ from sklearn_mmsent.metrics._intensity import (
     intensity_f1,
     intensity_mae,
 )
+from sklearn_mmsent.utils._messages import did_you_mean
 from sklearn_mmsent.utils._sklearn import validate_params
 
 _SCORERS = {
@@ -83,10 +83,9 @@ def get_scorer(scoring):
         return copy.deepcopy(_SCORERS[scoring])
     names = get_scorer_names()
     if scoring not in names:
-        close = difflib.get_close_matches(scoring, names, n=3) or sorted(_SCORERS)
+        hint = did_you_mean(scoring, names, n=3) or f" This package has {', '.join(_SCORERS)}."
         raise ValueError(
-            f"get_scorer: no scorer is named {scoring!r}. Did you mean {', '.join(close)}? "
-            "get_scorer_names() lists all names."
+            f"get_scorer: no scorer is named {scoring!r}.{hint} get_scorer_names() lists all names."
         )
     return _sklearn_get_scorer(scoring)
 

@@ -1,15 +1,17 @@
-"""Where torch computes."""
+"""Devices of torch."""
 
 import torch
 
+from sklearn_mmsent.utils._messages import first_line
+
 
 def resolve_device(device):
-    """Turn ``"auto"`` into the best device there is.
+    """Return a device name, for ``"auto"`` that of the best available device.
 
     Parameters
     ----------
     device : str
-        "auto", or a name that torch knows.
+        "auto" or the name of a torch device.
 
     Returns
     -------
@@ -19,15 +21,14 @@ def resolve_device(device):
     Raises
     ------
     ValueError
-        If the name is unknown, or the device is not there.
+        If the name is unknown or the device is not available.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device={device!r} cannot be used: {reason}. Use 'auto' or 'cpu'."
+            f"device={device!r} cannot be used ({first_line(error)}). Use 'auto' or 'cpu'."
         ) from error
     return device

@@ -1,19 +1,19 @@
-"""How much memory is free, and whether a table fits into its share of it."""
+"""Free memory, and whether a table fits into its share of it."""
 
 import os
 from pathlib import Path
 
-#: Bytes that always fit: one need not ask the system before each small prediction.
+#: Bytes that always fit, so that small predictions do not query the system.
 SMALL = 2**26
-#: Share of the free memory that a table may take: the table is there, too, and a network works.
+#: Share of the free memory that a table may take; the rest is for its source and the network.
 SHARE = {"cpu": 0.25, "cuda": 0.5}
-UNKNOWN = 2**33  # bytes, where a system does not tell
+DEFAULT = 2**33  # bytes, on systems that do not report their memory
 
 _LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
 def fits(n_bytes, device="cpu"):
-    """Tell whether values may be held in the memory of a device; others are read by rows.
+    """Return whether values may be held in the memory of a device; others are read by rows.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def fits(n_bytes, device="cpu"):
     Returns
     -------
     bool
-        True for what is small, and for what takes at most its share of the memory that is free.
+        True for small sizes, and up to the share of the free memory.
     """
     if n_bytes <= SMALL:
         return True
@@ -34,7 +34,7 @@ def fits(n_bytes, device="cpu"):
 
 
 def free_bytes(device="cpu"):
-    """Return how many bytes of a device's memory are free.
+    """Return the free memory of a device.
 
     Parameters
     ----------
@@ -44,22 +44,22 @@ def free_bytes(device="cpu"):
     Returns
     -------
     int
-        Bytes; of the machine what could be freed at once counts, and a container's limit holds.
+        Bytes, including caches that can be freed at once, up to the limit of a container.
     """
     if str(device).startswith("cuda"):
-        import torch  # whoever has such a device has loaded it
+        import torch
 
-        # what torch keeps for its next tensors is free, too
+        # memory that torch caches for new tensors is free, too
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
-    free = _of_machine()
+    free = _machine_bytes()
     try:
         return min(free, int(_LIMIT.read_text()))
     except (OSError, ValueError):  # no container, or one without a limit
         return free
 
 
-def _of_machine():
+def _machine_bytes():
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             (line,) = [line for line in lines if line.startswith("MemAvailable")]
@@ -69,4 +69,4 @@ def _of_machine():
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return UNKNOWN
+        return DEFAULT

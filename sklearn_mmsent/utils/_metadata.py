@@ -1,4 +1,4 @@
-"""What goes to ``fit`` beside rows and targets, by the names under which an estimator takes it."""
+"""Metadata of ``fit``, by the names under which an estimator accepts it."""
 
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
@@ -7,19 +7,19 @@ from sklearn_mmsent.utils._sklearn import BaseSearchCV, _routing_enabled, _Unsup
 
 
 def fit_metadata(estimator, /, **metadata):
-    """Keep the metadata that an estimator's ``fit`` takes, and name it as it wants it named.
+    """Select the metadata that an estimator's ``fit`` accepts, under the names that it expects.
 
-    A pipeline takes it for its last step, as ``<step>__groups``, and for others under a name that
-    begins with theirs. A search takes it for what it searches; groups for its splitter where that
-    asks for them, and for the last step of a pipeline that it searches. With metadata routing on,
-    what is requested is handed over under its own name.
+    A pipeline accepts it for its last step, as ``<step>__groups``, and for other steps under a name
+    with their prefix. A search accepts it for the estimator that it searches, and groups also for
+    its splitter if that uses them. With metadata routing enabled, requested metadata keeps its
+    name.
 
     Parameters
     ----------
     estimator : estimator
-        It is not fitted.
+        Not fitted here.
     **metadata : object
-        Such as ``groups`` or ``sample_weight``; None is left out.
+        Such as ``groups`` or ``sample_weight``; None is dropped.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def _names(estimator, key):
     if not isinstance(estimator, BaseSearchCV):
         return []
     names = _names(estimator.estimator, key)
-    if key == "groups":  # under this name they are for the splitter alone
+    if key == "groups":  # under this name, only the splitter reads them
         names = [name for name in names if name != key]
         return [key, *names] if _splits_by_groups(estimator) else names
     return names
@@ -54,6 +54,6 @@ def _names(estimator, key):
 def _splits_by_groups(search):
     if hasattr(search.cv, "split"):
         return not isinstance(search.cv, _UnsupportedGroupCVMixin)
-    # a number of folds keeps groups together only where the search says so
+    # a number of folds keeps groups together only if the search does
     splitters = [pair.router for name, pair in search.get_metadata_routing() if name == "splitter"]
     return any(splitter.consumes("split", ["groups"]) for splitter in splitters)

@@ -6,16 +6,16 @@ from sklearn_mmsent.exceptions import MissingDependencyError
 
 
 def import_optional(module, *, extra, needed_by):
-    """Import a module of an optional extra, or say what to install.
+    """Import a module of an optional extra.
 
     Parameters
     ----------
     module : str
         Dotted module name, such as ``"skimage.feature"``.
     extra : str
-        The extra of this package that brings it, such as ``"image"``.
+        The extra of this package that installs it, such as ``"image"``.
     needed_by : str
-        Who asks, for the message.
+        Name used in error messages.
 
     Returns
     -------
@@ -25,14 +25,14 @@ def import_optional(module, *, extra, needed_by):
     Raises
     ------
     MissingDependencyError
-        If the module's top-level package is not installed.
+        If the module's top-level package is not installed; names the extra.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
-            raise  # the package is there, something inside it is broken: let that show
+            raise  # the package is installed but broken
         raise MissingDependencyError(
             f"{needed_by} needs the package {package!r}, which is not installed. "
             f"Install it with: pip install 'sklearn-mmsent[{extra}]'"

@@ -1,4 +1,4 @@
-"""Where chance comes from, and whether another run would draw the same."""
+"""Seeds and generators."""
 
 import contextlib
 from numbers import Integral
@@ -12,7 +12,7 @@ from sklearn_mmsent.utils._sklearn import BaseSearchCV
 
 
 def draw_seed(random_state):
-    """Draw a seed; without a random_state from the operating system, not numpy's global state."""
+    """Return a seed; for None from the operating system, not from numpy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, Integral):
@@ -20,30 +20,35 @@ def draw_seed(random_state):
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def check_found_again(estimator, checkpoint_dir):
-    """Refuse checkpoints whose names no other run would find.
+def check_checkpoint_seed(estimator, checkpoint_dir):
+    """Raise an error if checkpoints could not be found again for lack of a seed.
 
     Parameters
     ----------
     estimator : estimator
         With a `random_state`.
     checkpoint_dir : str, Path or None
-        Where checkpoints are kept; None for none.
+        Folder of checkpoints; None for none.
+
+    Raises
+    ------
+    ValueError
+        If there is a folder, and `random_state` is no int.
     """
     random_state = estimator.random_state
     if checkpoint_dir is None or isinstance(random_state, Integral):
         return
     raise ValueError(
-        f"{type(estimator).__name__}: checkpoint_dir needs an int as random_state, from which the "
-        f"next run finds its files again. Got random_state={random_state!r} instead; set one, such "
-        "as random_state=0."
+        f"{type(estimator).__name__}: checkpoint_dir needs an integer random_state, by which the "
+        f"next run finds its files. Got random_state={random_state!r} instead; set one, such as "
+        "random_state=0."
     )
 
 
 @contextlib.contextmanager
 def torch_seed(seed, device="cpu"):
-    """Seed the generators of the CPU and the device for a while, then put them back."""
-    import torch  # as long as nothing is trained, a caller does not wait for it
+    """Context manager that seeds the generators of CPU and device, and restores them."""
+    import torch  # slow to import, and needed for training only
 
     cuda = torch.device(device).type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else []):
@@ -55,14 +60,14 @@ def torch_seed(seed, device="cpu"):
 
 
 def clone_with_seeds(estimator, rng):
-    """Return a clone whose chance is decided.
+    """Return a clone with all seeds set.
 
     Parameters
     ----------
     estimator : estimator
-        It is not changed.
+        Not changed.
     rng : Generator or None
-        Gives each ``random_state`` that is None a seed; None leaves them.
+        Draws a seed for each ``random_state`` that is None; None leaves them.
 
     Returns
     -------
@@ -70,21 +75,21 @@ def clone_with_seeds(estimator, rng):
         Unfitted.
     """
     if isinstance(estimator, BaseSearchCV) and hasattr(estimator, "cv_results_"):
-        return estimator  # it has found its candidates, which a clone would not know
+        return estimator  # a clone would lose the candidates that it has found
     estimator = clone(estimator)
     if rng is None:
         return estimator
-    undecided = sorted(
+    unset = sorted(
         name
         for name, value in estimator.get_params().items()
         if name.rpartition("__")[2] == "random_state" and value is None
     )
-    seeds = rng.integers(np.iinfo(np.int32).max, size=len(undecided)).tolist()
-    return estimator.set_params(**dict(zip(undecided, seeds, strict=True)))
+    seeds = rng.integers(np.iinfo(np.int32).max, size=len(unset)).tolist()
+    return estimator.set_params(**dict(zip(unset, seeds, strict=True)))
 
 
 def seed_generator(random_state):
-    """Return what draws seeds for members, or None where nobody fixed them."""
+    """Return a generator of seeds, or None for an unset `random_state`."""
     if random_state is None:
         return None
     if isinstance(random_state, Integral):
@@ -93,18 +98,18 @@ def seed_generator(random_state):
 
 
 def set_seeds(model, seed):
-    """Set every ``random_state`` of a model and its parts, and return the model."""
+    """Set each ``random_state`` of a model and its parts; return the model."""
     return model.set_params(**seed_params(model, seed))
 
 
 def seed_params(model, seed):
-    """Return every ``random_state`` of a model and its parts, with a seed."""
+    """Return the parameters that set each ``random_state`` of a model and its parts."""
     names = [name for name in model.get_params() if name.split("__")[-1] == "random_state"]
     return dict.fromkeys(names, seed)
 
 
 def uses_seeds(model):
-    """Tell whether a seed may change what a model learns."""
+    """Return whether the result of a fit may depend on a seed."""
     constant = isinstance(model, DummyClassifier | DummyRegressor)
     varied = constant and getattr(model, "strategy", None) in ("stratified", "uniform")
     return bool(seed_params(model, 0)) and (varied or not constant)

@@ -1,4 +1,4 @@
-"""How the transformers of numeric tables take their input."""
+"""Checks of tables and labels."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,12 @@ from sklearn_mmsent.exceptions import BlockError
 
 
 def check_table(estimator, X, *, reset):
-    """Check a table of numbers, a DataFrame without turning it into one array of one dtype.
+    """Check a numeric table; a DataFrame keeps the dtypes of its columns.
 
     Parameters
     ----------
     estimator : estimator
-        Whose names and number of columns are set or compared.
+        Names and number of columns are stored in it, or compared with it.
     X : DataFrame, ndarray or nested list of shape (n_samples, n_features)
         The table.
     reset : bool
@@ -22,14 +22,14 @@ def check_table(estimator, X, *, reset):
     Returns
     -------
     DataFrame or ndarray
-        The table; a DataFrame as it is.
+        The table; a DataFrame unchanged.
 
     Raises
     ------
     BlockError
-        If a column name stands twice, or there is nothing to learn from.
+        If a column name is duplicated, or `fit` has no rows.
     ValueError
-        If names or number of columns are not those of `fit`.
+        If names or number of columns differ from those of `fit`.
     """
     if not isinstance(X, pd.DataFrame):
         return validate_data(
@@ -46,7 +46,7 @@ def check_table(estimator, X, *, reset):
 
 
 def check_unique(names):
-    """Refuse names that stand twice.
+    """Raise an error if a column name is duplicated.
 
     Parameters
     ----------
@@ -56,28 +56,33 @@ def check_unique(names):
     Raises
     ------
     BlockError
-        Names the column and both places.
+        Names the column and both positions.
     """
     if getattr(names, "is_unique", False):
-        return  # a pandas Index knows at once
+        return  # a pandas Index caches it
     first = {}
     for column, name in enumerate(names):
         if first.setdefault(name, column) != column:
             raise BlockError(
-                f"column name {name!r} stands twice, at columns {first[name]} and {column}. "
-                "Give each column a name of its own."
+                f"column name {name!r} is duplicated (columns {first[name]} and {column}). "
+                "Column names must be unique."
             )
 
 
-def refuse_unusable_labels(y, *, owner):
-    """Raise an error that names the first label that is infinite or missing.
+def check_labels(y, *, owner):
+    """Raise an error if a label is infinite or missing.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
         Labels.
     owner : str
-        Who reads them.
+        Name used in error messages.
+
+    Raises
+    ------
+    ValueError
+        Names the first row.
     """
     if y.dtype.kind == "f" and np.isinf(y).any():
         raise ValueError(

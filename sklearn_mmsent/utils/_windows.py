@@ -1,8 +1,8 @@
-"""Windows over a clip: which seconds each covers, and which samples, frames and words those are.
+"""Windows over a clip: the seconds, samples, frames and words of each.
 
 Window i covers the seconds from ``i * hop`` to ``i * hop + window``. All windows have as many
-samples, or frames, and start where rounding puts them, so that what is computed while a clip still
-runs is what is computed from the whole clip.
+samples, or frames, and start at rounded positions, so that windows of a running clip equal those
+of the whole clip.
 """
 
 import math
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one length at regular distances.
+    """Windows of equal length at regular distances.
 
     Parameters
     ----------
     window : float
         Length of a window, in seconds.
     hop : float
-        From the start of a window to that of the next, in seconds. Larger than `window`, it
-        leaves gaps.
+        Time from the start of a window to that of the next, in seconds. There are gaps if it
+        exceeds `window`.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class Windows:
     hop: float
 
     def span(self, i):
-        """Return the seconds at which window `i` starts and stops."""
+        """Return start and end of window `i` in seconds."""
         start = i * self.hop
         return start, start + self.window
 
@@ -51,13 +51,13 @@ class Windows:
         Returns
         -------
         slice
-            Of the same length for all windows, one at least.
+            Of equal length for all windows, at least one.
         """
         start = round(i * self.hop * rate)
         return slice(start, start + max(1, round(self.window * rate)))
 
     def count(self, n_samples, rate):
-        """Return how many whole windows lie in the first samples of a clip.
+        """Return the number of whole windows in the first samples of a clip.
 
         Parameters
         ----------
@@ -69,13 +69,13 @@ class Windows:
         Returns
         -------
         int
-            0 for a clip that is shorter than a window.
+            Zero for a clip shorter than a window.
         """
         length = max(1, round(self.window * rate))
         if n_samples < length:
             return 0
         n = 1 + math.floor((n_samples - length) / (self.hop * rate))
-        # rounding moves starts by half a sample, so the neighbours decide
+        # rounding moves starts by half a sample: check the neighbours
         while self.samples(n, rate).stop <= n_samples:
             n += 1
         while self.samples(n - 1, rate).stop > n_samples:
@@ -83,10 +83,10 @@ class Windows:
         return n
 
     def words(self, words, i):
-        """Return the words of window `i`: those that have been spoken out in it.
+        """Return the words that end in window `i`.
 
-        A word belongs to the windows in which it ends, ``start < end <= stop``: then it is known
-        when the window is over, also while the clip still runs.
+        A word belongs to the windows with ``start < end <= stop``, so that the words of a window
+        are known at its end, even in a running clip.
 
         Parameters
         ----------

@@ -125,7 +125,7 @@ def test_select_takes_indicators_along():
         (["a__x@1", "a__x@0"], "column 0 'a__x@1' stands where 'a__x@0' was expected"),
         (["a__x@0", "a__y@0", "a__x@1"], "the block 'a' ends at column 2"),
         (["a__x", "b__x", "a__y"], "column 2 'a__y' continues the block 'a', which has ended"),
-        (["a__x", "a__x"], "column name 'a__x' stands twice, at columns 0 and 1"),
+        (["a__x", "a__x"], "column name 'a__x' is duplicated \\(columns 0 and 1\\)"),
         (["a__x", "b__present"], "'b__present' belongs to a block that has no columns"),
         (["a__x@0@0", "a__y@0@0"], "a block is flat"),
         (["a__x@0@0@0@0"], "a block is flat"),

@@ -286,7 +286,7 @@ def test_failed_candidates_are_ignored(table):
     ("library", "options", "message"),
     [
         ([("m", LinearSVC())], {}, "'m' \\(LinearSVC\\) has no predict_proba: wrap it in"),
-        (LINEAR, {"scoring": "f1_makro"}, "Did you mean f1_macro"),
+        (LINEAR, {"scoring": "f1_makro"}, "Did you mean 'f1_macro'"),
         (LINEAR, {"cv": 100}, "100 folds cannot be made of 40 rows"),
         (LINEAR, {"n_bags": 0}, "'n_bags' parameter of GreedyEnsembleClassifier"),
         (Ridge(), {}, "is a regressor; it must be a classifier"),

@@ -145,7 +145,7 @@ def test_scores_by_name(table):
     X, y = table()
     late = LateFusionClassifier(LINEAR, weights="score", scoring="f1_macro", random_state=0)
     assert late.fit(X, y).weights_["text"] > 0
-    with pytest.raises(ValueError, match="Did you mean f1_macro"):
+    with pytest.raises(ValueError, match="Did you mean 'f1_macro'"):
         late.set_params(scoring="f1_makro").fit(X, y)
 
 

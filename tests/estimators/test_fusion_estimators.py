@@ -400,7 +400,7 @@ def test_columns_of_another_table(table):
         with pytest.raises(BlockError, match=message) as caught:
             clf.predict(bad)
         assert "needs the columns of its training table, in their order" in str(caught.value)
-    with pytest.raises(BlockError, match="column name 'text__a' stands twice"):
+    with pytest.raises(BlockError, match="column name 'text__a' is duplicated"):
         quick().fit(X.set_axis(["text__a", "text__a", "face__a"], axis=1), y)
 
 

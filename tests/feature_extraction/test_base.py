@@ -1,7 +1,6 @@
 """The template that every extractor fills in."""
 
 import gc
-import sys
 import warnings
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sklearn_mmsent.exceptions import CellError, MissingDependencyError
+from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction import BaseExtractor, is_missing
 from sklearn_mmsent.feature_extraction.cells import CellColumn, content_key, describe, file_content
 
@@ -239,14 +238,6 @@ def test_the_content_of_a_path_is_that_of_its_file(tmp_path):
     assert file_content(object()) is None
     assert file_content(np.array([object()])) is None
     assert file_content((object(), 1)) is None
-
-
-def test_a_missing_package_names_what_to_install(monkeypatch):
-    from sklearn_mmsent.utils._optional import import_optional
-
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(MissingDependencyError, match=r"Me needs the package 'skimage'.*\[image\]"):
-        import_optional("skimage", extra="image", needed_by="Me")
 
 
 def test_a_long_path_is_told_by_its_beginning_and_its_end():

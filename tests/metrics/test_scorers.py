@@ -78,7 +78,7 @@ def test_scorers_are_copies():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"no scorer is named 'acc_7'\. Did you mean acc7"):
+    with pytest.raises(ValueError, match=r"no scorer is named 'acc_7'\. Did you mean 'acc7'"):
         get_scorer("acc_7")
     with pytest.raises(ValueError, match="The 'scoring' parameter of get_scorer must be"):
         get_scorer(7)

@@ -108,7 +108,9 @@ def test_an_interrupted_ensemble_resumes(table, tmp_path, saves):
     mine.fit(X, y)
     assert saves["n"] == 0  # the members had been trained
     np.testing.assert_array_equal(mine.predict_proba(X), whole.predict_proba(X))
-    with pytest.raises(ValueError, match="DeepEnsembleClassifier: checkpoint_dir needs an int as"):
+    with pytest.raises(
+        ValueError, match="DeepEnsembleClassifier: checkpoint_dir needs an integer random_state"
+    ):
         DeepEnsembleClassifier(base, n_members=2).fit(X, y)
 
 
@@ -133,7 +135,7 @@ def test_candidates_with_a_checkpoint_dir_share_the_table(table, tmp_path, monke
 def test_a_checkpoint_dir_without_a_seed_raises_an_error(table, tmp_path):
     X, y = table
     mine = FusionClassifier(checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match="checkpoint_dir needs an int as random_state"):
+    with pytest.raises(ValueError, match="checkpoint_dir needs an integer random_state"):
         BatchedGridSearchCV(mine, GRID, cv=2).fit(X, y)
     assert not list(tmp_path.iterdir())
 

@@ -498,7 +498,7 @@ def test_what_another_run_cannot_find_is_refused(tmp_path):
     for state in (None, np.random.RandomState(0)):
         model = FusionRegressor(random_state=state, checkpoint_dir=tmp_path)
         with pytest.raises(
-            ValueError, match="FusionRegressor: checkpoint_dir needs an int as rand"
+            ValueError, match="FusionRegressor: checkpoint_dir needs an integer random_state"
         ):
             model.fit(X, y)
     model = FusionRegressor(random_state=0, checkpoint_dir=tmp_path, loss=local_loss())

@@ -102,27 +102,6 @@ def test_another_device_holds_all_or_nothing(mapped, monkeypatch):
     ] * 2
 
 
-def test_the_share_of_memory(monkeypatch):
-    monkeypatch.setattr(_memory, "free_bytes", lambda device: 2**30)
-    assert _memory.fits(2**28)
-    assert not _memory.fits(2**28 + 1)
-    assert _memory.fits(2**29, "cuda:1")
-    assert not _memory.fits(2**29 + 1, "cuda:1")
-    monkeypatch.setattr(_memory, "free_bytes", lambda device: 0)
-    assert _memory.fits(_memory.SMALL)  # without asking
-    assert not _memory.fits(_memory.SMALL + 1)
-
-
-def test_free_memory_is_told(tmp_path, monkeypatch):
-    assert 2**26 < _memory.free_bytes() < 2**50
-    monkeypatch.setattr(_memory, "_LIMIT", tmp_path / "limit")
-    without = _memory.free_bytes()
-    (tmp_path / "limit").write_text("max\n")
-    assert _memory.free_bytes() > without / 2
-    (tmp_path / "limit").write_text("12345678\n")
-    assert _memory.free_bytes() == 12345678
-
-
 def test_held_out_rows_are_the_same_and_copies_stay_together(mapped):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 39)).repeat(4, axis=0)[rng.permutation(240)].astype(np.float32)

@@ -271,7 +271,7 @@ def _shuffled(splitter, seed):
     if not hasattr(splitter, "random_state"):
         raise ValueError(
             f"compare: {type(splitter).__name__} returns the same splits each time; n_repeats "
-            "needs an int as cv, or a splitter with a random_state."
+            "needs an integer random_state cv, or a splitter with a random_state."
         )
     splitter = copy.copy(splitter)
     splitter.random_state = seed

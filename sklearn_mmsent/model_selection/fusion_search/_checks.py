@@ -1,6 +1,5 @@
 """Checks of a search before its first trial."""
 
-import difflib
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sklearn_mmsent.model_selection import splits
 from sklearn_mmsent.spaces.domains import Choices, DependsOn
+from sklearn_mmsent.utils._messages import did_you_mean
 
 _OWNER = "FusionSearchCV"
 
@@ -35,10 +35,11 @@ def check_names(space, estimator):
                 known |= {f"{name}__{param}" for param in value.get_params(deep=True)}
     for name in space:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
             last = name.rpartition("__")[2]
-            close = close or sorted((k for k in known if k.rpartition("__")[2] == last), key=len)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            nested = sorted((k for k in known if k.rpartition("__")[2] == last), key=len)
+            hint = did_you_mean(name, known)
+            if not hint and nested:
+                hint = f" Did you mean {nested[0]!r}?"
             raise ValueError(
                 f"{_OWNER}: the search space has {name!r}, which is no parameter of "
                 f"{type(estimator).__name__}.{hint}"

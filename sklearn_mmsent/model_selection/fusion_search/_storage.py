@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from optuna.storages.journal import JournalFileBackend
 
 from sklearn_mmsent.exceptions import StudyError
+from sklearn_mmsent.utils._messages import first_line
 
 _SQLITE = "sqlite:///"
 _JOURNAL = b'{"op_code":'  # how a journal begins
@@ -151,4 +152,4 @@ def _open_sqlite(path):
 
 def _reason(error):
     cause = getattr(error, "orig", None) or error.__cause__ or error
-    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+    return first_line(cause)

@@ -22,6 +22,7 @@ from sklearn_mmsent.training.checkpoint import CheckpointError, Decisions, NoDec
 from sklearn_mmsent.training.net import FusionNet
 from sklearn_mmsent.training.precision import choose_precision
 from sklearn_mmsent.training.train import finish_net, make_net, train_network
+from sklearn_mmsent.utils._messages import first_line
 from sklearn_mmsent.utils._random import torch_seed
 
 GAIN = 1.1  # that a stack must show to be taken
@@ -126,7 +127,7 @@ class _Group:
             try:
                 size = self._size(first)
             except Exception as error:  # it cannot be built, or run: each tells so itself
-                return self._alone(numbers, _first_line(error))
+                return self._alone(numbers, first_line(error))
             decided.set("members_at_once", size)
         for pack in self._packs(numbers, size):
             self._train_pack(pack)
@@ -168,7 +169,7 @@ class _Group:
             raise
         except Exception as error:
             if not is_out_of_memory(error):
-                return self._alone(pack, _first_line(error))
+                return self._alone(pack, first_line(error))
             decided.set("halved", True)
         for half in cut(pack, -(-len(pack) // 2)):  # the error, and what it holds, is gone
             self._train_pack(half)
@@ -276,7 +277,7 @@ def _train_alone(member, result, reason, checkpoint_key, watch):
             error = TooLargeError(
                 f"one network of width {member.plan.width} with batches of {member.batch_size} "
                 f"does not fit into the memory of {member.device}, where its {n_rows:,} rows take "
-                f"{n_bytes / 2**20:,.0f} MiB: {_first_line(error)}. Lower batch_size or "
+                f"{n_bytes / 2**20:,.0f} MiB: {first_line(error)}. Lower batch_size or "
                 "hidden_size, or train on another device."
             )
         result.error = error
@@ -350,7 +351,3 @@ def _gain(members, nets):
         ]
     alone_time, together_time = (min(column) for column in zip(*times, strict=True))
     return alone_time * len(members) / together_time
-
-
-def _first_line(error):
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

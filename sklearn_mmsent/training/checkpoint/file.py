@@ -1,8 +1,6 @@
 """Files of checkpoints: written whole or not at all, read without running what is in them."""
 
-import contextlib
 import json
-import os
 import time
 import warnings
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import torch
 
 from sklearn_mmsent.exceptions import MMSentError
+from sklearn_mmsent.utils._files import write_atomically
 from sklearn_mmsent.utils._messages import first_line
 
 #: Seconds from one save in training to the next. A kill costs at most these and an epoch; a save
@@ -133,22 +132,15 @@ class NoDecisions:
 
 
 def write_whole(path, write):
-    """Let a function write a file of another name, which then takes the place of `path`."""
-    passing = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Write a file completely or not at all; raise CheckpointError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(passing)
-        os.replace(passing, path)
-    except (OSError, RuntimeError) as error:  # torch's writer has errors of its own
-        with contextlib.suppress(OSError):
-            passing.unlink(missing_ok=True)
+        write_atomically(path, write)
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError
         raise CheckpointError(
             f"checkpoint_dir: {str(path)!r} cannot be written ({first_line(error)}). Choose a "
             "folder with free space that you may write to; what was saved there stays usable."
         ) from error
-    except BaseException:
-        passing.unlink(missing_ok=True)
-        raise
 
 
 def plain(value, where):

@@ -295,7 +295,7 @@ def test_global_states_do_not_change(global_states):
         ({"estimators": {"a": GaussianNB(), "b": Ridge()}}, "'a' is a classifier and 'b' a regr"),
         ({"estimators": FusionMultitask()}, "neither a classifier nor a regressor"),
         ({"estimators": {"svm": LinearSVC()}, "scoring": "neg_log_loss"}, "'neg_log_loss' needs"),
-        ({"scoring": "f1_makro"}, "Did you mean f1_macro"),
+        ({"scoring": "f1_makro"}, "Did you mean 'f1_macro'"),
         ({"scoring": ["accuracy", "accuracy"]}, "list of unique score names"),
         ({"seeds": (1, 1)}, "unique integers"),
         ({"seeds": (0.5,)}, "must be unique integers"),
