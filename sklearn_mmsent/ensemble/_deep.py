@@ -83,20 +83,18 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
         estimators = [clone(base).set_params(random_state=int(seed)) for seed in seeds]
         first = estimators[0]
         first._validate_params()
-        table = first._open(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
-        learned = first._learned()
+        table = first.prepare(X, y, sample_weight, groups=groups, X_val=X_val, y_val=y_val)
         members = []
         for estimator in estimators:
-            vars(estimator).update(learned)
-            member = estimator._member(estimator._split(table))
+            member = estimator.member(estimator.split(table))
             if self.bootstrap:  # after the split, so that copies of a row stay on one side
                 drawn = rng.integers(len(member.train), size=len(member.train))
                 member = dataclasses.replace(member, train=member.train.view(drawn))
             members.append(member)
         self._set_members(estimators, train_members(members, batched=self.batched))
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
-            if name in learned:
-                setattr(self, name, learned[name])
+            if hasattr(first, name):
+                setattr(self, name, getattr(first, name))
         return self
 
     def _set_members(self, estimators, results):
@@ -109,8 +107,7 @@ class _BaseDeepEnsemble(BaseEstimator, metaclass=ABCMeta):
             elif result.error is not None:
                 raise result.error
             else:
-                estimator.net_ = result.net
-                self.estimators_.append(estimator)
+                self.estimators_.append(estimator.adopt(result.net))
         if not self.estimators_:
             raise diverged[0]
         if diverged:

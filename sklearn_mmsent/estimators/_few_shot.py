@@ -275,7 +275,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _represent(self, X):
         """Give features, (n_samples, D) with a block that is missing as NaN, and their blocks."""
         if self.representation is not None:
-            fused = self.representation._fused(X)
+            fused = self.representation.fuse(X)
             return fused, np.zeros(fused.shape[1], dtype=int)
         parts, blocks = [], []
         for i, data in enumerate(self.layout_.read(X)):

@@ -80,7 +80,7 @@ def fusion_weights(estimator, X) -> Bunch:
     names = [block.name for block in layout.blocks]
     read, present = [], None
     for network in networks:
-        dataset = network._dataset(table)
+        dataset = network.read(table)
         present = dataset.present.cpu().numpy()
         read.append(read_weights(network.net_.module_, dataset))
     blocks = _mean([blocks for blocks, _ in read])

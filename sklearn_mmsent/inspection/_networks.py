@@ -2,7 +2,7 @@
 
 from sklearn.pipeline import Pipeline
 
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 
 
 def networks_of(estimator, X, *, owner):

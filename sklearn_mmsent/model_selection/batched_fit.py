@@ -10,24 +10,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sklearn_mmsent.compose.parts import final_step
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.training import train_members
 
 #: With this many candidates, one fold fills a batch of networks: folds are then trained one after
 #: another, so that the tables of a single fold are in memory.
 FULL_BATCH = 8
-
-# what a fusion estimator reads its table without: candidates that differ in nothing else share it
-_OF_THE_NETWORK = {
-    *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders"),
-    *("hidden_size", "dropout", "modality_dropout"),
-    *("block_noise", "mixup", "time_masking", "frequency_masking"),
-    *("loss", "loss_params", "class_weight", "balanced_batches"),
-    *("lr", "lr_schedule", "warmup", "clip_norm"),
-    *("weight_decay", "batch_size", "max_epochs", "n_iter_no_change", "callbacks", "net_params"),
-    *("precision", "checkpoint_dir", "verbose"),
-}
-_OF_THE_SPLIT = {"random_state", "early_stopping", "validation_fraction", "sampler"}
 
 
 @dataclasses.dataclass
@@ -134,24 +122,20 @@ def _fit_earlier_steps(fit, fold, cache):
 
 
 def _member(fit, arguments, shared):
-    """Return the network that a fusion estimator would train, read with the others like it."""
+    """Return the network that a fusion estimator would train; candidates share what they can."""
     final = fit.final
     final._validate_params()
     args, kwargs = arguments
-    params = final.get_params(deep=False)
-    reads = {name: value for name, value in params.items() if name not in _OF_THE_NETWORK}
-    whole = {name: value for name, value in reads.items() if name not in _OF_THE_SPLIT}
-    of_table = _key(type(final), fit.steps_key, whole)
-    if of_table not in shared:
-        shared[of_table] = final._open(*args, **kwargs), final._learned()
-    table, learned = shared[of_table]
-    vars(final).update(learned)
-    of_split = _key(type(final), fit.steps_key, reads)
-    if not isinstance(final.random_state, Integral):  # draws anew
-        return final._member(final._split(table))
-    if of_split not in shared:
-        shared[of_split] = final._split(table)
-    return final._member(shared[of_split])
+    key = _key(type(final), fit.steps_key, final.params_of("table"))
+    if key not in shared:
+        shared[key] = final.prepare(*args, **kwargs)
+    table = shared[key]
+    if not isinstance(final.random_state, Integral):  # another split for each candidate
+        return final.member(final.split(table))
+    key = _key(type(final), fit.steps_key, final.params_of("table", "split"))
+    if key not in shared:
+        shared[key] = final.split(table)
+    return final.member(shared[key])
 
 
 def _train(fits, batched, watch=None):
@@ -164,7 +148,7 @@ def _train(fits, batched, watch=None):
         fit.member, fit.how, fit.error = None, result.how, result.error
         fit.seconds += seconds / len(waiting)
         if result.net is not None:
-            fit.final.net_ = result.net
+            fit.final.adopt(result.net)
 
 
 class _WatchFits:
@@ -178,7 +162,7 @@ class _WatchFits:
     def __call__(self, members, nets):
         fits = [self.fits[id(member)] for member in members]
         for fit, net in zip(fits, nets, strict=True):
-            fit.final.net_ = net
+            fit.final.adopt(net)
         return self.watch(fits)
 
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn_mmsent.blocks.filling import fill_arrays
 from sklearn_mmsent.blocks.names import carried_columns
 from sklearn_mmsent.compose import FillBlocks, PresentCells, SelectModalities
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.feature_extraction import BaseExtractor, Cached, CellTransformer
 from sklearn_mmsent.feature_extraction.cells import CellColumn, is_missing
 from sklearn_mmsent.utils._pipeline import pipeline_steps

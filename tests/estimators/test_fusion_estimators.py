@@ -242,7 +242,7 @@ def test_given_validation_rows_are_used(table, training):
     assert len(clf.net_.history[:, "valid_loss"]) <= 30
     with pytest.raises(ValueError, match="X_val is given without y_val"):
         quick().fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="y_val has the label 'odd' at row 0, which y does"):
+    with pytest.raises(ValueError, match="y_val has the label 'odd' at row 0, which is"):
         quick().fit(X, y, X_val=X[:1], y_val=["odd"])
     with pytest.raises(ValueError, match="feature names"):
         quick().fit(X, y, X_val=X.rename(columns={"text__a": "text__z"}), y_val=y)

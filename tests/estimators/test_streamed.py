@@ -20,7 +20,7 @@ from sklearn_mmsent import (
     FusionRegressor,
 )
 from sklearn_mmsent.blocks import BlockLayout, memory_mapped
-from sklearn_mmsent.estimators import _fit_data
+from sklearn_mmsent.estimators import _resampling
 from sklearn_mmsent.exceptions import TooLargeError
 from sklearn_mmsent.training import BlockDataset
 from sklearn_mmsent.training.out_of_core import StreamedValues
@@ -162,7 +162,7 @@ def test_a_sampler_loads_its_rows_or_says_that_there_is_no_room(tables, monkeypa
     clf = FusionClassifier(sampler=RandomOverSampler(random_state=0), **CHEAP)
     own, other = (clone(clf).fit(table, y) for table in (X, view))
     np.testing.assert_array_equal(outputs(other, X), outputs(own, X))
-    monkeypatch.setattr(_fit_data, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(_resampling, "free_bytes", lambda: 1000)
     clone(clf).fit(X, y)  # is in memory already
     with pytest.raises(TooLargeError, match="FusionClassifier: the sampler RandomOverSampler need"):
         clone(clf).fit(view, y)

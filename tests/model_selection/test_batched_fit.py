@@ -91,7 +91,7 @@ def test_candidates_may_be_different_estimators(table):
 def test_candidates_share_tables_and_splits(table, monkeypatch):
     X, y = table
     opened, split, trained = [], [], []
-    real_open, real_split = FusionClassifier._open, FusionClassifier._split
+    real_open, real_split = FusionClassifier.prepare, FusionClassifier.split
     real_train = batched_fit.train_members
 
     def train(members, **options):
@@ -106,8 +106,8 @@ def test_candidates_share_tables_and_splits(table, monkeypatch):
         split.append(1)
         return real_split(self, table)
 
-    monkeypatch.setattr(FusionClassifier, "_open", open_)
-    monkeypatch.setattr(FusionClassifier, "_split", split_)
+    monkeypatch.setattr(FusionClassifier, "prepare", open_)
+    monkeypatch.setattr(FusionClassifier, "split", split_)
     monkeypatch.setattr(batched_fit, "train_members", train)
     grid = {"lr": [1e-3, 1e-2], "class_weight": [None, "balanced"], "fusion": ["sum", "mean"]}
     search = BatchedGridSearchCV(CLASSIFIER, grid, cv=2, refit=False, batched=True).fit(X, y)
@@ -124,14 +124,6 @@ def test_candidates_share_tables_and_splits(table, monkeypatch):
     sizes = {"validation_fraction": [0.1, 0.3]}
     BatchedGridSearchCV(CLASSIFIER, sizes, cv=2, refit=False).fit(X, y)
     assert (len(opened), len(split)) == (2, 4)
-
-
-def test_every_parameter_has_a_role():
-    params = set(CLASSIFIER.get_params())
-    named = batched_fit._OF_THE_NETWORK | batched_fit._OF_THE_SPLIT
-    # a new one must be put where it belongs; these decide what a table's rows are
-    assert params - named == {"modalities", "device", "ordinal"}
-    assert named - params <= {"loss"}
 
 
 def test_a_diverging_candidate_does_not_affect_others(table):

@@ -117,13 +117,13 @@ def test_an_interrupted_ensemble_resumes(table, tmp_path, saves):
 def test_candidates_with_a_checkpoint_dir_share_the_table(table, tmp_path, monkeypatch):
     X, y = table
     opened = []
-    usual = FusionClassifier._open
+    usual = FusionClassifier.prepare
 
     def count(self, *args, **kwargs):
         opened.append(self)
         return usual(self, *args, **kwargs)
 
-    monkeypatch.setattr(FusionClassifier, "_open", count)
+    monkeypatch.setattr(FusionClassifier, "prepare", count)
     folders = [str(tmp_path / name) for name in "ab"]
     grid = {"checkpoint_dir": [*folders, None]}
     mine = BatchedGridSearchCV(FusionClassifier(**CHEAP), grid, cv=2, refit=False).fit(X, y)

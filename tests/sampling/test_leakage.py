@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_validate
 
 from sklearn_mmsent import FillBlocks, FusionClassifier, make_pipeline
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.sampling import ModalityBalancer, ModalityMixup, ModalitySMOTE
 
 N = 90
@@ -82,13 +82,13 @@ def test_pipeline_in_cross_validation(sampler, folds):
 def test_sampler_of_an_estimator(sampler, monkeypatch):
     X, y = rows_with_fingerprints()
     readings = []
-    split = BaseFusion._split
+    split = BaseFusion.split
 
     def spy(self, table):
         readings.append(split(self, table))
         return readings[-1]
 
-    monkeypatch.setattr(BaseFusion, "_split", spy)
+    monkeypatch.setattr(BaseFusion, "split", spy)
     net = FusionClassifier(sampler=clone(sampler), max_epochs=1, random_state=0)
     net.fit(X, y)
     (reading,) = readings

@@ -77,7 +77,7 @@ class EmbeddingDisplay:
             The display.
         """
         networks, table = networks_of(estimator, X, owner=cls.__name__)
-        vectors = networks[0]._fused(table)
+        vectors = networks[0].fuse(table)
         return cls.from_vectors(vectors, y, method=method, random_state=random_state, ax=ax)
 
     @classmethod

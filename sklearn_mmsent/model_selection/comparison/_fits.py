@@ -8,7 +8,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 
 from sklearn_mmsent.compose.parts import final_step
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.model_selection.batched_fit import fit_batched
 from sklearn_mmsent.model_selection.comparison._responses import RecordedEstimator
 from sklearn_mmsent.model_selection.comparison._scoring import compute

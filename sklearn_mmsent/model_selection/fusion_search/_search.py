@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from sklearn_mmsent.compose.parts import final_step
-from sklearn_mmsent.estimators._base import BaseFusion
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.model_selection.folds import Fold
 from sklearn_mmsent.model_selection.fusion_search import _checks as checks
 from sklearn_mmsent.model_selection.fusion_search import _results as results

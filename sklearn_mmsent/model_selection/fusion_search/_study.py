@@ -7,6 +7,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sklearn_mmsent.estimators import BaseFusion
 from sklearn_mmsent.exceptions import StudyError
 from sklearn_mmsent.model_selection.fusion_search._storage import OpenStorage
 from sklearn_mmsent.model_selection.fusion_search._workers import WORKER, Workers
@@ -16,12 +17,6 @@ RETRY = "fusion_search:retry"  # attribute of a trial: how often its candidate w
 SEARCH = "fusion_search:search"  # attribute of a study: description of the search
 STARTED = "fusion_search:started"  # attribute of a study: whether start_from was enqueued
 MAX_RETRIES = 2
-
-# parameters that determine the shapes of a network: networks that share them fit in one batch
-_SHAPES = {
-    *("fusion", "fusion_params", "encoders", "encoders_from", "freeze_encoders", "hidden_size"),
-    *("batch_size", "loss", "loss_params", "precision"),
-}
 
 
 @dataclass
@@ -260,7 +255,7 @@ def _shape_params(stored):
     shapes = {
         name: value
         for name, value in stored.items()
-        if name.partition("[")[0].rpartition("__")[2] in _SHAPES
+        if name.partition("[")[0].rpartition("__")[2] in BaseFusion.shape_parameters
     }
     return shapes if len(shapes) < len(stored) else {}
 

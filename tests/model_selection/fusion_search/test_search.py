@@ -423,14 +423,14 @@ def test_invalid_scores_fail_the_trial(table, bad):
 
 def test_a_memory_error_fails_the_trial(table, monkeypatch):
     X, y = table
-    usual = FusionClassifier._split
+    usual = FusionClassifier.split
 
     def full(self, table):
         if self.validation_fraction == 0.3:
             raise MemoryError("no room")
         return usual(self, table)
 
-    monkeypatch.setattr(FusionClassifier, "_split", full)
+    monkeypatch.setattr(FusionClassifier, "split", full)
     space = {"validation_fraction": [0.1, 0.3]}
     with pytest.warns(sklearn.exceptions.FitFailedWarning, match="MemoryError: no room"):
         search = FusionSearchCV(CLASSIFIER, space, **QUICK).fit(X, y)
@@ -446,7 +446,7 @@ def check_error(table, words, space=SPACE, error=ValueError, groups=None, y=None
 
 
 def test_errors_are_raised_before_the_first_trial(table, monkeypatch):
-    monkeypatch.setattr(FusionClassifier, "_open", None)  # nothing may be fitted
+    monkeypatch.setattr(FusionClassifier, "prepare", None)  # nothing may be fitted
     X, y = table
     check_error(table, "'learning_rate', which is no parameter", space={"learning_rate": [1]})
     check_error(table, "Did you mean 'dropout'", space={"droput": [0.1]})
