@@ -61,6 +61,7 @@ def test_parts_without_networks_load_no_torch():
     statements = [
         "from sklearn_mmsent import Cached, FillBlocks, make_extractor, make_pipeline",
         "from sklearn_mmsent import MFCC, ColorTexture, TextEmbedder, make_clips, read_table",
+        "from sklearn_mmsent.feature_extraction.audio import STFT, Waveform",
         "from sklearn_mmsent.feature_extraction.image import FaceCropper, ImageDenoiser",
         "from sklearn_mmsent.feature_extraction.text import TextCleaner, TokenIds",
         "from sklearn_mmsent.metrics import get_scorer, intensity_scores",

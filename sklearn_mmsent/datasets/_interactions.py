@@ -52,11 +52,13 @@ def make_interactions(kind="product", n_samples=1000, *, noise=0.3, random_state
 
     Examples
     --------
-    >>> from sklearn_mmsent import FusionClassifier
     >>> from sklearn_mmsent.datasets import make_interactions
-    >>> train, test = (make_interactions(n_samples=600, random_state=seed) for seed in (0, 1))
-    >>> FusionClassifier("tensor", random_state=0).fit(train.X, train.y).score(test.X, test.y) > 0.9
-    True
+    >>> data = make_interactions(n_samples=3, noise=0, random_state=0)
+    >>> data.X[["text__sign", "audio__sign"]].assign(y=data.y)
+       text__sign  audio__sign      y
+    0        -1.0          1.0  other
+    1         1.0         -1.0  other
+    2         1.0          1.0   same
     """
     rng = check_random_state(random_state)
     if kind == "order":

@@ -86,17 +86,7 @@ class SpectralExtractor(BaseExtractor):
         """Pool clips of different lengths to a fixed width, (B, ...)."""
         from sklearn_mmsent.feature_extraction.audio import _time_pooling
 
-        if self.pooling == "stats":
-            return _time_pooling.segment_statistics(
-                frames, lengths, self.statistics, self.n_segments
-            )
-        return _time_pooling.sequences(
-            frames,
-            lengths,
-            frames_per_step=self.frames_per_step,
-            max_steps=self.max_steps,
-            squeeze=self.long_clips == "squeeze",
-        )
+        return _time_pooling.pool(self, frames, lengths, self.n_segments)
 
     def _feature_names(self):
         self._check_settings()

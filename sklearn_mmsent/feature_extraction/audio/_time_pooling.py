@@ -8,6 +8,19 @@ import numpy as np
 import torch
 
 
+def pool(extractor, features, lengths, n_segments=1):
+    """Pool frames (B, T, C) of clips of given lengths (B,) by the parameters of an extractor."""
+    if extractor.pooling == "stats":
+        return segment_statistics(features, lengths, extractor.statistics, n_segments)
+    return sequences(
+        features,
+        lengths,
+        frames_per_step=extractor.frames_per_step,
+        max_steps=extractor.max_steps,
+        squeeze=extractor.long_clips == "squeeze",
+    )
+
+
 def statistics(features, lengths, names):
     """Compute statistics over the frames of each clip.
 

@@ -192,16 +192,8 @@ class SpeechEmbedder(BaseExtractor):
 
         from sklearn_mmsent.feature_extraction.audio import _time_pooling
 
-        frames, length = frames[None], torch.tensor([len(frames)], device=frames.device)
-        if self.pooling == "stats":
-            return _time_pooling.statistics(frames, length, self.statistics)
-        return _time_pooling.sequences(
-            frames,
-            length,
-            frames_per_step=self.frames_per_step,
-            max_steps=self.max_steps,
-            squeeze=self.long_clips == "squeeze",
-        )
+        length = torch.tensor([len(frames)], device=frames.device)
+        return _time_pooling.pool(self, frames[None], length)
 
     def _feature_names(self):
         check_statistics(self.statistics, type(self).__name__)
