@@ -25,7 +25,7 @@ _TARGETS = {"text": "T", "audio": "A", "vision": "V"}
     prefer_skip_nested_validation=True,
 )
 def read_feature_file(path, *, modalities=None, splits=None, dtype="float32") -> Bunch:
-    """Read a pickled feature file in MMSA format, such as those of MOSI, MOSEI and SIMS.
+    """Read a pickled feature file in MMSA format [1]_, such as those of MOSI, MOSEI and SIMS.
 
     The restricted unpickler only accepts numpy arrays and builtin containers, strings and numbers;
     no code in the file is executed.

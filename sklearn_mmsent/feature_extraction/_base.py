@@ -34,20 +34,15 @@ class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=A
     ----------
     modality : {"audio", "image", "text", "video"} or None
         Class attribute: what the cells are. Determines how streams and timelines cut the column.
-
     on_error : {"raise", "missing"}, default="raise"
         Whether a cell that cannot be used raises a `CellError`, or counts as missing with one
         warning.
-
     batch_size : int, default=32
         Number of cells that are encoded at once.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
-
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns.
 

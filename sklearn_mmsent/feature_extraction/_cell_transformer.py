@@ -23,11 +23,9 @@ class CellTransformer(CellInputMixin, TransformerMixin, BaseEstimator, metaclass
     ----------
     modality : {"audio", "image", "text", "video"} or None
         Class attribute: what the cells are.
-
     on_error : {"raise", "missing"}, default="raise"
         Whether a cell that cannot be used raises a `CellError`, or becomes missing with one
         warning. A parameter of a subclass whose constructor takes it.
-
     n_features_in_ : int
         Always 1, the column of cells.
 

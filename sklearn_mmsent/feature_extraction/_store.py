@@ -79,7 +79,6 @@ class FeatureStore:
         ----------
         rows : dict of bytes to ndarray of float32
             A key that another process stored in the meantime keeps its row.
-
         max_bytes : int
             Size that the store must not exceed.
         """

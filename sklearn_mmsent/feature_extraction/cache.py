@@ -42,11 +42,9 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         An extractor that learns nothing from its training rows, such as `TextEmbedder`; or a
         pipeline of cell transformers that ends in one, such as ``make_pipeline(AudioDenoiser(),
         LogMel())``. What is kept is found by the cells that enter the pipeline.
-
     location : str or Path
         Folder of the store, made if it is not there; on a local disk. Any number of extractors
         and processes may share it.
-
     max_bytes : int, default=10 * 2**30
         Size that the store may reach. What was used longest ago is dropped first.
 
@@ -54,10 +52,8 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     ----------
     extractor_ : BaseExtractor
         The fitted extractor.
-
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of columns.
 

@@ -77,10 +77,8 @@ class ImageModel:
     ----------
     source : str
         Local folder or name on the Hugging Face hub.
-
     device : str
         A torch device or "auto".
-
     owner : str
         Name used in error messages.
     """
@@ -222,7 +220,6 @@ class ImageModel:
         ----------
         images : list of dict of str to ndarray
             Inputs from `prepare`.
-
         pooling : {"auto", "cls", "mean"} or None
 
         layer : int or None

@@ -22,7 +22,6 @@ class SpeechConfig:
     ----------
     source : str
         Local folder or name on the Hugging Face hub.
-
     owner : str
         Name used in error messages.
     """
@@ -54,10 +53,8 @@ class SpeechModel:
     ----------
     source : str
         Local folder or name on the Hugging Face hub.
-
     device : str
         A torch device or "auto".
-
     owner : str
         Name used in error messages.
     """

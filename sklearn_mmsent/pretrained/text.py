@@ -51,13 +51,10 @@ class TextModel:
     ----------
     source : str
         Local folder or name on the Hugging Face hub.
-
     device : str
         A torch device or "auto".
-
     max_length : int or None
         Maximum number of tokens per text; None uses the limit of the model.
-
     owner : str
         Name used in error messages.
     """
@@ -106,7 +103,6 @@ class TextModel:
 
         normalize : bool
             Whether to scale each row to unit norm.
-
         layer : int or None, default=None
             Layer whose tokens are pooled; None means the output of the model.
 

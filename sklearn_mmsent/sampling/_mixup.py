@@ -30,19 +30,15 @@ class ModalityMixup(BaseRowSampler):
         Target number of rows of each class, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
         raises every class to the size of the largest. With soft labels, a new row counts for
         the class of its seed.
-
     alpha : float, default=0.4
         Parameter of the distribution Beta(alpha, alpha) of the weights: small values leave rows
         almost unchanged, 1 is the uniform distribution. The seed has the larger weight.
-
     labels : {"hard", "soft"}, default="hard"
         "hard" mixes rows of one class and returns labels. "soft" mixes rows of any classes and
         returns a DataFrame with one column per class and the weight of each class in each row.
-
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
-
     random_state : int, RandomState instance or None, default=None
         Controls the choice of pairs and weights; pass an int for reproducible results.
 
@@ -50,19 +46,14 @@ class ModalityMixup(BaseRowSampler):
     ----------
     sampling_strategy_ : dict
         Number of new rows of each class.
-
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row: itself, or its seed.
-
     partner_indices_ : ndarray of int of shape (n_made,)
         Index of the partner of each new row.
-
     weights_ : ndarray of float of shape (n_made,)
         Weight of the partner of each new row, from 0 to 0.5.
-
     n_features_in_ : int
         Number of features seen during fit.
-
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
         Names of features seen during fit. Defined only when X has feature names that are all
         strings.

@@ -29,17 +29,13 @@ class ModalitySMOTE(BaseRowSampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         Target number of rows of each class, as in :class:`imblearn.over_sampling.SMOTE`: "auto"
         raises every class to the size of the largest.
-
     k_neighbors : int, default=5
         Number of nearest neighbours from which the partner of a seed is drawn.
-
     modalities : "auto", mapping or None, default="auto"
         Block layout of the columns; "auto" infers it from the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
-
     n_jobs : int or None, default=None
         Number of threads of the neighbour search; None means 1, -1 all.
-
     random_state : int, RandomState instance or None, default=None
         Controls the choice of seeds, neighbours and weights; pass an int for reproducible results.
 
@@ -47,19 +43,14 @@ class ModalitySMOTE(BaseRowSampler):
     ----------
     sampling_strategy_ : dict
         Number of new rows of each class.
-
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row: itself, or its seed.
-
     partner_indices_ : ndarray of int of shape (n_made,)
         Index of the neighbour used for each new row.
-
     weights_ : ndarray of float of shape (n_made,)
         Position of each new row from its seed (0) to its neighbour (1).
-
     n_features_in_ : int
         Number of features seen during fit.
-
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
         Names of features seen during fit. Defined only when X has feature names that are all
         strings.

@@ -23,26 +23,20 @@ class AudioCleaner(CellTransformer):
     ----------
     sample_rate : int, default=16000
         Sampling rate in Hz to resample to, also assumed for arrays without a rate.
-
     high_pass : float or None, default=20.0
         Cutoff of the high-pass filter in Hz, which removes offset, rumble and wind. None disables
         it.
-
     trim_db : float or None, default=40.0
         Leading and trailing silence is trimmed: everything more than `trim_db` dB below the
         loudest frame. Pauses inside the clip are kept. None disables trimming.
-
     level : {"rms", "peak"} or None, default="rms"
         Measure that is set to `level_db`: ``"rms"``, the root mean square of the clip, which is
         close to perceived loudness, or ``"peak"``, the largest absolute sample. None keeps the
         level, which is informative if all clips come from one microphone.
-
     level_db : float, default=-20.0
         Target level in dB relative to full scale (an amplitude of 1).
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.

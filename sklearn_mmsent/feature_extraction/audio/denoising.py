@@ -26,30 +26,22 @@ class AudioDenoiser(CellTransformer):
     ----------
     sample_rate : int, default=16000
         Sampling rate in Hz to resample to, also assumed for arrays without a rate.
-
     reduction_db : float, default=20.0
         Attenuation of noise in dB. Higher values remove more noise and distort more of the signal
         that is mistaken for noise; 0 changes nothing.
-
     threshold_db : float, default=5.0
         Minimum level above the noise, in dB, for a time-frequency bin to be kept.
-
     noise_quantile : float, default=0.25
         Quantile of the power over time from which the noise of a frequency is estimated: the
         fraction of the clip that must be free of signal at that frequency.
-
     smooth_hz : float, default=30.0
         Width of the smoothing of the gate over frequencies, in Hz. 0 disables it.
-
     smooth_seconds : float, default=0.016
         Width of the smoothing of the gate over time, in seconds. 0 disables it.
-
     n_fft : int, default=512
         Window length (Hann) and FFT size in samples; the hop is a quarter of it.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.

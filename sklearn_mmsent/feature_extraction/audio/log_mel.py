@@ -15,72 +15,53 @@ class LogMel(MelExtractor):
     ----------
     sample_rate : int, default=16000
         Sampling rate in Hz to resample to, also assumed for arrays without a rate.
-
     n_mels : int, default=64
         Number of mel bands.
-
     n_fft : int, default=512
         Window length (Hann) and FFT size in samples. With a small `n_fft` and a large `n_mels`,
         the lowest bands contain no FFT bin and are constant.
-
     hop_length : int, default=160
         Number of samples between successive frames.
-
     fmin : float, default=0.0
         Lower edge of the lowest band in Hz.
-
     fmax : float or None, default=None
         Upper edge of the highest band in Hz; None means `sample_rate` / 2.
-
     ref : float or "max", default=1.0
         Power that corresponds to 0 dB; ``"max"`` uses the maximum of each clip, which makes the
         features independent of the recording level.
-
     amin : float, default=1e-10
         Lower limit of power; smaller values are raised to it.
-
     top_db : float or None, default=80.0
         Dynamic range in dB: values further below the maximum of the clip are raised to that limit.
         None sets no limit.
-
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block with statistics of each band over time. None: a sequence block
         of `max_steps` steps, padded with NaN after the end of the clip.
-
     statistics : sequence of str, default=("mean", "std", "min", "max")
         Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
         "p99".
-
     n_segments : int, default=1
         With ``pooling="stats"``, number of segments of equal length that are summarised
         separately, to capture change over time. Trim silence first, for example with
         `AudioCleaner`.
-
     frames_per_step : int, default=10
         With ``pooling=None``, number of consecutive frames averaged per step; the last step
         averages the remaining frames. By default a step lasts 0.1 s.
-
     max_steps : int, default=100
         With ``pooling=None``, number of time steps in the sequence block.
-
     long_clips : {"crop", "squeeze"}, default="crop"
         With ``pooling=None``, how to handle clips longer than `max_steps` steps: ``"crop"`` drops
         their end; ``"squeeze"`` averages more frames per step, as many as needed to fit the whole
         clip.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=32
         Number of clips loaded and processed at a time.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -88,7 +69,6 @@ class LogMel(MelExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns.
 

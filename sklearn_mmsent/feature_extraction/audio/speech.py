@@ -30,47 +30,35 @@ class SpeechEmbedder(BaseExtractor):
         Local folder, which never accesses the network, or name on the Hugging Face hub, from where
         it is downloaded once. Any speech encoder of the transformers library: wav2vec 2.0 [1]_,
         HuBERT, WavLM [2]_, data2vec, or the encoder of Whisper [3]_.
-
     layer : int or None, default=None
         Hidden layer to use: 0 is the input of the first attention block, -1 the last layer. None
         uses the output of the model. Middle layers often carry more emotion than the last, which
         is closer to words.
-
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block with statistics of each feature over time. None: a sequence block
         of `max_steps` steps, padded with NaN after the end of the clip.
-
     statistics : sequence of str, default=("mean", "std")
         Statistics for ``pooling="stats"``; see `LogMel`.
-
     frames_per_step : int, default=5
         With ``pooling=None``, number of consecutive frames averaged per step. A frame of the
         models above lasts 0.02 s, so a step lasts 0.1 s by default.
-
     max_steps : int, default=100
         With ``pooling=None``, number of time steps in the sequence block.
-
     long_clips : {"crop", "squeeze"}, default="crop"
         With ``pooling=None``, how to handle longer clips; see `LogMel`.
-
     window_seconds : float, default=20.0
         Longer clips are split into equal windows of at most this duration in seconds, which are
         encoded separately, because memory grows with the square of the duration. Whisper accepts
         at most 30 s.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=8
         Number of clips loaded at a time. Clips of the same length are encoded in one batch.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1. Each process loads the model, which
         is itself multi-threaded, so more than 1 is rarely faster.
@@ -79,7 +67,6 @@ class SpeechEmbedder(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Hidden size of the model times the number of statistics, or times `max_steps`.
 

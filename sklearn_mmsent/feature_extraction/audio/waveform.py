@@ -24,18 +24,14 @@ class Waveform(BaseExtractor):
     sample_rate : int, default=16000
         Sampling rate in Hz to resample to, also assumed for arrays without a rate. Most speech
         models expect 16,000.
-
     max_seconds : float, default=4.0
         Duration of the block in seconds. Unlike in other extractors, longer clips are truncated.
         Each second takes `sample_rate` columns, 64 kB per row by default.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=32
         Number of clips loaded at a time.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -43,7 +39,6 @@ class Waveform(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         `sample_rate` times `max_seconds`, rounded.
 

@@ -19,49 +19,37 @@ class ColorTexture(ImageExtractor):
     ----------
     size : tuple of two int, default=(128, 128)
         Height and width in pixels to resize images to.
-
     color_stats : bool, default=True
         17 features: mean and standard deviation of red, green, blue, saturation and brightness
         (S and V of HSV); ``hue_cos`` and ``hue_sin``, the mean hue as a vector, weighted by
         chroma; ``warmth`` [2]_; ``colourfulness`` [3]_ (for channels from 0 to 1); ``pleasure``,
         ``arousal`` and ``dominance``, linear combinations of mean luma and saturation [4]_.
-
     histograms : bool, default=True
         Fractions of the pixels in `n_bins` bins each of hue, saturation and brightness. Hue is
         weighted by chroma, so that grey pixels do not count.
-
     hog : bool, default=True
         Histogram of oriented gradients [5]_ with `hog_cells` x `hog_cells` cells and 9
         orientations, normalised over the whole image.
-
     lbp : bool, default=True
         Fractions of the 10 uniform local binary patterns [6]_ of 8 neighbours, at radius 1 and at
         radius 2.
-
     edges : bool, default=True
         7 features: contrast (standard deviation of luma, and its range from the 5th to the 95th
         percentile), entropy of luma (bits), mean, standard deviation and density of Sobel edges,
         sharpness (decimal logarithm of the variance of the Laplacian).
-
     n_bins : int, default=12
         Number of bins of each of the three colour histograms.
-
     hog_cells : int, default=4
         Number of cells of the oriented gradients along each axis.
-
     aspect : {"stretch", "pad", "crop"}, default="stretch"
         How to handle images with another aspect ratio than `size`; see `Pixels`.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=64
         Number of images held in memory at a time, after resizing.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -69,7 +57,6 @@ class ColorTexture(ImageExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns, 224 by default.
 

@@ -25,22 +25,18 @@ class ImageDenoiser(CellTransformer):
     ----------
     method : {"median", "nl_means", "tv"}, default="median"
         "median" filters each pixel with its neighbourhood: effective against impulse noise (salt
-        and pepper), weak against grain. "nl_means" averages pixels with similar surroundings:
+        and pepper), weak against grain. "nl_means" [1]_ averages pixels with similar surroundings:
         effective against grain (Gaussian noise) with the least loss of detail, but the slowest.
-        "tv" minimises the total variation: effective against grain at the cost of fine texture.
-        The latter two keep impulse noise.
-
+        "tv" minimises the total variation [2]_: effective against grain at the cost of fine
+        texture. The latter two keep impulse noise.
     strength : float, default=1.0
         For "median", radius of the neighbourhood in pixels, rounded up. Otherwise a multiple of
-        the noise level estimated from the image: noise-free images stay unchanged.
-
+        the noise level estimated from the image [3]_: noise-free images stay unchanged.
     max_size : int or None, default=1024
         Maximum height and width of the output in pixels. Larger images are downscaled first, which
         bounds time and memory and reduces noise by itself. None keeps all sizes.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.

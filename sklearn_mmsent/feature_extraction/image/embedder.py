@@ -28,40 +28,31 @@ class ImageEmbedder(BaseExtractor):
         it is downloaded once and then read from disk. A vision encoder of the transformers library
         such as ViT, DINOv2, BEiT, Swin, ResNet or ConvNeXT, a vision-language model such as CLIP
         [1]_ or SigLIP [2]_, or a model of timm (with the extra ``timm``).
-
     pooling : {"auto", "cls", "mean"} or None, default="auto"
         "auto" returns the vector that the model itself uses: for CLIP and SigLIP the one that is
         compared with texts, for others the output of the pooling layer. Without a trained pooling
         layer, or with `layer`, it is the class token if there is one, else the mean. "cls" is the
         class token of the layer, "mean" the mean of the patches. None returns a sequence block
         with one patch per step, in row-major order.
-
     layer : int or None, default=None
         Hidden layer to use: 0 is the first (usually the input of the first block), -1 the last.
         None uses the output of the model.
-
     max_steps : int, default=49
         With ``pooling=None``, number of steps of the sequence block. If the model has more
         patches, neighbours are averaged to a coarser grid, so that the steps always cover the
         whole image; smaller grids are padded with NaN.
-
     normalize : bool, default=True
         Whether to scale each row, or each step of a sequence, to unit norm.
-
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=32
         Number of images encoded at a time. They are held in memory at the input size of the
         model.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1. Each process loads the model, which
         is itself multi-threaded, so more than 1 is rarely faster.
@@ -70,7 +61,6 @@ class ImageEmbedder(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Hidden size of the model, times `max_steps` for a sequence.
 

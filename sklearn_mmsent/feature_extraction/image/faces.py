@@ -28,22 +28,17 @@ class FaceCropper(CellTransformer):
     margin : float, default=0.2
         Fraction of the side of the face to add on each of the four sides. The box of the detector
         extends from the brows to the chin.
-
     min_size : float, default=0.1
         Smallest face to detect, as a fraction of the shorter side of the image. Detection runs on
         a copy of at most 240 pixels, in which faces under 24 pixels are not found.
-
     no_face : {"missing", "whole", "raise"}, default="missing"
         How to handle images without a detected face: return a missing cell or the whole image, or
         treat the cell as unusable according to `on_error`.
-
     max_size : int, default=256
         Maximum height and width of the output in pixels; larger images are downscaled. All cells
         of a column are held in memory at once.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.

@@ -18,27 +18,21 @@ class Pixels(ImageExtractor):
     size : tuple of two int, default=(48, 48)
         Height and width in pixels to resize images to. The number of columns is height times
         width times channels.
-
     color : {"rgb", "gray"}, default="rgb"
         Three channels, or one (Rec. 601 luma).
-
     aspect : {"stretch", "pad", "crop"}, default="stretch"
         How to handle images with another aspect ratio than `size`: ``"stretch"`` scales both axes
         independently, which keeps all content but distorts shapes; ``"pad"`` keeps the aspect
         ratio and adds black bars; ``"crop"`` keeps the aspect ratio and crops to the centre.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image. It is checked in the header before
         decoding, so that a small file cannot exhaust memory. The limit of Pillow
         (``PIL.Image.MAX_IMAGE_PIXELS``, an error from twice its value) also applies.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=64
         Number of images held in memory at a time, after resizing.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -46,7 +40,6 @@ class Pixels(ImageExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns.
 

@@ -27,38 +27,29 @@ class TextCleaner(CellTransformer):
     fix_encoding : bool, default=True
         Whether to repair wrong decodings (``"cafÃ©"`` to ``"café"``), replace curly quotes,
         ligatures, full-width letters and control characters, and compose characters (NFC).
-
     html : bool, default=True
         Whether to decode character references (``"&amp;"``) and remove tags, comments, scripts and
         styles. Only HTML tag names count as tags, so ``"<3"`` is kept.
-
     urls : {"replace", "remove", "keep"}, default="replace"
         How to handle URLs: "replace" substitutes ``"http"``, as expected by models trained on
         posts.
-
     mentions : {"replace", "remove", "keep"}, default="replace"
         How to handle ``"@name"``: "replace" substitutes ``"@user"``, so that the sentence keeps
         its subject. Email addresses are kept.
-
     hashtags : {"split", "remove", "keep"}, default="split"
         How to handle ``"#SoHappy"``: "split" removes the sign and splits words at capitals, digits
         and underscores, ``"So Happy"``. ``"#1"`` is kept.
-
     emoji : {"words", "remove", "keep"}, default="words"
         How to handle emoji: "words" substitutes their English names, without skin tones.
-
     elongations : bool, default=True
         Whether to shorten runs of three or more of the same letter to two: ``"goooood"`` becomes
         ``"good"``, and ``"sooooo"`` becomes ``"soo"``, which still differs from ``"so"``.
-
     whitespace : bool, default=True
         Whether to replace runs of white space, including line breaks, by one space and strip the
         ends.
-
     lowercase : bool, default=False
         Whether to convert to lower case. Capitals often mean emphasis, and uncased models and
         lexicons do it themselves.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.

@@ -26,36 +26,27 @@ class TextEmbedder(BaseExtractor):
         Local folder, which never accesses the network, or name on the Hugging Face hub, from where
         it is downloaded once and then read from disk. Either a sentence-transformers model [1]_,
         or any text encoder of the transformers library such as BERT, whose tokens are averaged.
-
     pooling : {"sentence"} or None, default="sentence"
         "sentence" returns one vector per text, pooled as the model defines. None returns a
         sequence block with one token per step, including special tokens.
-
     layer : int or None, default=None
         Hidden layer to use: 0 is the input of the first attention block, -1 the last layer. None
         uses the output of the model. Middle layers often carry more emotion than the last.
-
     max_steps : int, default=64
         With ``pooling=None``, number of tokens in the sequence block. Longer texts are truncated,
         shorter ones padded with NaN.
-
     normalize : bool, default=True
         Whether to scale each row, or each token of a sequence, to unit norm.
-
     max_length : int or None, default=None
         Maximum number of tokens per text that the model reads; longer texts are truncated. None
         uses the limit of the model.
-
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
-
     batch_size : int, default=32
         Number of texts encoded at a time, grouped by similar length.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1. Each process loads the model, which
         is itself multi-threaded, so more than 1 is rarely faster.
@@ -64,7 +55,6 @@ class TextEmbedder(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Hidden size of the model, times `max_steps` for a sequence.
 

@@ -36,18 +36,14 @@ class SentimentLexicon(BaseExtractor):
         Whether to add counts to the four scores: of words, of positive and of negative words in
         the lexicon (without the rules: "not good" counts as positive), of words of at least two
         letters in capitals, of exclamation marks and of question marks.
-
     max_words : int, default=1000
         Maximum number of words per text, counting an emoji as a word; longer texts are truncated.
         The run time of VADER is quadratic in the length, and its scores saturate much earlier.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
-
     batch_size : int, default=1024
         Number of texts scored at a time.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -55,7 +51,6 @@ class SentimentLexicon(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         4, or 10 with `counts`.
 

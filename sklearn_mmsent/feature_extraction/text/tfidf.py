@@ -27,35 +27,26 @@ class TfidfEmbedder(BaseExtractor):
     n_components : int, default=100
         Number of output columns. If the training texts span fewer dimensions, the remaining
         columns are zero, so that the width does not depend on the data.
-
     word_ngrams : tuple of two int or None, default=(1, 2)
         Minimum and maximum n of word n-grams. A word is a run of letters and digits; every other
         character, such as "!" or an emoji, is a word of its own. None disables them.
-
     char_ngrams : tuple of two int or None, default=None
         Minimum and maximum n of character n-grams inside words, for example ``(2, 5)``: useful for
         misspelt texts, rich inflection, and scripts without spaces. None disables them.
-
     max_features : int, default=20_000
         Maximum number of terms, each of words and of characters; the most frequent are kept.
-
     min_df : int or float, default=1
         Minimum document frequency of a term: a number of texts if int, a fraction if float.
-
     normalize : bool, default=True
         Whether to scale each row to unit norm. A text without any known term stays zero.
-
     random_state : int, RandomState instance or None, default=0
         Controls the randomised singular value decomposition; pass an int for reproducible results.
         None uses a fresh seed and does not touch the global generator of numpy.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
-
     batch_size : int, default=1024
         Number of texts whose term counts are in memory at a time in `transform`.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -63,16 +54,12 @@ class TfidfEmbedder(BaseExtractor):
     ----------
     components_ : ndarray of shape (n_terms, n_components) or None
         Projection from terms to columns; None if all training cells were missing.
-
     singular_values_ : ndarray of shape (n_components,) or None
         Singular values, 0 for unused columns.
-
     vectorizers_ : list of TfidfVectorizer
         The fitted vectorizers of words and of characters.
-
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Equal to `n_components`.
 

@@ -31,17 +31,13 @@ class TokenIds(BaseExtractor):
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
         Model that provides the tokenizer: a local folder, which never accesses the network, or a
         name on the Hugging Face hub. The model itself is not loaded.
-
     max_steps : int, default=128
         Maximum number of tokens per text; longer texts are truncated before the closing token.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
-
     batch_size : int, default=256
         Number of texts tokenized at a time.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -49,7 +45,6 @@ class TokenIds(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Equal to `max_steps`.
 

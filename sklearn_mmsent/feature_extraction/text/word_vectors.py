@@ -30,44 +30,33 @@ class Word2VecEmbedder(BaseExtractor):
     ----------
     n_components : int, default=100
         Size of the trained vectors. Ignored with `vectors`.
-
     vectors : str, Path, KeyedVectors or None, default=None
         Text or binary file in the format of word2vec or GloVe (also ``.gz``), which is loaded once
         per process and not pickled; or an object of gensim, which is pickled and cloned. None
         trains on the training texts.
-
     pooling : {"mean", "tfidf"} or None, default="mean"
         "mean" averages the vectors of the known words; "tfidf" weights them by inverse document
         frequency; None returns a sequence block with one word per step.
-
     max_steps : int, default=50
         With ``pooling=None``, number of words in the sequence block. Longer texts are truncated,
         shorter ones padded with NaN.
-
     lowercase : bool, default=True
         Whether to convert words to lower case. Unknown words are looked up in lower case in any
         case.
-
     window : int, default=5
         Maximum distance between a word and its context words in training.
-
     min_count : int, default=2
         Minimum frequency of a word in training; rarer words are unknown.
-
     epochs : int, default=20
         Number of training epochs.
-
     random_state : int, RandomState instance or None, default=0
         Seed of the training, which runs in one thread for reproducibility. None uses a fresh seed
         and does not touch the global generator of numpy.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
         once with the count.
-
     batch_size : int, default=256
         Number of texts looked up at a time.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -75,13 +64,10 @@ class Word2VecEmbedder(BaseExtractor):
     ----------
     vectors_ : KeyedVectors or None
         Trained or given vectors; None if they are in a file or there were no training texts.
-
     idf_ : dict of str to float or None
         Inverse document frequency of each known word, with ``pooling="tfidf"``.
-
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Size of the vectors, times `max_steps` for a sequence.
 

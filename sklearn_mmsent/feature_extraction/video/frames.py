@@ -31,40 +31,30 @@ class VideoFrames(BaseExtractor):
         Image extractor, such as `ColorTexture` or `ImageEmbedder`, or a pipeline of cell
         transformers that ends in one, such as ``make_pipeline(FaceCropper(),
         ImageEmbedder(...))``.
-
     frames_per_second : float, default=1.0
         Number of frames sampled per second, starting with the first frame. Also the frame rate of
         arrays that come without one.
-
     pooling : {"stats"} or None, default="stats"
         ``"stats"``: a flat block with statistics of each feature over time. None: a sequence block
         of `max_steps` steps, padded with NaN after the end of the clip.
-
     statistics : sequence of str, default=("mean", "std")
         Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
         "p99".
-
     max_steps : int, default=32
         Maximum number of frames sampled from a clip.
-
     long_clips : {"spread", "crop"}, default="spread"
         How to handle clips with more frames: ``"spread"`` samples at a lower rate, evenly over the
         whole clip; ``"crop"`` drops the end.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of a frame.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer video is an error and never silently truncated.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=8
         Number of clips whose frames are held in memory at a time, at the input size of the
         extractor, which encodes them with its own `batch_size`.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -72,10 +62,8 @@ class VideoFrames(BaseExtractor):
     ----------
     extractor_ : BaseExtractor
         The fitted image extractor.
-
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns.
 

@@ -25,49 +25,35 @@ class AudioAugmenter(BaseAugmenter):
     ----------
     columns : str or list of str, default="audio"
         Columns to augment. An empty list copies rows unchanged.
-
     sampling_strategy : float, str, dict or callable, default="auto"
         Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
         the size of the largest. Ignored if `factor` is given.
-
     factor : int or None, default=None
         Number of new rows per row, whatever its label; y may then hold intensities.
-
     p : float, default=0.5
         Probability of each transformation.
-
     stretch : float, default=0.1
         Maximum relative change of speed at constant pitch.
-
     pitch : float, default=1.0
         Maximum pitch shift in semitones at constant speed. Larger shifts may change the perceived
         emotion, since the pitch of a voice rises with arousal.
-
     reverb : float, default=0.3
         Maximum reverberation time (decay by 60 dB) in seconds.
-
     shift : float, default=0.1
         Maximum circular shift in time, as a fraction of the duration.
-
     noise : tuple of two floats or None, default=(10.0, 30.0)
         Minimum and maximum signal-to-noise ratio of white noise in dB; None adds no noise.
-
     gain : float, default=6.0
         Maximum change of level in dB.
-
     sample_rate : int, default=16000
         Sampling rate of new clips in Hz, also assumed for arrays without a rate.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
         new rows and warn once with the count.
-
     n_jobs : int or None, default=None
         Number of parallel processes; None means 1.
-
     random_state : int, RandomState instance or None, default=None
         Controls the randomness; pass an int for reproducible results.
 
@@ -75,13 +61,10 @@ class AudioAugmenter(BaseAugmenter):
     ----------
     sampling_strategy_ : dict
         Number of new rows of each class.
-
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row.
-
     n_features_in_ : int
         Number of features seen during fit.
-
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
         Names of features seen during fit. Defined only when X has feature names that are all
         strings.

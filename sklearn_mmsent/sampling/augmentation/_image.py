@@ -20,48 +20,35 @@ class ImageAugmenter(BaseAugmenter):
     ----------
     columns : str or list of str, default="image"
         Columns to augment. An empty list copies rows unchanged.
-
     sampling_strategy : float, str, dict or callable, default="auto"
         Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
         the size of the largest. Ignored if `factor` is given.
-
     factor : int or None, default=None
         Number of new rows per row, whatever its label; y may then hold intensities.
-
     flip : float, default=0.5
         Probability of a horizontal flip. Set it to 0 if text or sides matter.
-
     crop : float, default=0.2
         Maximum fraction of the height and of the width to crop; the rest is resized to the
         original size.
-
     rotate : float, default=10.0
         Maximum rotation in degrees, in either direction; corners are filled with the mean colour.
-
     color : float, default=0.2
         Maximum relative change of brightness, contrast and saturation.
-
     blur : float, default=1.0
         Maximum radius of the Gaussian blur in pixels.
-
     erase : float, default=0.1
         Maximum fraction of the area covered by a rectangle of the mean colour (random erasing
         [1]_).
-
     max_size : int or None, default=512
         Maximum height and width of new images in pixels; larger images are downscaled first, since
         new images are kept in memory, up to 0.8 MB each at 512. None keeps all sizes.
-
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
         new rows and warn once with the count.
-
     n_jobs : int or None, default=None
         Number of parallel processes; None means 1.
-
     random_state : int, RandomState instance or None, default=None
         Controls the randomness; pass an int for reproducible results.
 
@@ -69,13 +56,10 @@ class ImageAugmenter(BaseAugmenter):
     ----------
     sampling_strategy_ : dict
         Number of new rows of each class.
-
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row.
-
     n_features_in_ : int
         Number of features seen during fit.
-
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
         Names of features seen during fit. Defined only when X has feature names that are all
         strings.

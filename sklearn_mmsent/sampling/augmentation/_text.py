@@ -27,29 +27,22 @@ class TextAugmenter(BaseAugmenter):
     ----------
     columns : str or list of str, default="text"
         Columns to augment. An empty list copies rows unchanged.
-
     sampling_strategy : float, str, dict or callable, default="auto"
         Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
         the size of the largest. Ignored if `factor` is given.
-
     factor : int or None, default=None
         Number of new rows per row, whatever its label; y may then hold intensities.
-
     replace, insert, swap, delete : float, default=0.1
         Fraction of the words of a text affected by the operation, at least one word; 0 disables
         the operation.
-
     synonyms : "wordnet", mapping or callable, default="wordnet"
         Source of synonyms: English WordNet, as installed for the package wn, or a mapping or
         function from a lower-case word to a list of words.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that is not text: raise a `CellError`, or make it missing in the new
         rows and warn once with the count.
-
     n_jobs : int or None, default=None
         Number of parallel processes; None means 1.
-
     random_state : int, RandomState instance or None, default=None
         Controls the randomness; pass an int for reproducible results.
 
@@ -57,13 +50,10 @@ class TextAugmenter(BaseAugmenter):
     ----------
     sampling_strategy_ : dict
         Number of new rows of each class.
-
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row.
-
     n_features_in_ : int
         Number of features seen during fit.
-
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
         Names of features seen during fit. Defined only when X has feature names that are all
         strings.

@@ -69,29 +69,22 @@ class AcousticFunctionals(BaseExtractor):
     sample_rate : int, default=16000
         Sampling rate in Hz, from 11000 (to cover the formants) to 192000. Audio is resampled to
         it; arrays without a rate are assumed to have it.
-
     f0_min : float, default=55.0
         Lowest pitch in Hz, at least 40 so that a window spans two periods.
-
     f0_max : float, default=1000.0
         Highest pitch in Hz, at least ``2 * f0_min`` and at most ``sample_rate / 8``.
-
     n_segments : int, default=0
         Number of segments of equal length in which to also compute mean and standard deviation
         of pitch, harmonics-to-noise ratio and loudness, to capture intonation and stress over
         time; the duration of the clip is added too. Trim silence first, for example with
         `AudioCleaner`. 0 adds nothing.
-
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
     on_error : {"raise", "missing"}, default="raise"
         How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
         warn once with the count.
-
     batch_size : int, default=32
         Number of clips loaded at a time; their pitch is tracked in one batch.
-
     n_jobs : int or None, default=None
         Number of batches processed in parallel; None means 1.
 
@@ -99,7 +92,6 @@ class AcousticFunctionals(BaseExtractor):
     ----------
     n_features_in_ : int
         Always 1, the column of cells.
-
     n_features_out_ : int
         Number of output columns: 88, plus ``6 * n_segments + 1`` if `n_segments` is not 0.
 
