@@ -131,25 +131,9 @@ class FrozenSplits:
 
 
 def record_folds(estimator, X, y, *, cv, scoring, groups, params):
-    """Return the folds that `cross_validate` would fit an estimator on.
+    """Return the training folds on which `cross_validate` would fit an estimator.
 
-    scikit-learn checks and routes the metadata, and selects the rows.
-
-    Parameters
-    ----------
-    estimator : estimator
-        It is not fitted.
-    X, y : array-like
-        All rows.
-    cv : FrozenSplits
-        How they are split.
-    scoring, groups, params
-        As for :func:`sklearn.model_selection.cross_validate`.
-
-    Returns
-    -------
-    list of Fold
-        Training rows and metadata.
+    scikit-learn checks and routes the metadata, and selects the rows; `cv` is a `FrozenSplits`.
     """
     recorder = _FoldRecorder(estimator)
     try:

@@ -57,23 +57,9 @@ OUT_OF_FOLD = Purpose(
 
 
 def check_rows(X, y, groups=None, *, owner):
-    """Check that rows, targets and groups match.
+    """Check that X, y and groups have the same length and no missing entries.
 
-    Parameters
-    ----------
-    X : DataFrame or array-like of shape (n_samples, ...)
-        Rows.
-    y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets. Only a table of several targets may have missing values, for unlabelled rows.
-    groups : array-like of shape (n_samples,) or None, default=None
-        Speaker, video, film ... of each row.
-    owner : str
-        Name used in error messages.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, or a target or a group is missing.
+    Only a table of several targets may have missing values, for unlabelled rows.
     """
     lengths = {"X": _num_samples(X), "y": _num_samples(y)}
     if groups is not None:
@@ -190,27 +176,9 @@ def split_rows(splitter, X, y, groups=None, *, classifier, owner, purpose=SCORIN
 
 
 def check_splits(splits, y, groups=None, *, classifier, owner, purpose=SCORING):
-    """Raise an error or a warning for faults of splits.
+    """Raise an error or a warning for faults of splits, depending on their purpose.
 
-    Parameters
-    ----------
-    splits : list of (ndarray of int, ndarray of int) tuples
-        Training rows and test rows.
-    y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
-        Targets.
-    groups : array-like of shape (n_samples,) or None, default=None
-        Speaker, video, film ... of each row.
-    classifier : bool
-        Whether targets are classes.
-    owner : str
-        Name used in error messages.
-    purpose : Purpose, default=SCORING
-        Purpose of the splits.
-
-    Raises
-    ------
-    ValueError
-        As in `split_rows`, which also describes the warnings.
+    Parameters and faults are those of `split_rows`.
     """
     if not splits:
         raise ValueError(f"{owner}: cv gave no splits.")
@@ -379,25 +347,9 @@ def splits_rows(final):
 
 
 def with_grouped_folds(model, y, groups, *, classifier, random_state=0):
-    """Return a model whose inner folds keep groups together where its `cv` is a number.
+    """Return a model whose inner folds keep groups together, where its `cv` is a number.
 
-    Parameters
-    ----------
-    model : estimator
-        Any estimator, such as a search or a pipeline that ends in one. It is not changed.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets.
-    groups : ndarray of shape (n_samples,) or None
-        Groups of the rows; None returns the model unchanged.
-    classifier : bool
-        Whether it predicts classes.
-    random_state : int, RandomState or None, default=0
-        Seed of the shuffle.
-
-    Returns
-    -------
-    estimator
-        A clone, or the model itself where nothing changes, as for a search that is fitted.
+    The model is cloned if it changes. A fitted search does not: it has its candidates.
     """
     final = final_step(model)
     if groups is None or hasattr(final, "cv_results_") or not splits_rows(final):

@@ -14,20 +14,7 @@ def is_search(estimator):
 
 
 def fit_search(expert, data):
-    """Return the search of an expert if it is fitted, else a clone fitted on the rows.
-
-    Parameters
-    ----------
-    expert : Expert
-        Its estimator is a search.
-    data : ExpertData
-        Training rows.
-
-    Returns
-    -------
-    search
-        With ``cv_results_``.
-    """
+    """Return the search of an expert if it is fitted, else a clone fitted on its rows."""
     search = expert.estimator
     if not hasattr(search, "cv_results_"):
         rows = np.flatnonzero(data.table.readable(expert))
@@ -38,20 +25,7 @@ def fit_search(expert, data):
 
 
 def best_candidates(search, n):
-    """Return the best candidates of a fitted search, without failed ones.
-
-    Parameters
-    ----------
-    search : search
-        Fitted.
-    n : int
-        Maximum number of candidates.
-
-    Returns
-    -------
-    dict of int to dict
-        Parameters by index in ``cv_results_``, best first and without duplicates.
-    """
+    """Return the parameters of the n best candidates by index, without failures and duplicates."""
     scores = _scores(search)
     order = [i for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
     chosen, seen = {}, []

@@ -13,20 +13,10 @@ def has_output(outputs):
 
 
 def normalized_weights(weights, present):
-    """Return the weights of the experts that can read each row.
+    """Return the weights of the experts that can read each row, (n_samples, n_experts).
 
-    Parameters
-    ----------
-    weights : ndarray of shape (n_experts,)
-        Not negative.
-    present : ndarray of bool of shape (n_samples, n_experts)
-        Which experts can read each row.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_experts)
-        Each row sums to one, or to zero if no expert can read it. If only experts of weight zero
-        can, their weights are equal.
+    Each row sums to one, or to zero if no expert can read it. If only experts of weight zero can,
+    their weights are equal.
     """
     part = present * np.asarray(weights, dtype=np.float64)
     part = np.where(part.any(axis=1, keepdims=True), part, present)

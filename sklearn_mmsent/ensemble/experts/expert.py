@@ -40,28 +40,10 @@ class Expert:
 
 
 def make_experts(given, table, *, classifier, owner):
-    """Return experts from the parameter `experts` of an ensemble.
+    """Return the experts of the parameter `experts` of an ensemble.
 
-    Parameters
-    ----------
-    given : estimator or list of tuple
-        One estimator for each modality, or (name, estimator[, modalities]) tuples.
-    table : ExpertTable
-        Table that they read.
-    classifier : bool
-        Whether they must be classifiers.
-    owner : str
-        Name used in error messages.
-
-    Returns
-    -------
-    list of Expert
-        In the given order, or that of the modalities.
-
-    Raises
-    ------
-    ValueError, BlockError
-        If names are duplicated, modalities are unknown, or an estimator is of the other kind.
+    Raise an error for invalid or duplicated names, unknown modalities, and estimators of the other
+    kind.
     """
     if not isinstance(given, list):
         if table.layout is None:
@@ -106,16 +88,6 @@ def accepts_nan(estimator):
     """Return whether an estimator accepts a table with NaN; False where unknown.
 
     All steps of a pipeline must, up to the first imputer; of a search its estimator.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Unfitted.
-
-    Returns
-    -------
-    bool
-        Whether it does.
     """
     if isinstance(estimator, BaseSearchCV):
         return accepts_nan(estimator.estimator)
@@ -130,21 +102,8 @@ def accepts_nan(estimator):
 
 
 def with_imputation(estimator, table):
-    """Return an estimator that can read a table with missing values.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Unfitted.
-    table : ExpertTable
-        Table to read.
-
-    Returns
-    -------
-    estimator : estimator
-        The same one, or a pipeline of `FillBlocks` and it.
-    prefix : str
-        Prefix of its parameters.
+    """Return an estimator that can read a table, behind `FillBlocks` if it must, and the prefix of
+    its parameters.
     """
     if table.layout is None or accepts_nan(estimator):
         return estimator, ""

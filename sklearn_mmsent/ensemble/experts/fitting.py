@@ -184,24 +184,7 @@ def outputs_of(estimator, X, classes, method=None):
 
 
 def name_error(error, expert, owner, stage="fit"):
-    """Return an error with the name of the expert: a ValueError, or the same one with a note.
-
-    Parameters
-    ----------
-    error : Exception
-        Error of the expert.
-    expert : Expert
-        The expert.
-    owner : str
-        Name of the ensemble.
-    stage : str, default="fit"
-        Stage that failed.
-
-    Returns
-    -------
-    Exception
-        To be raised from `error`.
-    """
+    """Return an error with the name of the expert: a ValueError, or the same one with a note."""
     prefix = f"{owner}: the expert {expert} failed in {stage}"
     if isinstance(error, ValueError):
         return ValueError(f"{prefix}: {error}")

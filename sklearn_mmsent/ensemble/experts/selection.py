@@ -73,24 +73,7 @@ def select_members(outputs, prior, score, *, among, n_rounds, n_initial):
 
 
 def draw_bags(n_members, n_bags, fraction, rng):
-    """Draw the members that each bag chooses from.
-
-    Parameters
-    ----------
-    n_members : int
-        Number of members.
-    n_bags : int
-        Number of bags; a single one has all members.
-    fraction : float
-        Share of the members in a bag.
-    rng : Generator
-        Random generator.
-
-    Returns
-    -------
-    list of ndarray of int
-        Sorted members of each bag.
-    """
+    """Return the sorted members that each bag chooses from; a single bag has all members."""
     if n_bags == 1:
         return [np.arange(n_members)]
     size = max(1, round(fraction * n_members))

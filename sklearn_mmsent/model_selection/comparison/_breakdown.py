@@ -14,31 +14,10 @@ N_BLOCKS = 20
 
 
 def break_down(records, y, parts, units, scorer, scores, *, confidence_level, random_state=0):
-    """Score each model on each subset of the rows.
+    """Score each model on each subset of the rows, with jackknife intervals.
 
-    Parameters
-    ----------
-    records : list of FitRecord
-        Fits that did not fail.
-    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Targets.
-    parts : ndarray of shape (n_samples,)
-        Subset that each row belongs to.
-    units : ndarray of int of shape (n_samples,)
-        Rows of one unit are left out together: groups, or single rows.
-    scorer : callable
-        From `choose_scorer`.
-    scores : list of str
-        Names of the scores.
-    confidence_level : float
-        Confidence level of the intervals.
-    random_state : int, default=0
-        Seed of the assignment of units to blocks.
-
-    Returns
-    -------
-    DataFrame of shape (n_models * n_parts, 1 + 3 * n_scores)
-        ``rows``, and for each score ``mean``, ``low`` and ``high``; indexed by model and part.
+    `parts` has the subset of each row; rows of equal `units` are left out together. The table is
+    that of `Comparison.breakdown`.
     """
     rng = np.random.default_rng(random_state)
     block_of = rng.permutation(units.max() + 1)[units]

@@ -67,27 +67,9 @@ def seeds_for(model, seeds):
 
 
 def fit_and_score(models, data, splits, *, seeds, n_jobs, batched):
-    """Fit and score all models.
+    """Yield the FitRecord of each model, split and seed, in any order.
 
-    Parameters
-    ----------
-    models : dict of str to estimator
-        By name; they are cloned.
-    data : ComparisonData
-        Rows.
-    splits : list of Split
-        Splits of all repeats.
-    seeds : sequence of int
-        Seeds of the models.
-    n_jobs : int or None
-        Number of parallel fits of models that are not trained in batches.
-    batched : "auto" or bool
-        Whether to train networks in batches, as for :func:`compare`.
-
-    Yields
-    ------
-    FitRecord
-        As they finish, in any order.
+    `n_jobs` and `batched` are those of `compare`.
     """
     in_batches = {name for name, model in models.items() if _is_batched(model, n_jobs, batched)}
     tasks = [

@@ -15,18 +15,7 @@ INNER_FOLDS = 3
 
 
 def name_models(estimators):
-    """Return estimators by name; unnamed ones are named after their class.
-
-    Parameters
-    ----------
-    estimators : estimator, list of estimators, list of (str, estimator) tuples or dict
-        As for :func:`compare`.
-
-    Returns
-    -------
-    dict of str to estimator
-        In the order given.
-    """
+    """Return estimators by name; unnamed ones are named after their class."""
     if hasattr(estimators, "fit"):
         estimators = [estimators]
     pairs = list(estimators.items()) if isinstance(estimators, dict) else list(estimators)
@@ -50,23 +39,7 @@ def name_models(estimators):
 
 
 def are_classifiers(models):
-    """Return whether all models are classifiers; raise an error for mixed or unknown kinds.
-
-    Parameters
-    ----------
-    models : dict of str to estimator
-        By name.
-
-    Returns
-    -------
-    bool
-        False if all are regressors.
-
-    Raises
-    ------
-    ValueError
-        If classifiers and regressors are mixed, or a model is neither.
-    """
+    """Return whether all models are classifiers; raise an error for mixed or unknown kinds."""
     kinds = {name: _kind(model) for name, model in models.items()}
     for name, kind in kinds.items():
         if kind is None:
@@ -93,22 +66,7 @@ def _kind(model):
 
 
 def with_constant(models, *, classifier):
-    """Add a constant predictor as the first model, unless there is one.
-
-    Parameters
-    ----------
-    models : dict of str to estimator
-        By name.
-    classifier : bool
-        Whether they predict classes.
-
-    Returns
-    -------
-    models : dict of str to estimator
-        All models.
-    name : str
-        Name of the constant predictor.
-    """
+    """Return the models and the name of the constant predictor, added first if there is none."""
     for name, model in models.items():
         if isinstance(model, DummyClassifier | DummyRegressor):
             return models, name
@@ -121,22 +79,7 @@ def with_constant(models, *, classifier):
 
 
 def with_searches(models, spaces, *, scoring):
-    """Wrap models in grid searches.
-
-    Parameters
-    ----------
-    models : dict of str to estimator
-        By name.
-    spaces : dict of str to dict, or to list of dicts
-        Parameter grids by model.
-    scoring : scorer
-        Score that the searches maximise.
-
-    Returns
-    -------
-    dict of str to estimator
-        All models.
-    """
+    """Wrap the models that have a grid in searches."""
     unknown = [name for name in spaces if name not in models]
     if unknown:
         raise ValueError(
@@ -150,21 +93,7 @@ def with_searches(models, spaces, *, scoring):
 
 
 def check_inner_splits(name, model, y, groups, splits, *, classifier):
-    """Check the inner splits of a search in the training part of every fold.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model.
-    model : estimator
-        Checked only if it splits rows itself.
-    y, groups : ndarray of shape (n_samples,) or None
-        Targets and groups of all rows.
-    splits : list of (train, test) pairs
-        Outer splits.
-    classifier : bool
-        Whether it is a classifier.
-    """
+    """Check the inner splits of a model that splits rows, in each outer training part."""
     final = final_step(model)
     if not splits_rows(final):
         return

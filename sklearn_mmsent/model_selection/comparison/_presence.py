@@ -14,20 +14,10 @@ NONE = "none"
 
 
 def presence_patterns(X):
-    """Return the names of the modalities that are present in each row.
+    """Return the names of the present modalities of each row, such as "text+audio" or "none".
 
     Columns with ``__`` in their names are read as blocks; any other is a modality of raw cells.
-
-    Parameters
-    ----------
-    X : DataFrame or array-like
-        Rows.
-
-    Returns
-    -------
-    ndarray of str of shape (n_samples,) or None
-        Such as "text+audio", in column order, or "none"; None where column names give no
-        modalities.
+    Return None if column names give no modalities.
     """
     if not isinstance(X, pd.DataFrame) or not all(isinstance(name, str) for name in X.columns):
         return None

@@ -13,22 +13,10 @@ PRIMARY = ("f1_macro", "mae", "mae_sims")
 
 
 def choose_scorer(scoring, y, *, classifier):
-    """Return one scorer that computes all requested scores.
+    """Return one scorer for all requested scores, as `compare` takes them.
 
-    Parameters
-    ----------
-    scoring : str, callable, list, tuple, set, dict or None
-        As for :func:`compare`.
-    y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Targets, whose range determines the default intensity scores.
-    classifier : bool
-        Whether targets are classes.
-
-    Returns
-    -------
-    callable
-        Scorer with the signature ``(estimator, X, y)`` that returns a dict of scores; a custom
-        one may return a number.
+    Its signature is ``(estimator, X, y)``; it returns a dict, or a number if a callable was given.
+    The range of targets determines the default scores of intensities.
     """
     if scoring is None:
         return PredictionScores(classification_scores if classifier else _scores_of(y))
@@ -63,13 +51,7 @@ def _plain_scores(y_true, y_pred):
 
 
 class PredictionScores:
-    """Scorer from a function of true and predicted targets that returns a dict.
-
-    Parameters
-    ----------
-    function : callable
-        Such as :func:`classification_scores`.
-    """
+    """Scorer from a function of true and predicted targets that returns a dict."""
 
     def __init__(self, function):
         self.function = function
@@ -79,13 +61,7 @@ class PredictionScores:
 
 
 class NamedScorers:
-    """Scorer that combines several scorers of scikit-learn.
-
-    Parameters
-    ----------
-    scorers : dict of str to callable
-        By name.
-    """
+    """Scorer that combines scorers of scikit-learn, a dict by name."""
 
     def __init__(self, scorers):
         self.scorers = scorers
@@ -95,20 +71,7 @@ class NamedScorers:
 
 
 def compute(scorer, estimator, X, y):
-    """Return the scores of a fitted estimator as a dict of floats.
-
-    Parameters
-    ----------
-    scorer : callable
-        From `choose_scorer`.
-    estimator, X, y
-        Its arguments.
-
-    Returns
-    -------
-    dict of str to float
-        By name; a single number is named "score".
-    """
+    """Return the scores of a fitted estimator as a dict of floats; a single number is "score"."""
     scores = scorer(estimator, X, y)
     if isinstance(scores, Real):
         scores = {"score": scores}
@@ -121,18 +84,7 @@ def primary_of(scores):
 
 
 def inner_scoring(scoring, y, *, classifier):
-    """Return the score that a nested search maximises: the first of the comparison's scores.
-
-    Parameters
-    ----------
-    scoring, y, classifier
-        As for `choose_scorer`.
-
-    Returns
-    -------
-    scorer
-        Returns a single number; higher is better.
-    """
+    """Return the scorer that a nested search maximises: the first score of the comparison."""
     if scoring is None:
         function = None if classifier else _scores_of(y)
         if function is None:
@@ -144,20 +96,7 @@ def inner_scoring(scoring, y, *, classifier):
 
 
 def check_responses(scorer, models):
-    """Check that models have the methods that a scorer needs, such as predict_proba.
-
-    Parameters
-    ----------
-    scorer : callable
-        From `choose_scorer`.
-    models : dict of str to estimator
-        Unfitted.
-
-    Raises
-    ------
-    ValueError
-        If a model lacks a method.
-    """
+    """Check that models have the methods that a scorer needs, such as predict_proba."""
     for score, single in getattr(scorer, "scorers", {}).items():
         methods = getattr(single, "_response_method", "predict")
         for name, model in models.items():

@@ -98,17 +98,7 @@ def test_share(results):
 def by_unit(results, score):
     """Return the values that are compared in pairs: one per split, or per seed of a single split.
 
-    Parameters
-    ----------
-    results : DataFrame
-        One row per fit.
-    score : str
-        Name of the score.
-
-    Returns
-    -------
-    dict of str to ndarray
-        By model; a single value for a deterministic model on a single split.
+    By model; a single value for a deterministic model on a single split.
     """
     if n_splits(results) > 1:
         unit = [key for key in ("repeat", "fold") if key in results]

@@ -16,17 +16,7 @@ _OWNER = "FusionSearchCV"
 def check_names(space, estimator):
     """Check that the estimator has the parameters of a search space.
 
-    Parameters
-    ----------
-    space : SearchSpace
-        Search space. The parameters of estimators among its values are known as well.
-    estimator : estimator
-        Estimator that is searched.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is unknown.
+    The parameters of estimators among the values of the space are known as well.
     """
     known = set(estimator.get_params(deep=True))
     for name, domain in space.items():
@@ -47,24 +37,7 @@ def check_names(space, estimator):
 
 
 def split_rows(cv, estimator, X, y, groups, split_params):
-    """Return the splits of the whole search, after checks.
-
-    Parameters
-    ----------
-    cv : int, splitter, iterable or None
-        Splits. A number of folds, or None for five, keeps groups together.
-    estimator : estimator
-        Estimator that is searched.
-    X, y, groups : array-like
-        Rows, targets and groups.
-    split_params : dict
-        Metadata for the splitter.
-
-    Returns
-    -------
-    list of (ndarray, ndarray)
-        Training and test rows.
-    """
+    """Return the splits of the whole search, after checks."""
     if is_classifier(estimator) and y is not None:
         classifier = type_of_target(y) in ("binary", "multiclass")
         y = np.ravel(y) if classifier else y
@@ -93,25 +66,7 @@ def _values(domain):
 
 
 def earlier_candidates(start_from, n):
-    """Return the first candidates of a search.
-
-    Parameters
-    ----------
-    start_from : None, FusionSearchCV, Study, mapping or list of mapping
-        A fitted search or study, or values of parameters.
-    n : int
-        Number of candidates to take from a search or study, best first.
-
-    Returns
-    -------
-    list of dict
-        Values of parameters.
-
-    Raises
-    ------
-    TypeError
-        If `start_from` is none of these.
-    """
+    """Return the first candidates of a search: the n best of a search or study, or given dicts."""
     if start_from is None:
         return []
     study = getattr(start_from, "study_", start_from)

@@ -21,47 +21,19 @@ PAUSE = 0.5  # seconds between looks at the trials of other processes
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a process needs to work on a search.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Estimator that is searched.
-    data : SearchData
-        Rows and splits.
-    study : dict
-        Parameters of :class:`SharedStudy`.
-    evaluator : dict
-        Options of :class:`Evaluator`.
-    start_from : list of dict
-        First candidates.
-    n_trials : int or None
-        Number of trials that the study is to have.
-    deadline : float or None
-        Time after which no trial is started, in seconds of the system clock.
-    n_batched : int
-        Number of trials in a batch.
-    n_same_shape : int
-        Number of consecutive trials of a batch whose networks have the same shapes.
-    max_failures : int or None
-        Number of failed trials that ends the search.
-    raise_errors : bool
-        Whether the first failure ends the search.
-    verbose : int
-        1 shows a progress bar, 2 the messages of Optuna as well.
-    """
+    """Everything that a process needs to work on a search."""
 
     estimator: object
     data: SearchData
-    study: dict
-    evaluator: dict
-    start_from: list
+    study: dict  # parameters of SharedStudy
+    evaluator: dict  # options of Evaluator
+    start_from: list  # first candidates
     n_trials: int | None
-    deadline: float | None
-    n_batched: int
-    n_same_shape: int
+    deadline: float | None  # seconds of the system clock
+    n_batched: int  # trials in a batch
+    n_same_shape: int  # consecutive trials of a batch whose networks have the same shapes
     max_failures: int | None
-    raise_errors: bool
+    raise_errors: bool  # at the first failure
     verbose: int
 
 
@@ -70,20 +42,7 @@ class TooManyFailures(RuntimeError):
 
 
 def run_search(plan, n_jobs):
-    """Run a search.
-
-    Parameters
-    ----------
-    plan : Plan
-        The search.
-    n_jobs : int
-        Number of processes.
-
-    Returns
-    -------
-    (list of FrozenTrial, Exception or None)
-        The finished trials, and the error that ended the search early.
-    """
+    """Return the finished trials of a search, and the error that ended it early or None."""
     with optuna_verbosity(plan.verbose), contextlib.ExitStack() as stack:
         if n_jobs > 1 and plan.study["storage"] is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())

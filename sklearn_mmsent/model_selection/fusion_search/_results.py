@@ -12,21 +12,7 @@ from sklearn_mmsent.model_selection.fusion_search._study import RECORD
 def rows_of_results(trials, n_splits, error_score, *, with_train):
     """Return one entry per trial and fold, as scikit-learn's searches collect them.
 
-    Parameters
-    ----------
-    trials : list of FrozenTrial
-        Finished trials.
-    n_splits : int
-        Number of folds.
-    error_score : float or "raise"
-        Score of a failed trial.
-    with_train : bool
-        Whether to include scores of the training rows.
-
-    Returns
-    -------
-    list of dict
-        NaN for folds that a trial did not reach.
+    Scores are NaN for folds that a trial did not reach, and `error_score` for failed trials.
     """
     records = [trial.user_attrs[RECORD] for trial in trials]
     names = next((list(r["test"][0]) for r in records if r.get("test")), ["score"])

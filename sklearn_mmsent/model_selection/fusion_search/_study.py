@@ -124,13 +124,7 @@ class SharedStudy:
     # -- asking ------------------------------------------------------------------------------
 
     def start_from(self, candidates):
-        """Enqueue candidates, once per study.
-
-        Parameters
-        ----------
-        candidates : list of dict
-            Values of parameters.
-        """
+        """Enqueue candidates, dicts of parameters, once per study."""
         with self.storage.available():
             if self.study.user_attrs.get(STARTED):
                 return
@@ -140,22 +134,9 @@ class SharedStudy:
                     self.study.enqueue_trial(values, skip_if_exists=True)
 
     def ask(self, n, n_trials, n_same_shape=1):
-        """Ask for candidates.
+        """Return at most n candidates; `n_same_shape` consecutive ones share shapes of networks.
 
-        Parameters
-        ----------
-        n : int
-            Number of candidates.
-        n_trials : int or None
-            Number of trials that the study is to have. Trials beyond it, which two processes may
-            create at the same time, are given back.
-        n_same_shape : int, default=1
-            Number of consecutive candidates that share the parameters that determine shapes.
-
-        Returns
-        -------
-        list of Candidate
-            At most `n`.
+        Trials beyond `n_trials`, which two processes may create at the same time, are given back.
         """
         candidates, first = [], None
         with self.storage.available():
