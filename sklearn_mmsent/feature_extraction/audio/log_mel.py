@@ -35,8 +35,8 @@ class LogMel(MelExtractor):
         Dynamic range in dB: values further below the maximum of the clip are raised to that limit.
         None sets no limit.
     pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block with statistics of each band over time. None: a sequence block
-        of `max_steps` steps, padded with NaN after the end of the clip.
+        ``"stats"``: a flat block with statistics of each feature over time. None: a sequence
+        block of `max_steps` steps, padded with NaN after the end of the clip.
     statistics : sequence of str, default=("mean", "std", "min", "max")
         Statistics for ``pooling="stats"``: "mean", "std", "min", "max" and percentiles "p00" to
         "p99".
@@ -103,8 +103,6 @@ class LogMel(MelExtractor):
     >>> loudness.argmax(axis=1)
     array([0, 3])
     """
-
-    _parameter_constraints: dict = {**MelExtractor._parameter_constraints}
 
     def __init__(
         self,

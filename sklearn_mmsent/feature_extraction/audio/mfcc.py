@@ -4,14 +4,19 @@ from numbers import Integral
 
 from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
+from sklearn_mmsent.feature_extraction.audio.log_mel import LogMel
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 
+@document_shared_parameters(LogMel)
 class MFCC(MelExtractor):
     """Mel-frequency cepstral coefficients, as statistics over time or as a sequence.
 
     The discrete cosine transform of the bands of `LogMel`: the first coefficients describe the
     coarse spectral shape, which carries vocal timbre.
+
+    Parameters that are not listed here are those of :class:`LogMel`.
 
     Parameters
     ----------
@@ -20,49 +25,6 @@ class MFCC(MelExtractor):
     deltas : {0, 1, 2}, default=1
         Highest order of the time derivatives to append, from local polynomial fits over 9 frames
         (or over the whole clip if it is shorter). 0 appends none.
-    sample_rate : int, default=16000
-        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
-    n_mels : int, default=64
-        Number of mel bands from which the coefficients are computed.
-    n_fft : int, default=512
-        Window length (Hann) and FFT size in samples.
-    hop_length : int, default=160
-        Number of samples between successive frames.
-    fmin : float, default=0.0
-        Lower edge of the lowest band in Hz.
-    fmax : float or None, default=None
-        Upper edge of the highest band in Hz; None means `sample_rate` / 2.
-    ref : float or "max", default=1.0
-        Power that corresponds to 0 dB; see `LogMel`.
-    amin : float, default=1e-10
-        Lower limit of power; see `LogMel`.
-    top_db : float or None, default=80.0
-        Dynamic range in dB; see `LogMel`.
-    pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block, each coefficient summarised over the clip's frames. None: a
-        sequence block of `max_steps` steps; steps after the clip's end are NaN, which is
-        padding.
-    statistics : sequence of str, default=("mean", "std", "min", "max")
-        Statistics for ``pooling="stats"``; see `LogMel`.
-    n_segments : int, default=1
-        With ``pooling="stats"``, number of segments of a clip; see `LogMel`.
-    frames_per_step : int, default=10
-        With ``pooling=None``, number of frames averaged per step; see `LogMel`.
-    max_steps : int, default=100
-        With ``pooling=None``, number of time steps in the sequence block.
-    long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, how to handle longer clips; see `LogMel`.
-    max_seconds : float, default=600.0
-        Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    device : str, default="auto"
-        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-    batch_size : int, default=32
-        Number of clips loaded and processed at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------

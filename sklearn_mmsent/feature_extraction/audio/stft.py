@@ -4,9 +4,12 @@ import math
 
 from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
+from sklearn_mmsent.feature_extraction.audio.log_mel import LogMel
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import StrOptions
 
 
+@document_shared_parameters(LogMel)
 class STFT(SpectralExtractor):
     """Magnitude spectrogram of audio clips, as statistics over time or as a sequence.
 
@@ -14,18 +17,16 @@ class STFT(SpectralExtractor):
     sums into a few mel bands. Clips are computed in batches with torch; the results equal those
     of librosa for each clip.
 
+    Parameters that are not listed here are those of :class:`LogMel`.
+
     Parameters
     ----------
-    sample_rate : int, default=16000
-        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
     scale : {"magnitude", "power", "db"}, default="magnitude"
         ``"magnitude"``: absolute values. ``"power"``: squared magnitudes. ``"db"``: power in
         decibels.
     n_fft : int, default=512
         Window length (Hann) and FFT size in samples. It gives ``n_fft // 2 + 1`` frequencies
         spaced by ``sample_rate / n_fft``, 31.25 Hz by default.
-    hop_length : int, default=160
-        Number of samples between successive frames.
     fmin : float, default=0.0
         Lowest frequency to keep, in Hz.
     fmax : float or None, default=None
@@ -36,30 +37,6 @@ class STFT(SpectralExtractor):
         With ``scale="db"``, lower limit of power; see `LogMel`.
     top_db : float or None, default=80.0
         With ``scale="db"``, dynamic range in dB; see `LogMel`.
-    pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block with statistics of each frequency over time. None: a sequence
-        block of `max_steps` steps, padded with NaN after the end of the clip.
-    statistics : sequence of str, default=("mean", "std", "min", "max")
-        Statistics for ``pooling="stats"``; see `LogMel`.
-    n_segments : int, default=1
-        With ``pooling="stats"``, number of segments of a clip; see `LogMel`.
-    frames_per_step : int, default=10
-        With ``pooling=None``, number of frames averaged per step; see `LogMel`.
-    max_steps : int, default=100
-        With ``pooling=None``, number of time steps in the sequence block.
-    long_clips : {"crop", "squeeze"}, default="crop"
-        With ``pooling=None``, how to handle longer clips; see `LogMel`.
-    max_seconds : float, default=600.0
-        Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    device : str, default="auto"
-        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-    batch_size : int, default=32
-        Number of clips loaded and processed at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------

@@ -7,6 +7,8 @@ from scipy.signal import fftconvolve
 
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+from sklearn_mmsent.sampling.augmentation._text import TextAugmenter
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
@@ -15,21 +17,19 @@ _MIN_SAMPLES = 64  # for time stretch and pitch shift
 _POSITIVE = Interval(Real, 0, None, closed="left")
 
 
+@document_shared_parameters(TextAugmenter)
 class AudioAugmenter(BaseAugmenter):
     """Over-sample by copies of rows with a slightly modified audio clip.
 
     Each transformation is applied with probability `p`, at least one to each new clip, in the
     order of the parameters, with random strengths up to the given limits.
 
+    Parameters that are not listed here are those of :class:`TextAugmenter`.
+
     Parameters
     ----------
     columns : str or list of str, default="audio"
         Columns to augment. An empty list copies rows unchanged.
-    sampling_strategy : float, str, dict or callable, default="auto"
-        Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
-        the size of the largest. Ignored if `factor` is given.
-    factor : int or None, default=None
-        Number of new rows per row, whatever its label; y may then hold intensities.
     p : float, default=0.5
         Probability of each transformation.
     stretch : float, default=0.1
@@ -49,13 +49,6 @@ class AudioAugmenter(BaseAugmenter):
         Sampling rate of new clips in Hz, also assumed for arrays without a rate.
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
-        new rows and warn once with the count.
-    n_jobs : int or None, default=None
-        Number of parallel processes; None means 1.
-    random_state : int, RandomState instance or None, default=None
-        Controls the randomness; pass an int for reproducible results.
 
     Attributes
     ----------

@@ -6,25 +6,25 @@ import numpy as np
 
 from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+from sklearn_mmsent.sampling.augmentation._text import TextAugmenter
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
 
+@document_shared_parameters(TextAugmenter)
 class ImageAugmenter(BaseAugmenter):
     """Over-sample by copies of rows with a slightly modified image.
 
     All transformations are applied to each new image, in the order of the parameters, with random
     strengths up to the given limits.
 
+    Parameters that are not listed here are those of :class:`TextAugmenter`.
+
     Parameters
     ----------
     columns : str or list of str, default="image"
         Columns to augment. An empty list copies rows unchanged.
-    sampling_strategy : float, str, dict or callable, default="auto"
-        Target number of rows of each class, as in imbalanced-learn: "auto" raises every class to
-        the size of the largest. Ignored if `factor` is given.
-    factor : int or None, default=None
-        Number of new rows per row, whatever its label; y may then hold intensities.
     flip : float, default=0.5
         Probability of a horizontal flip. Set it to 0 if text or sides matter.
     crop : float, default=0.2
@@ -44,13 +44,6 @@ class ImageAugmenter(BaseAugmenter):
         new images are kept in memory, up to 0.8 MB each at 512. None keeps all sizes.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
-        new rows and warn once with the count.
-    n_jobs : int or None, default=None
-        Number of parallel processes; None means 1.
-    random_state : int, RandomState instance or None, default=None
-        Controls the randomness; pass an int for reproducible results.
 
     Attributes
     ----------

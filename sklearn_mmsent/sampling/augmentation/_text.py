@@ -39,8 +39,8 @@ class TextAugmenter(BaseAugmenter):
         Source of synonyms: English WordNet, as installed for the package wn, or a mapping or
         function from a lower-case word to a list of words.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or make it missing in the new
-        rows and warn once with the count.
+        How to handle a cell that cannot be used: raise a `CellError`, or make it missing in the
+        new rows and warn once with the count.
     n_jobs : int or None, default=None
         Number of parallel processes; None means 1.
     random_state : int, RandomState instance or None, default=None
