@@ -33,24 +33,11 @@ class Voice:
 
 
 def synthesise(rng, shown, voice, noise):
-    """Synthesise about a second of babble that expresses an intensity.
+    """Synthesise about a second of babble that expresses an intensity in [-3, 3].
 
-    Parameters
-    ----------
-    rng : Generator
-        Random number generator.
-    shown : float
-        Intensity to express, in [-3, 3]. Positive ones are higher, rising, livelier and
-        brighter; negative ones are darker, falling, slower and rough.
-    voice : Voice
-        Voice of the speaker.
-    noise : float
-        In [0, 1]: strength of background noise and of level changes.
-
-    Returns
-    -------
-    ndarray of shape (n_times,), float32
-        Sound pressure in [-1, 1] at 16 kHz.
+    Positive ones are higher, rising, livelier and brighter; negative ones are darker, falling,
+    slower and rough. Noise in [0, 1] is the strength of background noise and of level changes.
+    Returns float32 samples in [-1, 1] at 16 kHz.
     """
     # saturates: mild emotions are clearly expressed, strong ones only a little more
     mood = float(np.tanh(shown / 1.5))

@@ -37,24 +37,11 @@ class Looks:
 
 
 def draw_face(rng, shown, looks, noise):
-    """Draw a face that expresses an intensity.
+    """Draw a face of 64 x 64 pixels that expresses an intensity in [-3, 3].
 
-    Parameters
-    ----------
-    rng : Generator
-        Random number generator.
-    shown : float
-        Intensity to express, in [-3, 3]. Positive ones bend the mouth up and warm the
-        light; negative ones bend it down, lower the brows and cool the light.
-    looks : Looks
-        Looks of the speaker.
-    noise : float
-        In [0, 1]: strength of grain, and of changes of position and exposure.
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB image of 64 x 64 pixels.
+    Positive ones bend the mouth up and warm the light; negative ones bend it down, lower the brows
+    and cool the light. Noise in [0, 1] is the strength of grain, and of changes of position and
+    exposure.
     """
     drawing = import_optional("PIL.ImageDraw", extra="image", needed_by="make_clips")
     pillow = import_optional("PIL.Image", extra="image", needed_by="make_clips")

@@ -106,23 +106,10 @@ class TextHabits:
 
 
 def write_sentence(rng, shown, habits, noise):
-    """Write a sentence that expresses an intensity.
+    """Write a sentence that expresses an intensity in [-3, 3], neutral within 0.5 of zero.
 
-    Parameters
-    ----------
-    rng : Generator
-        Random number generator.
-    shown : float
-        Intensity to express, in [-3, 3]; neutral within 0.5 of zero.
-    habits : TextHabits
-        Habits of the speaker.
-    noise : float
-        In [0, 1]: rate of negations, typos and quoted opinions.
-
-    Returns
-    -------
-    str
-        Lower-case words, with commas between clauses.
+    Noise in [0, 1] is the rate of negations, typos and quoted opinions. Words are lower-case, with
+    commas between clauses.
     """
     sign = 0 if abs(shown) <= 0.5 else (1 if shown > 0 else -1)
     strong = int(abs(shown) > 1.5 + 0.5 * rng.random())

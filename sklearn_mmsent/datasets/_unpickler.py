@@ -22,20 +22,8 @@ _KINDS = "biufcUSO"  # allowed dtypes; structured and void ones could hide point
 def load_pickle(path):
     """Load a pickle of numpy arrays, numbers, strings and builtin containers.
 
-    Parameters
-    ----------
-    path : str or path-like
-        File of any pickle protocol, written with numpy 1 or 2.
-
-    Returns
-    -------
-    object
-        The unpickled object; numpy scalars become Python scalars.
-
-    Raises
-    ------
-    DataFormatError
-        If the file is not a pickle or contains other types, which the message names.
+    Any protocol, written with numpy 1 or 2; numpy scalars become Python scalars. Raises a
+    DataFormatError that names the problem if the file is not a pickle or contains other types.
     """
     name = os.path.basename(path)
     with open(path, "rb") as file, _add_file_name(name):

@@ -71,17 +71,7 @@ def load(model, device, owner):
 
 
 class ImageModel:
-    """A loaded vision encoder with its image processor.
-
-    Parameters
-    ----------
-    source : str
-        Local folder or name on the Hugging Face hub.
-    device : str
-        A torch device or "auto".
-    owner : str
-        Name used in error messages.
-    """
+    """A loaded vision encoder with its image processor, from a local folder or the hub."""
 
     def __init__(self, source, device, owner):
         self._owner = owner
@@ -146,14 +136,8 @@ class ImageModel:
     def preprocessing(self):
         """Return the size, scale and shift that the image processor applies.
 
-        They are measured on a black and a white image, since the settings of processors differ.
-
-        Returns
-        -------
-        size : tuple of int
-            Height and width of the input in pixels.
-        scale, shift : list of float
-            Of channel values from 0 to 1.
+        Height and width in pixels; scale and shift of each channel for values from 0 to 1. They
+        are measured on a black and a white image, since the settings of processors differ.
         """
         image = import_optional("PIL.Image", extra="image", needed_by=self._owner)
         black, white = (
@@ -177,18 +161,7 @@ class ImageModel:
         return 2 * max(sizes) if sizes else None
 
     def prepare(self, image):
-        """Apply the image processor to one image.
-
-        Parameters
-        ----------
-        image : PIL.Image.Image
-            Image in mode RGB.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Inputs of the model, without the batch axis.
-        """
+        """Apply the image processor to an RGB image; return arrays without the batch axis."""
         if "shortest_edge" in self._size:
             image = _crop_extreme(image)
         try:
@@ -216,18 +189,7 @@ class ImageModel:
     def encode(self, images, pooling, layer):
         """Embed prepared images, in one batch per input size.
 
-        Parameters
-        ----------
-        images : list of dict of str to ndarray
-            Inputs from `prepare`.
-        pooling : {"auto", "cls", "mean"} or None
-
-        layer : int or None
-            Layer to read; None means the output of the model.
-
-        Returns
-        -------
-        list of ndarray of shape (D,), or of (rows, columns, D) for ``pooling=None``, float32
+        Returns a list of float32 arrays (D,), or (rows, columns, D) for ``pooling=None``.
         """
         groups = {}
         for i, image in enumerate(images):

@@ -16,15 +16,7 @@ _FAILURES = (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeEr
 
 
 class SpeechConfig:
-    """Properties of a speech encoder that are known without its weights.
-
-    Parameters
-    ----------
-    source : str
-        Local folder or name on the Hugging Face hub.
-    owner : str
-        Name used in error messages.
-    """
+    """Properties of a speech encoder that are known without its weights."""
 
     def __init__(self, source, owner):
         library = import_optional("transformers", extra="audio", needed_by=owner)
@@ -47,17 +39,7 @@ class SpeechConfig:
 
 
 class SpeechModel:
-    """A loaded speech encoder.
-
-    Parameters
-    ----------
-    source : str
-        Local folder or name on the Hugging Face hub.
-    device : str
-        A torch device or "auto".
-    owner : str
-        Name used in error messages.
-    """
+    """A loaded speech encoder, from a local folder or the hub."""
 
     def __init__(self, source, device, owner):
         library = import_optional("transformers", extra="audio", needed_by=owner)

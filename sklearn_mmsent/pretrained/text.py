@@ -45,19 +45,7 @@ def load(model, device, max_length, owner):
 
 
 class TextModel:
-    """A loaded sentence-transformers model.
-
-    Parameters
-    ----------
-    source : str
-        Local folder or name on the Hugging Face hub.
-    device : str
-        A torch device or "auto".
-    max_length : int or None
-        Maximum number of tokens per text; None uses the limit of the model.
-    owner : str
-        Name used in error messages.
-    """
+    """A loaded sentence-transformers model, from a local folder or the hub."""
 
     def __init__(self, source, device, max_length, owner):
         library = import_optional("sentence_transformers", extra="text", needed_by=owner)
@@ -95,21 +83,7 @@ class TextModel:
             )
 
     def encode(self, texts, normalize, layer=None):
-        """Embed texts.
-
-        Parameters
-        ----------
-        texts : list of str
-
-        normalize : bool
-            Whether to scale each row to unit norm.
-        layer : int or None, default=None
-            Layer whose tokens are pooled; None means the output of the model.
-
-        Returns
-        -------
-        ndarray of shape (n_texts, width), float32
-        """
+        """Embed texts from a hidden layer or the output; return a float32 array (n_texts, width)."""
         rows = np.empty((len(texts), self.width), dtype=np.float32)
         with self._lock, self._hidden_layer(layer):
             for group in self._groups_of_equal_length(texts):
@@ -123,19 +97,7 @@ class TextModel:
         return rows
 
     def encode_tokens(self, texts, layer=None):
-        """Embed each token of texts.
-
-        Parameters
-        ----------
-        texts : list of str
-
-        layer : int or None, default=None
-            Layer to read; None means the output of the model.
-
-        Returns
-        -------
-        list of ndarray of shape (n_tokens, token width), float32
-        """
+        """Embed each token of texts; return a float32 array (n_tokens, token width) per text."""
         self._encoder()
         rows = [None] * len(texts)
         with self._lock, self._hidden_layer(layer):

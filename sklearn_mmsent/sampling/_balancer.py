@@ -143,19 +143,10 @@ def _group_by_pattern(rows, patterns):
 
 
 def _allocate(total, *, lower=None, upper=None):
-    """Divide a total as evenly as bounds permit.
+    """Divide a total as evenly as bounds of each share permit.
 
-    Parameters
-    ----------
-    total : int
-        At least the sum of ``lower``, at most that of ``upper``.
-    lower, upper : list of int or None, default=None
-        Bounds of each share; exactly one of the two.
-
-    Returns
-    -------
-    ndarray of int
-        Shares; those not at their bound differ by at most one.
+    Exactly one of `lower`, whose sum is at most the total, and `upper`, whose sum is at least the
+    total, is given. Shares that are not at their bound differ by at most one.
     """
     bounds = np.asarray(upper if lower is None else lower)
     shares = np.zeros(len(bounds), dtype=int)

@@ -161,20 +161,7 @@ class BaseRowSampler(BaseSampler):
 
 
 def take(values, rows):
-    """Return rows of a table or entries of a target, of the same type.
-
-    Parameters
-    ----------
-    values : DataFrame, Series, ndarray or list
-        Table or target.
-    rows : ndarray of int of shape (n_chosen,)
-        Rows to take.
-
-    Returns
-    -------
-    DataFrame, Series, ndarray or list
-        A copy; pandas objects get a new index.
-    """
+    """Return a copy of rows of a table or target, of the same type, with a new index."""
     if isinstance(values, (pd.DataFrame, pd.Series)):
         return values.take(rows).reset_index(drop=True)
     if isinstance(values, list):

@@ -215,38 +215,19 @@ class LabelNoiseFilter(BaseRowSampler):
 
 
 def relative_proba(proba, labels):
-    """Divide each probability by its average over the rows with that label.
+    """Divide probabilities (n_samples, n_classes) by their average over the rows with that label.
 
-    Parameters
-    ----------
-    proba : ndarray of float of shape (n_samples, n_classes)
-        Out-of-fold probabilities.
-    labels : ndarray of int of shape (n_samples,)
-        Class indices; every class occurs.
-
-    Returns
-    -------
-    ndarray of float of shape (n_samples, n_classes)
-        At least 1 if a row belongs to a class as clearly as the rows with that label.
+    A row with a value of at least 1 belongs to a class as clearly as the rows with that label.
     """
     averages = np.array([proba[labels == k, k].mean() for k in range(proba.shape[1])])
     return proba / np.maximum(averages, TINY)
 
 
 def estimate_joint(relative, labels):
-    """Estimate the joint distribution of labels and true classes.
+    """Estimate the joint distribution of labels and true classes, (n_classes, n_classes).
 
-    Parameters
-    ----------
-    relative : ndarray of float of shape (n_samples, n_classes)
-        Output of ``relative_proba``.
-    labels : ndarray of int of shape (n_samples,)
-        Class indices; every class occurs.
-
-    Returns
-    -------
-    ndarray of float of shape (n_classes, n_classes)
-        Fractions that sum to one; each row sums to the fraction of its label.
+    From the output of `relative_proba` and class indices. Fractions sum to one, and each row to
+    the fraction of its label.
     """
     n_classes = relative.shape[1]
     is_label = np.arange(n_classes) == labels[:, None]
@@ -262,27 +243,10 @@ def estimate_joint(relative, labels):
 
 
 def find_label_issues(proba, relative, labels, joint, prune="noise_rate"):
-    """Find rows with a wrong label.
+    """Find rows with a wrong label by the criterion `prune`.
 
-    Parameters
-    ----------
-    proba : ndarray of float of shape (n_samples, n_classes)
-        Out-of-fold probabilities.
-    relative : ndarray of float of shape (n_samples, n_classes)
-        Output of ``relative_proba``.
-    labels : ndarray of int of shape (n_samples,)
-        Class indices.
-    joint : ndarray of float of shape (n_classes, n_classes)
-        Output of ``estimate_joint``.
-    prune : {"noise_rate", "class", "both"}, default="noise_rate"
-        See the parameter of the filter.
-
-    Returns
-    -------
-    wrong : ndarray of int of shape (n_wrong,)
-        Row indices, in increasing order.
-    suggested : ndarray of int of shape (n_samples,)
-        For each row, the class with the highest relative probability other than its label.
+    Returns their indices, in increasing order, and for all rows the class with the highest
+    relative probability other than the label.
     """
     rows, n_classes = np.arange(len(labels)), proba.shape[1]
     by_rate, by_class = np.zeros((2, len(labels)), dtype=bool)

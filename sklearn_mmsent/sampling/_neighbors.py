@@ -33,7 +33,7 @@ class BlockSpace:
             self.scales.append((mean, scale * _spread(data, mean, scale)))
 
     def nearest(self, rows, queries, k, n_jobs=None):
-        """Find the nearest neighbours of some rows among others.
+        """Find the `k` nearest neighbours of some rows among others.
 
         Parameters
         ----------
@@ -41,10 +41,6 @@ class BlockSpace:
             Rows of the table to search.
         queries : ndarray of int of shape (n_queries,)
             Positions in ``rows`` of the query rows.
-        k : int
-            Number of neighbours.
-        n_jobs : int or None, default=None
-            Number of threads.
 
         Returns
         -------
@@ -85,18 +81,8 @@ class BlockSpace:
     def summary(self, rows, blocks):
         """Describe rows by a fixed number of features, whatever the length of sequences.
 
-        Parameters
-        ----------
-        rows : ndarray of int of shape (n_rows,)
-            Rows of the table.
-        blocks : sequence of int
-            Indices of the blocks to describe, among ``self.blocks``.
-
-        Returns
-        -------
-        ndarray of float of shape (n_rows, n_numbers)
-            Standardised features; mean and standard deviation over the steps of a sequence; zero
-            for missing blocks.
+        Standardised features of the given blocks, (n_rows, n_features): mean and standard
+        deviation over the steps of a sequence; zero for missing blocks.
         """
         scales = dict(zip(self.blocks, self.scales, strict=True))
         parts = []

@@ -44,16 +44,8 @@ class BlockRows:
     def shared(self, seeds, partners):
         """Return the fraction of the modalities of each seed that is mixed with its partner.
 
-        Parameters
-        ----------
-        seeds, partners : ndarray of int of shape (n_made,)
-            Row indices.
-
-        Returns
-        -------
-        ndarray of float of shape (n_made,)
-            All modalities of the seed, and the blocks within a modality, count equally; 0 for a
-            seed without any.
+        All modalities of the seed, and the blocks within a modality, count equally; 0 for a seed
+        without any.
         """
         has = self.present[seeds]
         both = has & self.present[partners] & self.blended
@@ -67,20 +59,10 @@ class BlockRows:
         return shared / np.maximum(n_present, 1)
 
     def blend(self, seeds, partners, weights):
-        """Interpolate between seeds and partners.
+        """Interpolate between seeds (weight 0) and partners (weight 1).
 
-        Parameters
-        ----------
-        seeds, partners : ndarray of int of shape (n_made,)
-            Row indices.
-        weights : ndarray of float of shape (n_made,)
-            Position of each new row from its seed (0) to its partner (1).
-
-        Returns
-        -------
-        DataFrame or ndarray of shape (n_made, n_columns)
-            Of the type and dtypes of the table. Integers are rounded, which keeps them within the
-            range of seed and partner.
+        Returns rows of the type and dtypes of the table. Integers are rounded, which keeps them
+        within the range of seed and partner.
         """
         output = _TableWriter(self.X, len(seeds))
         for block, data in zip(self.layout.blocks, self.values, strict=True):

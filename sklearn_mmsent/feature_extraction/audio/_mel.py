@@ -4,21 +4,9 @@ import numpy as np
 
 
 def mel_filters(sample_rate, n_fft, n_mels, fmin, fmax):
-    """Return triangular filters of equal area on the Slaney mel scale.
+    """Return triangular filters of equal area on the Slaney mel scale, (n_mels, 1 + n_fft // 2).
 
-    Parameters
-    ----------
-    sample_rate : int
-        Sampling rate in Hz.
-    n_fft, n_mels : int
-        Window in samples; number of bands.
-    fmin, fmax : float
-        Edges of the lowest and highest band in Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_mels, 1 + n_fft // 2), float32
-        Equal to ``librosa.filters.mel`` with its defaults.
+    Equal to ``librosa.filters.mel`` with its defaults; frequencies are in Hz.
     """
     frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     edges = _mel_to_hz(np.linspace(*_hz_to_mel(np.array([fmin, fmax], dtype=float)), n_mels + 2))

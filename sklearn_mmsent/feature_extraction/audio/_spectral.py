@@ -35,10 +35,8 @@ _kept = threading.local()
 def mel_bands(sample_rate, n_fft, n_mels, fmin, fmax, device):
     """Return the mel filter bank for `powers`, in parts that skip most of the zeros.
 
-    Returns
-    -------
-    tuple of (slice, slice, Tensor of shape (frequencies, bands))
-        Frequencies, bands, and the weights of the frequencies in the bands.
+    A part is a tuple of a slice of frequencies, a slice of bands, and the weights (frequencies,
+    bands).
     """
     filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     parts = []
@@ -64,17 +62,8 @@ def _dct_matrix(n_mels, n_mfcc, device):
 def groups(clips, max_samples):
     """Sort clips by length and split them into groups that fit into cache or memory when padded.
 
-    Parameters
-    ----------
-    clips : list of ndarray of shape (n_samples,)
-        Mono clips.
-    max_samples : int
-        Maximum product of group size and longest clip; a longer clip forms its own group.
-
-    Yields
-    ------
-    list of int
-        Positions of the clips of one group in the list.
+    Yields lists of positions. The product of group size and longest clip is at most `max_samples`;
+    a longer clip forms its own group.
     """
     group = []
     for i in sorted(range(len(clips)), key=lambda i: len(clips[i])):
@@ -134,19 +123,10 @@ def powers(clips, *, n_fft, hop_length, bands, device):
 
 
 def powers_of_frames(frames, bands):
-    """Compute power spectra of given frames, or sums of them over bands.
+    """Compute power spectra of frames (N, n_fft) before windowing, or sums of them over bands.
 
-    Parameters
-    ----------
-    frames : Tensor of shape (N, n_fft), float32
-        One frame per row, before windowing.
-    bands : tuple or slice
-        As in `powers`.
-
-    Returns
-    -------
-    Tensor of shape (N, M or number of frequencies), float32
-        On the device of the frames. On a CPU the memory is reused by the next call.
+    Returns a float32 tensor (N, M or number of frequencies) on the device of the frames. On a CPU
+    its memory is reused by the next call.
     """
     n_fft, device = frames.shape[1], frames.device
     window = _window(n_fft, device)
@@ -227,22 +207,10 @@ def cepstrum(decibels, n_mfcc):
 
 
 def deltas(features, lengths, order):
-    """Compute local derivatives over time like ``librosa.feature.delta``.
+    """Compute local derivatives over time like ``librosa.feature.delta``, (B, T, C) to (B, T, C).
 
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of a batch of clips.
-    lengths : Tensor of shape (B,)
-        Number of frames of each clip.
-    order : {1, 2}
-        Slope of a line, or curvature of a parabola, fitted to 9 frames. A shorter clip gets one
-        fit over all its frames, and zeros if they are too few for a fit.
-
-    Returns
-    -------
-    Tensor of shape (B, T, C)
-        Padded by repeating the last frame of a clip.
+    Slope of a line (order 1) or curvature of a parabola (order 2), fitted to 9 frames. A clip with
+    fewer frames gets one fit over all of them, and zeros if they are too few for a fit.
     """
     half = _DELTA_WIDTH // 2
     steps = torch.arange(features.shape[1], device=features.device)

@@ -22,21 +22,9 @@ def pool(extractor, features, lengths, n_segments=1):
 
 
 def statistics(features, lengths, names):
-    """Compute statistics over the frames of each clip.
+    """Compute statistics over the frames of each clip, (B, T, C) to (B, C, len(names)).
 
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of a batch of clips; overwritten.
-    lengths : Tensor of shape (B,)
-        Number of frames of each clip.
-    names : sequence of str
-        Any of "mean", "std", "min", "max", "p00" to "p99".
-
-    Returns
-    -------
-    Tensor of shape (B, C, len(names))
-        Statistics in the order of `names`.
+    Names are any of "mean", "std", "min", "max", "p00" to "p99". The features are overwritten.
     """
     summaries = {}
     if {"min", "max"} & set(names):
@@ -54,23 +42,9 @@ def statistics(features, lengths, names):
 
 
 def segment_statistics(features, lengths, names, n_segments):
-    """Compute statistics over segments of equal length.
+    """Compute statistics over segments of equal length, (B, n_segments, C, len(names)).
 
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of a batch of clips; overwritten.
-    lengths : Tensor of shape (B,)
-        Number of frames of each clip; in clips with fewer frames than segments, segments overlap.
-    names : sequence of str
-        As in `statistics`.
-    n_segments : int
-        Number of segments per clip.
-
-    Returns
-    -------
-    Tensor of shape (B, n_segments, C, len(names))
-        Segments in temporal order.
+    In clips with fewer frames than segments, segments overlap. The features are overwritten.
     """
     if n_segments == 1:
         return statistics(features, lengths, names).unsqueeze(1)
@@ -116,24 +90,11 @@ def _percentile(ordered, lengths, share):
 
 
 def sequences(features, lengths, *, frames_per_step, max_steps, squeeze):
-    """Average consecutive frames into steps, with NaN after the last step of a clip.
+    """Average consecutive frames into steps, (B, T, C) to (B, max_steps, C).
 
-    Parameters
-    ----------
-    features : Tensor of shape (B, T, C)
-        Frames of a batch of clips.
-    lengths : Tensor of shape (B,)
-        Number of frames of each clip.
-    frames_per_step, max_steps : int
-        Frames averaged per step; maximum number of steps.
-    squeeze : bool
-        Whether clips that are too long average more frames per step, as many as needed to fit.
-        Otherwise their end is dropped.
-
-    Returns
-    -------
-    Tensor of shape (B, max_steps, C)
-        The last step of a clip averages its remaining frames.
+    The last step of a clip averages its remaining frames; later steps are NaN. With `squeeze`,
+    clips that are too long average more frames per step, as many as needed to fit; otherwise their
+    end is dropped.
     """
     widths = torch.full_like(lengths, frames_per_step)  # (B,)
     if squeeze:

@@ -20,19 +20,9 @@ _loading = threading.Lock()
 def load_vectors(path):
     """Return the vectors of a file from the cache of this process, or load them.
 
-    Parameters
-    ----------
-    path : str or Path
-        Text or binary file of word2vec, or text file of GloVe; also compressed (``.gz``).
-
-    Returns
-    -------
-    KeyedVectors
-
-    Raises
-    ------
-    DataFormatError
-        If the file has another format. Pickles of gensim are not read, since they can execute code.
+    Accepts text and binary files of word2vec and text files of GloVe, also compressed (``.gz``).
+    Raises a DataFormatError for other files. Pickles of gensim are not read, since they can
+    execute code.
     """
     path = Path(path).expanduser()
     try:

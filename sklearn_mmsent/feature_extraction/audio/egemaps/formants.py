@@ -20,19 +20,9 @@ FLOOR_DB = -201.0  # undefined levels, as in eGeMAPS
 
 
 def formants(frames, *, sample_rate):
-    """Estimate frequencies and bandwidths of the three lowest formants.
+    """Estimate the three lowest formants of windows (T, n_samples) without a window function.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (T, n_samples), float32
-        Windows of one clip, without a window function.
-    sample_rate : int
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    frequency, bandwidth : ndarray of shape (T, 3)
-        In Hz; 0 for formants that were not found.
+    Returns frequencies and bandwidths in Hz, each (T, 3), 0 for formants that were not found.
     """
     n_samples = frames.shape[1]
     n_fft = 1 << (n_samples + _ORDER).bit_length()
@@ -82,26 +72,12 @@ def _roots(coefficients):
 
 
 def harmonics(magnitude, f0, frequency, *, sample_rate):
-    """Compare the levels of harmonics.
+    """Compare the levels of harmonics in dB.
 
-    Parameters
-    ----------
-    magnitude : ndarray of shape (T, K)
-        Spectra of voiced frames.
-    f0 : ndarray of shape (T,)
-        Pitch in Hz.
-    frequency : ndarray of shape (T, 3)
-        Formants in Hz.
-    sample_rate : int
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    relations : ndarray of shape (T, 2)
-        First harmonic above the fundamental relative to the second, and to the highest near the
-        third formant, in dB.
-    amplitude : ndarray of shape (T, 3)
-        Highest harmonic near each formant relative to the fundamental, in dB.
+    From spectra (T, K) of voiced frames, pitch (T,) and formants (T, 3) in Hz. Returns relations
+    (T, 2), the first harmonic above the fundamental relative to the second, and to the highest
+    near the third formant; and amplitudes (T, 3), the highest harmonic near each formant relative
+    to the fundamental.
     """
     last_bin = magnitude.shape[1] - 1
     per_bin = sample_rate / 2 / last_bin

@@ -40,17 +40,7 @@ def mean_and_variation(values):
 def contour(values, seconds_per_frame):
     """Return mean, variation, percentiles 20, 50, 80, their range, and rising and falling slopes.
 
-    Parameters
-    ----------
-    values : ndarray of shape (T,)
-        A descriptor over time.
-    seconds_per_frame : float
-        Time between values.
-
-    Returns
-    -------
-    list of 10 floats
-        NaN for no values; slopes per second, 0 if there are none.
+    Ten floats for a descriptor (T,): NaN for no values; slopes per second, 0 if there are none.
     """
     if not len(values):
         return [np.nan] * 10
@@ -73,19 +63,10 @@ def interpolate_zeros(values):
 
 
 def segment_moments(contours, n_segments):
-    """Compute means and standard deviations in segments of equal length.
+    """Compute means and standard deviations of contours (T, C) in segments of equal length.
 
-    Parameters
-    ----------
-    contours : ndarray of shape (T, C)
-        Descriptors over time. With fewer frames than segments, segments overlap.
-    n_segments : int
-        Number of segments.
-
-    Returns
-    -------
-    ndarray of shape (n_segments * C * 2,)
-        Ordered by segment, contour, and then mean and standard deviation.
+    Returns a flat array ordered by segment, contour, and then mean and standard deviation. With
+    fewer frames than segments, segments overlap.
     """
     starts = np.arange(n_segments) * len(contours) // n_segments
     stops = np.maximum(np.arange(1, n_segments + 1) * len(contours) // n_segments, starts + 1)
@@ -94,18 +75,10 @@ def segment_moments(contours, n_segments):
 
 
 def turning_points(values):
-    """Find the ends of a contour and the points where it turns by more than a tenth of its range.
+    """Find the ends of a contour (T,) and where it turns by more than a tenth of its range.
 
-    Parameters
-    ----------
-    values : ndarray of shape (T,)
-        A descriptor over time, at least one frame.
-
-    Returns
-    -------
-    ndarray of int
-        Increasing positions; between two of them the contour is monotonic up to insignificant
-        turns.
+    Returns increasing positions; between two of them the contour is monotonic up to insignificant
+    turns.
     """
     threshold = _SIGNIFICANT * np.ptp(values)
     last = len(values) - 1
@@ -134,17 +107,8 @@ def peaks_per_second(values, seconds_per_frame):
 def segments(voiced, seconds_per_frame):
     """Return the rate of voiced segments, and mean and std of voiced and unvoiced durations.
 
-    Parameters
-    ----------
-    voiced : ndarray of shape (T,), bool
-        Whether each frame has a pitch. Single unvoiced and then single voiced frames are ignored.
-    seconds_per_frame : float
-        Time between frames.
-
-    Returns
-    -------
-    list of 5 floats
-        Segments per second, and durations in seconds; 0 if there is no segment.
+    Five floats, per second and in seconds, 0 if there is no segment, from whether each frame (T,)
+    is voiced. Single unvoiced and then single voiced frames are ignored.
     """
     voiced = _without_single_frames(voiced, False)
     voiced = _without_single_frames(voiced, True)

@@ -152,17 +152,8 @@ def _peaks(sums, f0_min):
 def track(pitches, scores, energies):
     """Choose the best path through the candidates of each clip.
 
-    Parameters
-    ----------
-    pitches, scores : list of ndarray of shape (T, Q)
-        Candidates of each clip, see `candidates`.
-    energies : list of ndarray of shape (T,)
-        Energy of the frames of each clip.
-
-    Returns
-    -------
-    list of ndarray of shape (T,), int
-        For each clip, index of the candidate of each frame; Q in unvoiced frames.
+    From lists of pitches and scores (T, Q), see `candidates`, and of energies (T,). Returns for
+    each clip the index of the candidate of each frame, (T,); Q in unvoiced frames.
     """
     lengths = np.array([len(pitch) for pitch in pitches])
     n_clips, n_steps, n_voiced = len(pitches), lengths.max(), pitches[0].shape[1]
