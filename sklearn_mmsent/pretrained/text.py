@@ -83,7 +83,7 @@ class TextModel:
             )
 
     def encode(self, texts, normalize, layer=None):
-        """Embed texts from a hidden layer or the output; return a float32 array (n_texts, width)."""
+        """Embed texts from the output or a hidden layer; return float32 rows (n_texts, width)."""
         rows = np.empty((len(texts), self.width), dtype=np.float32)
         with self._lock, self._hidden_layer(layer):
             for group in self._groups_of_equal_length(texts):
