@@ -1,4 +1,4 @@
-"""Block: one contiguous slice of columns, with the shape of one row of it."""
+"""Block: a contiguous slice of columns and the shape of its rows."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PRESENT, LENGTH = "present", "length"
 
 @dataclass(frozen=True)
 class Block:
-    """One contiguous slice of a table's columns with the shape of one row of it.
+    """A contiguous slice of a table's columns and the shape of its rows.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Block:
         Lengths of the inner axes, slowest first: ``()`` for a flat block,
         ``(T,)`` for a sequence, ``(C, H, W)`` for an image.
     present_column, length_column : int or None, default=None
-        Columns that say whether the block is there and how many of its steps
-        are real, where ``FillBlocks`` wrote them.
+        Columns in which ``FillBlocks`` wrote whether the block is present and
+        its number of valid steps.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Blocks laid side by side without NaN, with indicators of what was missing."""
+"""Tables of filled blocks, with indicators of missing blocks and padding."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn_mmsent.blocks.block import LENGTH, PRESENT, SEPARATOR
 
 
 def fill_table(blocks, values, fills, names):
-    """Lay blocks side by side without NaN, their indicators after them.
+    """Return a table of filled blocks, followed by their indicators.
 
     Parameters
     ----------
@@ -16,14 +16,14 @@ def fill_table(blocks, values, fills, names):
     values : sequence of BlockValues
         Their rows.
     fills : sequence of ndarray
-        For each block, what stands where nothing was.
+        For each block, the values that replace missing ones.
     names : sequence of str
         Names of the blocks' columns.
 
     Returns
     -------
     DataFrame of shape (n_samples, n_columns + n_indicators)
-        Each block in its own dtype, the indicators in float32.
+        Each block in its dtype, the indicators in float32.
     """
     parts = fill_arrays(blocks, values, fills)
     frame = pd.concat([pd.DataFrame(part) for part in parts], axis=1)
@@ -32,7 +32,7 @@ def fill_table(blocks, values, fills, names):
 
 
 def fill_arrays(blocks, values, fills):
-    """Give what `fill_table` lays side by side, as arrays: each block's, and the indicators."""
+    """Return the columns of `fill_table` as arrays: one per block, and the indicators."""
     parts, indicators = [], []
     for block, data, fill in zip(blocks, values, fills, strict=True):
         parts.append(_filled(data, fill).reshape(len(data.present), block.width))
@@ -46,7 +46,7 @@ def fill_arrays(blocks, values, fills):
 
 
 def indicator_names(blocks):
-    """Names of the columns that tell presence and lengths, in order."""
+    """Return the names of the columns of presence and length, in order."""
     names = []
     for block in blocks:
         names.append(f"{block.name}{SEPARATOR}{PRESENT}")
@@ -56,7 +56,7 @@ def indicator_names(blocks):
 
 
 def _filled(data, fill):
-    """A block's values without NaN; what a length declares padding is overwritten too."""
+    """Return the values of a block without NaN; padding is overwritten as well."""
     values = data.values
     if values.dtype.kind != "f":
         return values

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn_mmsent.blocks.block import SEPARATOR, Block
 from sklearn_mmsent.blocks.feature_names import numbered_names
 from sklearn_mmsent.blocks.names import HOW_TO_NAME, column_names_of, parse_names
-from sklearn_mmsent.blocks.reading import read_blocks
+from sklearn_mmsent.blocks.read_blocks import read_blocks
 from sklearn_mmsent.exceptions import BlockError
 
 DEFAULT_NAME = "features"  # the one block of a table without names
@@ -30,7 +30,7 @@ class BlockLayout:
 
     See Also
     --------
-    FillBlocks : Makes a table free of NaN and keeps what this class needs as columns.
+    FillBlocks : Fills a table and stores the masks that this class needs as columns.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class BlockLayout:
     blocks: tuple
     n_columns: int
 
-    # -- where a layout comes from -----------------------------------------------------------
+    # -- constructors ------------------------------------------------------------------------
 
     @classmethod
     def of(cls, X, modalities="auto", *, owner="BlockLayout"):
@@ -58,12 +58,12 @@ class BlockLayout:
         X : DataFrame or ndarray of shape (n_samples, n_columns)
             A numeric table.
         modalities : "auto", mapping or None, default="auto"
-            "auto" reads the column names, and takes a table without names as
-            one block with a warning. A mapping such as ``{"text": 384,
-            "audio": (50, 74)}`` gives names and shapes in column order. None
-            takes the table as one block, silently.
+            "auto" reads the column names; a table without names is one block,
+            with a warning. A mapping such as ``{"text": 384, "audio": (50, 74)}``
+            gives names and shapes in column order. None means one block, without
+            a warning.
         owner : str, default="BlockLayout"
-            Who asks, for messages.
+            Name used in error messages.
 
         Returns
         -------
@@ -89,9 +89,9 @@ class BlockLayout:
         if names is not None and any(SEPARATOR in name for name in names):
             return cls.from_names(names)
         warnings.warn(
-            f"{owner}: the table's columns name no modality, so all {n_columns} columns are taken "
-            f"as one block. {HOW_TO_NAME}, or pass modalities={{'text': 384, ...}}; "
-            "modalities=None takes one block without this warning.",
+            f"{owner}: the table's columns name no modality, so all {n_columns} columns form "
+            f"one block. {HOW_TO_NAME}, or pass modalities={{'text': 384, ...}}; "
+            "modalities=None silences this warning.",
             UserWarning,
             stacklevel=3,
         )
@@ -114,7 +114,7 @@ class BlockLayout:
         n_columns : int or None, default=None
             Number of columns that the shapes must add up to; None takes their sum.
         owner : str, default="BlockLayout"
-            Who asks, for messages.
+            Name used in error messages.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class BlockLayout:
             widths = " + ".join(f"{block.name} {block.width}" for block in blocks)
             raise BlockError(
                 f"{owner}: the shapes in modalities add up to {start} columns ({widths}), but the "
-                f"table has {n_columns}. Make them agree."
+                f"table has {n_columns}."
             )
         return cls(tuple(blocks), start)
 
@@ -162,13 +162,13 @@ class BlockLayout:
         Raises
         ------
         BlockError
-            If a name breaks the pattern, stands twice, or stands in the wrong
-            place; the message names the column and what was expected there.
+            If a name does not match the pattern, is duplicated or out of order;
+            the message names the column and what was expected.
         """
         names = list(names)
         return cls(parse_names(names), len(names))
 
-    # -- what it knows -----------------------------------------------------------------------
+    # -- properties --------------------------------------------------------------------------
 
     @cached_property
     def modalities(self):
@@ -182,12 +182,12 @@ class BlockLayout:
         return sorted(c for pair in marks for c in pair if c is not None)
 
     def select(self, modalities):
-        """Return the columns of some modalities, their indicators included.
+        """Return the columns of some modalities, including their indicators.
 
         Parameters
         ----------
         modalities : iterable of str
-            Which modalities.
+            Names of the modalities.
 
         Returns
         -------
@@ -213,24 +213,24 @@ class BlockLayout:
                 columns.extend(column for column in marks if column is not None)
         return np.asarray(sorted(columns), dtype=np.intp)
 
-    # -- cutting a table ---------------------------------------------------------------------
+    # -- reading tables ----------------------------------------------------------------------
 
     def read(self, X, *, stream=False):
-        """Cut a table into blocks with their masks.
+        """Read the blocks of a table with their masks.
 
         Parameters
         ----------
         X : DataFrame, ndarray or nested list of shape (n_samples, n_columns)
             A numeric table.
         stream : bool, default=False
-            Whether the values of a memory-mapped table that takes too much of the free memory
-            stay where they are; see ``blocks/stored.py``.
+            Whether to leave the values of a memory-mapped table in its file if they do not fit
+            into memory.
 
         Returns
         -------
         list of BlockValues
-            One per block, C-ordered and in the block's own dtype. They may share
-            memory with the table and must not be written into.
+            One per block, C-ordered and in the dtype of the block. They may share
+            memory with the table and must not be modified.
 
         Raises
         ------

@@ -1,17 +1,17 @@
-"""StoredValues: a block that stays in the file that its table is mapped from."""
+"""StoredValues: the values of a block in a memory-mapped file."""
 
 import mmap
 
 import numpy as np
 
-PIECE = 2**20  # numbers that are looked at in one go
+PIECE = 2**20  # numbers read at once
 
 
 class StoredValues:
-    """Values of a block that stay in a memory-mapped table; rows are read when they are asked for.
+    """Values of a block in a memory-mapped table, read into memory when indexed by rows.
 
-    Stands where :class:`BlockValues` otherwise has an array, and is indexed like it:
-    ``values[rows]`` reads rows, by a slice, their numbers or a mask, into memory.
+    Replaces the array of :class:`BlockValues`: ``values[rows]`` accepts a slice, indices or a
+    mask.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class StoredValues:
         self.columns = columns
         self.shape = (len(columns), *shape)
         self.ndim = len(self.shape)
-        self.dtype = columns.dtype.newbyteorder("=")  # torch knows no other
+        self.dtype = columns.dtype.newbyteorder("=")  # torch needs native byte order
         self.nbytes = columns.nbytes
 
     def __len__(self):
@@ -37,7 +37,7 @@ class StoredValues:
         Parameters
         ----------
         rows : slice or ndarray of int or bool
-            Which rows.
+            Slice, indices or mask.
 
         Returns
         -------
@@ -49,7 +49,7 @@ class StoredValues:
 
 
 def is_memory_mapped(array):
-    """Tell whether an array is a view of a mapped file.
+    """Return whether an array is a view of a memory-mapped file.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def is_memory_mapped(array):
     Returns
     -------
     bool
-        False for copies, also those that numpy calls a ``memmap``.
+        False for copies, even if numpy types them as ``memmap``.
     """
     while array is not None:
         if isinstance(array, mmap.mmap):
@@ -69,7 +69,7 @@ def is_memory_mapped(array):
 
 
 def pieces(n_rows, width):
-    """Cut rows into slices that are small beside any large table.
+    """Split rows into slices that are small compared to a large table.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Mean and scale of each feature of all blocks, in two passes over pieces of the rows."""
+"""Means and scales of features, in two passes over slices of the rows."""
 
 import math
 
@@ -8,17 +8,17 @@ from sklearn_mmsent.blocks.memory_mapped import pieces
 
 
 def statistics_of(blocks, chosen=None):
-    """Mean and scale of each feature of each block over what is really there.
+    """Return mean and scale of each feature of each block over valid values.
 
-    All blocks are read piece by piece of rows, so that a table in a file is read twice and no
-    more, and never held.
+    All blocks are read slice by slice, so that a memory-mapped table is read exactly twice and
+    never held in memory.
 
     Parameters
     ----------
     blocks : list of BlockValues
-        Of the same rows.
+        Blocks of the same rows.
     chosen : ndarray of bool of shape (n_samples,) or None, default=None
-        Rows that count; None for all.
+        Rows to use; None means all.
 
     Returns
     -------
@@ -30,9 +30,9 @@ def statistics_of(blocks, chosen=None):
     rows = pieces(len(blocks[0].present), width)
     for add in (_Moments.add_values, _Moments.add_squares):
         for piece in rows:
-            for of_block in moments:
-                add(of_block, piece, chosen)
-    return [of_block.mean_and_scale() for of_block in moments]
+            for block_moments in moments:
+                add(block_moments, piece, chosen)
+    return [block_moments.mean_and_scale() for block_moments in moments]
 
 
 class _Moments:
@@ -57,7 +57,7 @@ class _Moments:
     def mean_and_scale(self):
         mean = self._mean()
         scale = np.sqrt(self.squares / np.maximum(self.count, 1))
-        # rounding leaves a constant column a tiny spread; dividing by it would blow up noise
+        # rounding errors of a constant column must not become its scale
         tiny = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
         scale[scale <= tiny] = 1.0
         is_image = len(self.block.values.shape) == 4
@@ -67,17 +67,17 @@ class _Moments:
         return self.total / np.maximum(self.count, 1)
 
     def _observations(self, piece, chosen):
-        """Return what is there of a piece of the rows, one observation a row."""
+        """Return the valid observations of a slice of rows, one per row."""
         block, values = self.block, self.block.values[piece]
-        here = block.present[piece]
+        present = block.present[piece]
         if chosen is not None:
-            here = here & chosen[piece]
-        if values.ndim == 4:  # image: every pixel of a channel is one observation
+            present = present & chosen[piece]
+        if values.ndim == 4:  # image: each pixel of a channel is an observation
             n_channels = values.shape[1]
-            rows = values[here].reshape(-1, n_channels, math.prod(values.shape[2:]))
+            rows = values[present].reshape(-1, n_channels, math.prod(values.shape[2:]))
             rows = rows.transpose(0, 2, 1).reshape(-1, n_channels)
         elif block.steps is not None:
-            rows = values[block.steps[piece] & here[:, None]]
+            rows = values[block.steps[piece] & present[:, None]]
         else:
-            rows = values[here]
+            rows = values[present]
         return rows.astype(np.float64)

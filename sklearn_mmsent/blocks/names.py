@@ -1,4 +1,4 @@
-"""From column names to blocks, with errors that say which name breaks the pattern."""
+"""Parse column names into blocks."""
 
 import re
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from sklearn_mmsent.utils._validation import check_unique
 
 HOW_TO_NAME = (
     "Name columns '<modality>__<feature>' or '<modality>__<part>__<feature>', with zero-padded "
-    "indices after '@' for inner axes ('audio__mfcc003@017'); make_extractor(...) does it for you"
+    "indices after '@' for inner axes ('audio__mfcc003@017'); make_extractor(...) does so"
 )
 
 
 def parse_names(names):
-    """Find the blocks of a list of column names.
+    """Return the blocks of a list of column names.
 
     Parameters
     ----------
@@ -28,6 +28,11 @@ def parse_names(names):
     -------
     tuple of Block
         In column order.
+
+    Raises
+    ------
+    BlockError
+        If a name does not match the pattern, is duplicated or out of order.
     """
     check_unique(names)
     marked = {name[: -len(SEPARATOR + PRESENT)] for name in names if _is_present_column(name)}
@@ -44,7 +49,7 @@ def parse_names(names):
         if any(block.name == block_name for block in blocks):
             raise BlockError(
                 f"column {group[0].position} {group[0].name!r} continues the block "
-                f"{block_name!r}, which has ended before. Keep the columns of a block together."
+                f"{block_name!r}, which ended before. The columns of a block must be contiguous."
             )
         blocks.append(_build_block(block_name, group, indicators.pop(block_name, {})))
     if indicators:
@@ -56,12 +61,12 @@ def parse_names(names):
 
 
 def column_names_of(X):
-    """Return a table's column names, or None where it has none.
+    """Return the column names of a table, or None if it has none.
 
     Parameters
     ----------
     X : DataFrame or ndarray
-        A table; columns of numbers (0, 1, ...) count as no names.
+        A table; column labels that are numbers are no names.
 
     Returns
     -------
@@ -75,7 +80,7 @@ def column_names_of(X):
 
 
 def is_indicator(name, names):
-    """Tell whether a column holds the presence or length of a block.
+    """Return whether a column holds the presence or length of a block.
 
     Parameters
     ----------
@@ -126,7 +131,7 @@ def _block_names(names):
 
 @dataclass(frozen=True)
 class _Column:
-    """One column name, taken apart."""
+    """The components of a column name."""
 
     position: int
     name: str
@@ -157,7 +162,7 @@ def _build_block(name, columns, indicators):
         if len(column.index) != depth:
             raise BlockError(
                 f"column {column.position} {column.name!r} has {len(column.index)} indices, but "
-                f"the block {name!r} began with {depth}. Give each shape a part of its own: "
+                f"the block {name!r} started with {depth}. Use a separate part for each shape: "
                 f"'{name.partition(SEPARATOR)[0]}__<part>__{column.feature}...'."
             )
     features = tuple(c.feature for c in columns if c.index == columns[0].index)
@@ -173,8 +178,8 @@ def _build_block(name, columns, indicators):
         if (column.feature, column.index) != (feature, index):
             wanted = f"{name}{SEPARATOR}{feature}" + "".join(f"@{i}" for i in index)
             raise BlockError(
-                f"column {column.position} {column.name!r} stands where {wanted!r} was expected: "
-                "within a block, indices vary slowest, features fastest, and none is left out."
+                f"column {column.position} is {column.name!r}, but {wanted!r} was expected: within "
+                "a block, indices vary slowest and features fastest, without gaps."
             )
     block = Block(name, columns[0].position, features, extents, **indicators)
     if block.width != len(columns):

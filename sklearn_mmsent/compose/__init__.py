@@ -1,4 +1,4 @@
-"""From raw tables to numeric ones and on to an estimator, with names kept all the way."""
+"""Compose extractors, transformers of numeric tables and estimators, keeping column names."""
 
 from sklearn_mmsent.compose._extractor import (
     ExtractorPart,

@@ -1,4 +1,4 @@
-"""make_extractor: one transformer from a raw table to a numeric one."""
+"""make_extractor: compose extractors into a transformer of raw tables."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -45,29 +45,29 @@ class ExtractorPart(NamedTuple):
 
 
 class MultimodalExtractor(ColumnTransformer):
-    """From a raw table, one column per modality, to a numeric table of named blocks.
+    """Transform a raw table, one column per modality, to a numeric table of named blocks.
 
-    Built by :func:`make_extractor`. It is a
+    Built by :func:`make_extractor`. A
     :class:`~sklearn.compose.ColumnTransformer` that names its columns
-    ``<modality>__<feature>``, always hands on a DataFrame, and also takes one
-    row as a dict.
+    ``<modality>__<feature>``, always outputs a DataFrame, and also accepts a
+    single row as a dict.
 
     Parameters
     ----------
     transformers : list of (str, transformer, columns) tuples
-        Modality, its transformer, and the raw column or columns it reads.
+        Modality, its transformer, and the raw column or columns that it reads.
     remainder : {"drop", "passthrough"} or estimator, default="drop"
-        What happens to the other columns.
+        Treatment of the other columns.
     sparse_threshold : float, default=0
-        Density under which scikit-learn would stack sparsely; never, by default.
+        Density below which the output is sparse; never, by default.
     n_jobs : int or None, default=None
         Number of modalities extracted in parallel; None means 1.
     transformer_weights : dict or None, default=None
-        Factors on the modalities' numbers.
+        Factors by modality.
     verbose : bool, default=False
         Whether to print the time of each modality.
     verbose_feature_names_out : bool, default=True
-        Whether names carry their modality; the package needs them to.
+        Whether names are prefixed by their modality, which the package needs.
 
     See Also
     --------
@@ -103,7 +103,7 @@ class MultimodalExtractor(ColumnTransformer):
         )
 
     def fit_transform(self, X, y=None, **params):
-        """Fit all modalities' transformers and extract.
+        """Fit the transformers of all modalities, and extract.
 
         Parameters
         ----------
@@ -129,8 +129,7 @@ class MultimodalExtractor(ColumnTransformer):
         ----------
         X : DataFrame or dict
             Raw table of shape (n_samples, n_columns), or a single row as a dict
-            of column to cell. In a dict, columns that are not there count as
-            missing.
+            of column to cell. Columns that a dict lacks are missing.
         **params : dict
             Metadata for the transformers.
 
@@ -185,13 +184,13 @@ class MultimodalExtractor(ColumnTransformer):
         return pd.DataFrame({key: pd.Series([X.get(key)], dtype=object) for key in known})
 
     def _known_columns(self, X):
-        """Return the columns that `fit` saw, among which the keys of a row must be."""
+        """Return the columns seen in `fit`; raise CellError if a row has other keys."""
         known = list(self.feature_names_in_)
         unknown = [key for key in X if key not in known]
         if unknown or not X:
-            came = f"the unknown column {unknown[0]!r}" if unknown else "an empty dict"
+            found = f"the unknown column {unknown[0]!r}" if unknown else "an empty dict"
             raise CellError(
-                f"{type(self).__name__}: one row as a dict has {came}; it was fitted on "
+                f"{type(self).__name__}: a row given as a dict has {found}; it was fitted on "
                 f"{', '.join(map(repr, known))}."
             )
         return known
@@ -230,7 +229,7 @@ class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Fit the transformer on the cells that are there.
+        """Fit the transformer on the present cells.
 
         Parameters
         ----------
@@ -244,18 +243,18 @@ class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
         self : object
             The fitted transformer.
         """
-        cells, there = self._split(X)
-        if not there.any():
+        cells, present = self._split(X)
+        if not present.any():
             raise CellError(
-                f"{type(self.transformer).__name__} has nothing to learn from: all {len(there)} "
+                f"{type(self.transformer).__name__} cannot be fitted: all {len(present)} "
                 "cells of its column are missing."
             )
-        y = None if y is None else np.asarray(y)[there]
+        y = None if y is None else np.asarray(y)[present]
         self.transformer_ = clone(self.transformer).fit(cells, y)
         return self
 
     def transform(self, X):
-        """Transform the cells that are there; the others become rows of NaN.
+        """Transform the present cells; missing ones become rows of NaN.
 
         Parameters
         ----------
@@ -268,11 +267,11 @@ class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
             Features.
         """
         check_is_fitted(self)
-        cells, there = self._split(X)
-        features = np.full((len(there), len(self.get_feature_names_out())), np.nan, np.float32)
-        if there.any():
+        cells, present = self._split(X)
+        features = np.full((len(present), len(self.get_feature_names_out())), np.nan, np.float32)
+        if present.any():
             block = self.transformer_.transform(cells)
-            features[there] = block.toarray() if sparse.issparse(block) else np.asarray(block)
+            features[present] = block.toarray() if sparse.issparse(block) else np.asarray(block)
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -293,8 +292,8 @@ class PresentCells(CellInputMixin, TransformerMixin, BaseEstimator):
 
     def _split(self, X):
         cells = CellColumn.read(X, owner=type(self.transformer).__name__).cells
-        there = np.array([not is_missing(cell) for cell in cells], dtype=bool)
-        return [cell for cell in cells if not is_missing(cell)], there
+        present = np.array([not is_missing(cell) for cell in cells], dtype=bool)
+        return [cell for cell in cells if not is_missing(cell)], present
 
 
 def make_extractor(*, n_jobs=None, **modalities) -> MultimodalExtractor:
@@ -305,13 +304,13 @@ def make_extractor(*, n_jobs=None, **modalities) -> MultimodalExtractor:
     n_jobs : int or None, default=None
         Number of modalities extracted in parallel; None means 1.
     **modalities : (column, transformer) tuple or transformer
-        One keyword per modality. The tuple says which raw column the
-        transformer reads (its name, or position in an array; a list of them
-        for a transformer of numeric tables); a transformer alone reads the column named like the
-        modality. A scikit-learn pipeline may clean cells first, such as
-        ``make_pipeline(TextCleaner(), TfidfEmbedder())``. A dict of transformers gives the
-        modality one part for each. Transformers from elsewhere see only the cells that are there
-        (see ``PresentCells``).
+        One keyword per modality. The tuple names the raw column that the
+        transformer reads (name, or position in an array; a list of them for a
+        transformer of numeric tables); a transformer alone reads the column
+        named like the modality. A pipeline may convert cells first, such as
+        ``make_pipeline(TextCleaner(), TfidfEmbedder())``. A dict of transformers
+        gives the modality one part for each. Transformers of other packages see
+        the present cells only (see ``PresentCells``).
 
     Returns
     -------
@@ -326,7 +325,7 @@ def make_extractor(*, n_jobs=None, **modalities) -> MultimodalExtractor:
 
     See Also
     --------
-    make_pipeline : Chains it with samplers and an estimator.
+    make_pipeline : Combines it with samplers and an estimator.
 
     Examples
     --------
@@ -364,13 +363,13 @@ def _transformer_and_column(modality, value):
     column, transformer = value
     if isinstance(transformer, Mapping):
         transformer = FeatureUnion(
-            [(part, _reading_cells(t, column)) for part, t in transformer.items()]
+            [(part, _wrap_if_needed(t, column)) for part, t in transformer.items()]
         )
-    return _reading_cells(transformer, column), column
+    return _wrap_if_needed(transformer, column), column
 
 
-def _reading_cells(transformer, column):
-    """Wrap what cannot meet a missing cell; tables of numbers pass as they are."""
+def _wrap_if_needed(transformer, column):
+    """Wrap a transformer that does not tolerate missing cells, unless it reads a table."""
     if isinstance(transformer, str) or isinstance(column, list):
         return transformer
     parts = (
@@ -378,11 +377,11 @@ def _reading_cells(transformer, column):
         if isinstance(transformer, FeatureUnion)
         else [transformer]
     )
-    return transformer if all(map(_meets_missing_cells, parts)) else PresentCells(transformer)
+    return transformer if all(map(_tolerates_missing_cells, parts)) else PresentCells(transformer)
 
 
-def _meets_missing_cells(transformer):
+def _tolerates_missing_cells(transformer):
     if isinstance(transformer, Pipeline):
-        return all(_meets_missing_cells(step) for _, step in transformer.steps)
-    own = BaseExtractor | Cached | CellTransformer | PresentCells
-    return isinstance(transformer, own) or transformer == "passthrough"
+        return all(_tolerates_missing_cells(step) for _, step in transformer.steps)
+    tolerant = BaseExtractor | Cached | CellTransformer | PresentCells
+    return isinstance(transformer, tolerant) or transformer == "passthrough"

@@ -1,4 +1,4 @@
-"""FillBlocks: a table free of NaN that still knows what was missing."""
+"""FillBlocks: fill missing values, and record them as columns."""
 
 from collections.abc import Mapping
 
@@ -14,24 +14,24 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class FillBlocks(TransformerMixin, BaseEstimator):
-    """Fill missing blocks, padding and single values, and remember what was missing.
+    """Fill missing blocks, padding and single values, and record what was missing.
 
-    For every step that refuses NaN: most samplers of imbalanced-learn, PCA,
-    selection, most classifiers. Missing values become the feature's mean over
-    the training rows (pooled over the real steps of a sequence, per channel of
-    an image). Columns, names and dtypes stay as they are; appended for each
-    block are ``<block>__present`` (1 or 0) and, for sequences,
-    ``<block>__length`` (number of real steps), from which fusion estimators
-    rebuild their masks, also after SMOTE has interpolated them.
+    For steps that do not accept NaN: most samplers of imbalanced-learn, PCA,
+    feature selection, most classifiers. Missing values are replaced by the
+    feature's mean over the training rows (pooled over the valid steps of a
+    sequence, per channel of an image). Columns, names and dtypes are kept; for
+    each block, ``<block>__present`` (1 or 0) and, for sequences,
+    ``<block>__length`` (number of valid steps) are appended. Fusion estimators
+    rebuild their masks from them, even after SMOTE has interpolated them.
 
-    A fusion estimator itself needs no filling: it reads NaN.
+    Fusion estimators accept NaN and do not need this step.
 
     Parameters
     ----------
     strategy : {"mean", "zero"}, default="mean"
-        What stands where nothing was: the feature's training mean, or zero.
+        Replacement of missing values: the feature's training mean, or zero.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; "auto" reads the column names. See
+        Blocks of the table; "auto" reads the column names. See
         :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
 
     Attributes
@@ -39,17 +39,17 @@ class FillBlocks(TransformerMixin, BaseEstimator):
     layout_ : BlockLayout
         The blocks of the table seen in ``fit``.
     fill_values_ : list of ndarray
-        For each block, what fills a missing value, of a shape that broadcasts
-        to the block's.
+        For each block, the replacements, of a shape that broadcasts to the
+        block's.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     See Also
     --------
-    sklearn.impute.SimpleImputer : Per column: fills padding as if it were data,
-        drops columns that are all NaN, and forgets what was missing.
+    sklearn.impute.SimpleImputer : Per column: imputes padding like data, drops
+        columns that are all NaN, and does not record what was missing.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the blocks and their means.
+        """Find the blocks and compute their means.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Fill a table and append what was missing.
+        """Fill a table and append the indicators.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame or ndarray of shape (n_samples, n_features + n_indicators)
-            A DataFrame where one came in: dtypes differ from block to block.
+            A DataFrame if `X` is one: dtypes differ between blocks.
         """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
@@ -113,7 +113,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         return frame.set_axis(X.index) if isinstance(X, pd.DataFrame) else frame.to_numpy()
 
     def get_feature_names_out(self, input_features=None):
-        """Return the column names with those of the indicators appended.
+        """Return the column names, followed by those of the indicators.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class FillBlocks(TransformerMixin, BaseEstimator):
         return tags
 
     def _column_names(self, names=None):
-        """Names of the blocks' columns, as the table gave them or made up from the shapes."""
+        """Return the names of the blocks' columns: those of the table, or generated ones."""
         names = getattr(self, "feature_names_in_", None) if names is None else names
         blocks = self.layout_.blocks
         if names is None:

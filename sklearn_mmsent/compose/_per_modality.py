@@ -1,4 +1,4 @@
-"""PerModality: any transformer of numbers, applied block by block."""
+"""PerModality: apply a transformer to each block."""
 
 import math
 
@@ -17,31 +17,31 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
-    """Apply a clone of a transformer to each block of a table, and keep the names.
+    """Apply a clone of a transformer to each block of a table, keeping column names.
 
-    For scalers, imputers, PCA, selection, clipping: used as they are, they mix the modalities or
-    lose the names by which blocks are found. Here each block has a clone of its own that learns
-    from the rows that have the block and sees no others, and what it makes stays in its block:
-    ``text__pca0``, ``text__pca1``. Rows without the block stay without it.
+    For scalers, imputers, PCA, feature selection, clipping, which by themselves would mix
+    modalities or lose the names of blocks. The clone of a block is fitted on, and applied to, the
+    rows that have the block; its output stays in the block: ``text__pca0``, ``text__pca1``. Rows
+    without the block remain so.
 
-    In a sequence block each real time step is an observation, in an image each pixel is one of
-    the channels. So a scaler learns one number per feature, pooled over time, PCA reduces the
-    features of each step, and padding stays padding.
+    Observations are the valid time steps of a sequence, and the pixels of an image. So a scaler
+    learns one value per feature, pooled over time, PCA reduces the features of each step, and
+    padding stays padding.
 
     Parameters
     ----------
     transformer : transformer
-        Any transformer or pipeline of numeric tables. Its own parameters are reached as
+        Any transformer or pipeline of numeric tables. Its parameters are available as
         ``transformer__<parameter>``.
 
     modalities : list of str or None, default=None
-        Modalities (``"audio"``: each of its blocks) or blocks (``"audio__mfcc"``) to apply it
-        to; the others pass through. None means all.
+        Modalities (``"audio"``: all its blocks) or blocks (``"audio__mfcc"``) that are
+        transformed; others pass through. None means all.
 
     Attributes
     ----------
     transformers_ : dict of str to transformer
-        The fitted clone of each chosen block.
+        The fitted clone of each selected block.
 
     layout_ : BlockLayout
         The blocks of the table seen in ``fit``.
@@ -50,28 +50,26 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Number of columns seen in ``fit``.
 
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns, if the table had names.
 
     Raises
     ------
     BlockError
-        If a chosen name is not in the table, if no training row has a chosen block, if the
-        transformer fails on a block, or changes the number of an image's channels. The message
+        If a selected block is not in the table or missing in all training rows, or if the
+        transformer fails on a block or changes the number of channels of an image. The message
         names the block.
 
     See Also
     --------
-    SelectModalities : Keeps whole modalities and drops the others.
-    FillBlocks : Fills what is missing, also whole blocks; imputers inside `PerModality` fill
-        single values alone.
+    SelectModalities : Selects entire modalities.
+    FillBlocks : Also fills missing blocks; imputers inside `PerModality` fill single values only.
 
     Notes
     -----
-    The columns with which `FillBlocks` remembers what was missing are carried along untouched.
-    Behind `FillBlocks` the clones still learn from what was really there, and then transform the
-    filled values too, so that the table stays free of NaN.
+    Indicator columns of `FillBlocks` pass through. After `FillBlocks` the clones are still fitted
+    on valid values only, but also transform filled ones, so that the table stays free of NaN.
 
-    A selector that needs a target gets that of the row for each of its time steps.
+    The target of each time step is that of its row.
 
     Examples
     --------
@@ -99,12 +97,12 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Fit a clone of the transformer on each chosen block.
+        """Fit a clone of the transformer on each selected block.
 
         Parameters
         ----------
         X : DataFrame or ndarray of shape (n_samples, n_features)
-            A numeric table with NaN where something is missing, or one that `FillBlocks` filled.
+            A numeric table with NaN for missing values, or one that `FillBlocks` filled.
         y : array-like of shape (n_samples,) or None, default=None
             Targets, for transformers that use them.
 
@@ -124,7 +122,7 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Transform each chosen block by its own clone.
+        """Transform each selected block by its clone.
 
         Parameters
         ----------
@@ -134,8 +132,8 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame or ndarray of shape (n_samples, n_features_out)
-            The blocks in table order, then the columns of `FillBlocks`. A DataFrame where one
-            came in: dtypes differ from block to block.
+            The blocks in table order, then the columns of `FillBlocks`. A DataFrame if `X` is
+            one: dtypes differ between blocks.
         """
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
@@ -143,17 +141,17 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             self._transform_block(block, data)
             for block, data in zip(self.layout_.blocks, self.layout_.read(X), strict=True)
         ]
-        marks = self._indicator_columns()
+        indicators = self._indicator_columns()
         if not isinstance(X, pd.DataFrame):
-            return np.hstack([*parts, X[:, marks]] if marks else parts)
+            return np.hstack([*parts, X[:, indicators]] if indicators else parts)
         names = self.get_feature_names_out()
         table = pd.concat([pd.DataFrame(part, index=X.index) for part in parts], axis=1)
-        if marks:
-            table = pd.concat([table, X.iloc[:, marks]], axis=1)
+        if indicators:
+            table = pd.concat([table, X.iloc[:, indicators]], axis=1)
         return table.set_axis(names, axis=1)
 
     def get_feature_names_out(self, input_features=None):
-        """Return the column names, each new one with the prefix of its block.
+        """Return the column names, prefixed by the block.
 
         Parameters
         ----------
@@ -198,7 +196,7 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return {block.name for block in blocks if {block.name, block.modality} & wanted}
 
     def _indicator_columns(self):
-        """Columns that `FillBlocks` wrote, without those of blocks that have lost every column."""
+        """Return the columns of `FillBlocks`, without those of blocks that lost all columns."""
         return sorted(
             column
             for block in self.layout_.blocks
@@ -207,12 +205,12 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         )
 
     def _fit_block(self, block, data, y):
-        observed, rows = _observations(block, data.values), _real(block, data)
+        observed, rows = _observations(block, data.values), _valid(block, data)
         if not rows.any():
             raise BlockError(
                 f"PerModality: no training row has the block {block.name!r}, so "
-                f"{self._inner_name()} has nothing to learn from. Leave it out of 'modalities', or "
-                "drop it with SelectModalities."
+                f"{self._inner_name()} cannot be fitted. Exclude it from 'modalities', or drop it "
+                "with SelectModalities."
             )
         if y is not None:
             y = np.repeat(y, rows[0].size, axis=0)[rows.ravel()]
@@ -227,9 +225,8 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         if block.kind == "image" and len(features) != len(_features(block)):
             raise BlockError(
                 f"PerModality: {self._inner_name()} makes {len(features)} of the "
-                f"{len(_features(block))} channels of the image block {block.name!r}. Images can "
-                "be scaled, clipped and imputed per channel, but not change their number of "
-                "channels."
+                f"{len(_features(block))} channels of the image block {block.name!r}. The "
+                "transformer of an image must keep the number of channels."
             )
         self._features_out[block.name] = _features(block) if block.kind == "image" else features
 
@@ -238,24 +235,24 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         inner = self.transformers_.get(block.name)
         if inner is None:
             return data.values.reshape(n_rows, block.width)
-        observed, rows = _observations(block, data.values), _real(block, data)
+        observed, rows = _observations(block, data.values), _valid(block, data)
         if block.present_column is not None:
-            rows = np.ones_like(rows)  # what was filled stays filled
+            rows = np.ones_like(rows)  # filled values stay filled
         n_out = len(self._features_out[block.name])
         if not rows.any():
             out = np.full((*rows.shape, n_out), np.nan, np.float32)
         else:
             with config_context(transform_output="default"), self._naming(block, observed[rows]):
-                made = _array(inner.transform(_frame(block, observed[rows])))
+                output = _array(inner.transform(_frame(block, observed[rows])))
             if rows.all():
-                out = made.reshape(*rows.shape, n_out)
+                out = output.reshape(*rows.shape, n_out)
             else:
-                dtype = made.dtype if made.dtype.kind == "f" else np.float64
+                dtype = output.dtype if output.dtype.kind == "f" else np.float64
                 out = np.full((*rows.shape, n_out), np.nan, dtype)
-                out[rows] = made
+                out[rows] = output
         if block.kind == "image":
             out = np.moveaxis(out, -1, 1)
-        return out.reshape(n_rows, math.prod(out.shape[1:]))  # -1 is no width for zero rows
+        return out.reshape(n_rows, math.prod(out.shape[1:]))  # -1 is ambiguous for zero rows
 
     def _inner_name(self):
         return type(self.transformer).__name__
@@ -265,7 +262,7 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
 
 class _NamedErrors:
-    """Add to what a transformer complains of the name of the block it was given."""
+    """Context manager that adds the name of the block to errors of a transformer."""
 
     def __init__(self, transformer, block, observed):
         self._transformer, self._block, self._observed = transformer, block, observed
@@ -277,29 +274,29 @@ class _NamedErrors:
         if error is None:
             return
         n, n_features = self._observed.shape
-        what = (
+        message = (
             f"PerModality: {self._transformer} failed on the block {self._block.name!r} "
             f"({n} observations of {n_features} features)"
         )
         if not isinstance(error, ValueError):
-            error.add_note(what)
+            error.add_note(message)
             return
         hint = ""
         if self._observed.dtype.kind == "f" and np.isnan(self._observed).any():
             hint = (
-                "\nSingle values are missing in it: fill them first, for instance with "
+                "\nIt contains missing values: impute them first, for instance with "
                 f"PerModality(make_pipeline(SimpleImputer(), {self._transformer}(...)))."
             )
-        raise BlockError(f"{what}: {error}{hint}") from error
+        raise BlockError(f"{message}: {error}{hint}") from error
 
 
 def _observations(block, values):
-    """Turn a block's rows to (n_samples, ..., n_features): channels of an image go last."""
+    """Return the rows of a block as (n_samples, ..., n_features), channels of an image last."""
     return np.moveaxis(values, 1, -1) if block.kind == "image" else values
 
 
-def _real(block, data):
-    """Tell which observations are really there, as bool of shape (n_samples, ...)."""
+def _valid(block, data):
+    """Return the mask of valid observations, of shape (n_samples, ...)."""
     if data.steps is not None:
         return data.steps & data.present[:, None]
     if block.kind == "image":
@@ -308,7 +305,7 @@ def _real(block, data):
 
 
 def _features(block):
-    """Names of what an observation of the block consists of."""
+    """Return the names of the features of one observation."""
     n = block.shape[0] if block.kind == "image" else block.shape[-1]
     if len(block.features) == n:
         return block.features
@@ -320,7 +317,7 @@ def _frame(block, observed):
 
 
 def _features_out(inner, frame):
-    """Names of what the fitted transformer makes, free of the marks that names of blocks carry."""
+    """Return the output names of the fitted transformer, without separators of block names."""
     try:
         names = inner.get_feature_names_out() if hasattr(inner, "get_feature_names_out") else None
     except AttributeError:  # a pipeline with a step that has none
@@ -338,7 +335,7 @@ def _features_out(inner, frame):
 
 
 def _names_out(block, features, names_in):
-    """Names of a block's columns; what the transformer has kept keeps its name."""
+    """Return the names of a block's columns; kept features keep their names."""
     before = _features(block)
     if features == before:
         return list(names_in[block.columns])
@@ -347,10 +344,10 @@ def _names_out(block, features, names_in):
         old = dict(zip(before, names_in[block.columns], strict=True))
         return [old.get(feature, prefix + feature) for feature in features]
     first_of_step = names_in[block.start : block.stop : block.shape[-1]]
-    indices = [name.split("@")[1] for name in first_of_step]  # their zeros in front stay
+    indices = [name.split("@")[1] for name in first_of_step]  # with their leading zeros
     return [f"{prefix}{feature}@{index}" for index in indices for feature in features]
 
 
-def _array(made):
-    made = made.toarray() if sparse.issparse(made) else np.asarray(made)
-    return made.reshape(-1, 1) if made.ndim == 1 else made
+def _array(output):
+    output = output.toarray() if sparse.issparse(output) else np.asarray(output)
+    return output.reshape(-1, 1) if output.ndim == 1 else output

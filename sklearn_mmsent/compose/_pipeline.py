@@ -1,4 +1,4 @@
-"""A pipeline whose every step hands on named columns."""
+"""A pipeline in which every transformer outputs named columns."""
 
 import warnings
 
@@ -14,31 +14,29 @@ _CONTAINER = "blocks"
 
 
 class Pipeline(imblearn_pipeline.Pipeline):
-    """An imbalanced-learn pipeline in which names and masks survive every step.
+    """An imbalanced-learn pipeline that keeps column names and masks.
 
-    Each transformer, also one that a grid search swaps in later, hands on a
-    DataFrame; and the columns with which :class:`FillBlocks` remembers what was
-    missing pass every transformer untouched, so that a scaler does not turn
-    lengths into z-scores. In all else it is
-    :class:`imblearn.pipeline.Pipeline`: samplers act in ``fit`` only.
+    Each transformer, even one that a grid search sets later, outputs a
+    DataFrame. The indicator columns of :class:`FillBlocks` bypass all
+    transformers, so that a scaler does not standardise lengths. Otherwise it
+    behaves like :class:`imblearn.pipeline.Pipeline`: samplers act in ``fit`` only.
 
     Parameters
     ----------
     steps : list of (str, estimator) tuples
         Transformers and samplers, and the final estimator.
     transform_input : list of str or None, default=None
-        Metadata that the steps before its consumer transform, such as
-        ``["X_val"]``; needs scikit-learn's metadata routing.
+        Metadata that is transformed by the steps before its consumer, such as
+        ``["X_val"]``; requires metadata routing.
     memory : str, object with ``cache`` or None, default=None
-        Where fitted transformers are cached; None caches nothing.
+        Cache of fitted transformers; None for none.
     verbose : bool, default=False
         Whether to print the time of each step.
 
     See Also
     --------
-    make_pipeline : The same without having to name the steps.
-    imblearn.pipeline.Pipeline : Hands on what each step happens to return; names
-        are lost at the first scaler.
+    make_pipeline : Names the steps automatically.
+    imblearn.pipeline.Pipeline : Loses the names at the first scaler.
 
     Examples
     --------
@@ -53,12 +51,12 @@ class Pipeline(imblearn_pipeline.Pipeline):
     """
 
     def fit(self, X, y=None, **params):
-        """Fit all steps in turn.
+        """Fit all steps.
 
         Parameters
         ----------
         X : DataFrame, array-like or list
-            Training rows, as the first step expects them.
+            Training rows, in the form that the first step accepts.
         y : array-like of shape (n_samples,) or None, default=None
             Targets.
         **params : dict
@@ -68,74 +66,82 @@ class Pipeline(imblearn_pipeline.Pipeline):
         -------
         self : object
             The fitted pipeline.
+
+        Raises
+        ------
+        TypeError
+            If a step cannot output column names.
+        ValueError
+            If a step computes weights of rows, which would be lost.
         """
-        self._refuse_lost_weights()
-        self._warn_of_a_leak(params)
+        self._check_row_weights()
+        self._warn_about_leakage(params)
         return super().fit(X, y, **params)
 
     def _validate_steps(self):
         super()._validate_steps()
         for position, (name, step) in enumerate(self.steps, start=1):
             if not hasattr(step, "transform"):
-                continue  # "passthrough", a sampler, or a final predictor
+                continue  # "passthrough", a sampler or a final predictor
             if is_classifier(step) or is_regressor(step):
-                continue  # stacking, which reads what it transforms itself, and not as a table
+                continue  # stacking transforms its own input, which is no table
             if hasattr(step, "set_output"):
                 step.set_output(transform=_CONTAINER)
             elif position < len(self.steps):
                 raise TypeError(
-                    f"step {name!r} ({type(step).__name__}) cannot hand on column names: it has no "
-                    "set_output. Give it get_feature_names_out (see TransformerMixin), or use it "
+                    f"step {name!r} ({type(step).__name__}) cannot output column names: it has no "
+                    "set_output. Implement get_feature_names_out (see TransformerMixin), or use it "
                     "inside make_extractor(...) if it reads a raw column."
                 )
 
-    def _refuse_lost_weights(self):
+    def _check_row_weights(self):
         for name, step in self.steps[:-1]:
             if getattr(step, "_weighs_rows", False):
                 raise ValueError(
-                    f"step {name!r} ({type(step).__name__}) finds weights of rows, which no step "
-                    "of a pipeline hands on. Pass it as sampler=... of a fusion estimator, or let "
-                    "it leave rows out (how='remove')."
+                    f"step {name!r} ({type(step).__name__}) computes weights of rows, which a "
+                    "pipeline does not pass on. Pass it as sampler=... of a fusion estimator, or "
+                    "remove rows instead (how='remove')."
                 )
 
-    def _warn_of_a_leak(self, params):
+    def _warn_about_leakage(self, params):
         final_name, final = self.steps[-1]
         samplers = [name for name, step in self.steps[:-1] if hasattr(step, "fit_resample")]
         validated = any(name.rpartition(SEPARATOR)[2] == "X_val" for name in params)
         held_out = hasattr(final, "sampler") and getattr(final, "early_stopping", False)
         if samplers and held_out and not validated:
             warnings.warn(
-                f"{type(final).__name__} (step {final_name!r}) stops early on rows that it takes "
-                f"from what the sampler {samplers[0]!r} made, so blends of its validation rows are "
-                f"trained on. Pass the sampler as {type(final).__name__}(sampler=...) instead: it "
-                "then acts after the split. Or give X_val, or set early_stopping=False.",
+                f"{type(final).__name__} (step {final_name!r}) stops early on validation rows "
+                f"that it holds out after the sampler {samplers[0]!r}, so synthetic copies of them "
+                f"leak into training. Pass the sampler as {type(final).__name__}(sampler=...) "
+                "instead, which resamples after the split; or pass X_val, or set "
+                "early_stopping=False.",
                 UserWarning,
                 stacklevel=3,
             )
 
 
 def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> Pipeline:
-    """Build a :class:`Pipeline`, naming the steps by their classes.
+    """Build a :class:`Pipeline` with steps named after their classes.
 
     Parameters
     ----------
     *steps : estimators
         Transformers, samplers and the final estimator.
     memory : str, object with ``cache`` or None, default=None
-        Where fitted transformers are cached; None caches nothing.
+        Cache of fitted transformers; None for none.
     transform_input : list of str or None, default=None
-        Metadata that the steps before its consumer transform.
+        Metadata that is transformed by the steps before its consumer.
     verbose : bool, default=False
         Whether to print the time of each step.
 
     Returns
     -------
     Pipeline
-        With steps named by their classes in lower case.
+        With steps named after their classes in lower case.
 
     See Also
     --------
-    make_extractor : Makes the first step, from raw cells to named columns.
+    make_extractor : Builds the first step, from raw cells to named columns.
 
     Examples
     --------
@@ -151,26 +157,26 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> P
 
 
 class _BlockFrames(_set_output.PandasAdapter):
-    """scikit-learn's pandas output, with the indicator columns carried past the transformer.
+    """scikit-learn's pandas output, followed by the indicator columns of the input.
 
-    ``set_output`` is the one place through which every transformer's result
-    passes, whoever wrote it, and its adapters are scikit-learn's way to extend it.
+    The output of every transformer passes through ``set_output``, which
+    scikit-learn allows to extend by adapters.
     """
 
     container_lib = _CONTAINER
 
     def create_container(self, X_output, X_original, columns, inplace=True):
         columns = _set_output.get_columns(columns)
-        made = isinstance(X_output, pd.DataFrame) and columns is not None
-        if made and len(columns) != X_output.shape[1]:
-            return X_output  # transform was here already, for the fit_transform that called it
+        is_frame = isinstance(X_output, pd.DataFrame) and columns is not None
+        if is_frame and len(columns) != X_output.shape[1]:
+            return X_output  # already done by the transform that fit_transform called
         frame = super().create_container(X_output, X_original, columns, inplace=inplace)
         if not isinstance(X_original, pd.DataFrame):
             return frame
-        kept, marks = carried_columns(X_original.columns, frame.columns)
-        if not marks and len(kept) == frame.shape[1]:
+        kept, indicators = carried_columns(X_original.columns, frame.columns)
+        if not indicators and len(kept) == frame.shape[1]:
             return frame
-        return pd.concat([frame[kept], X_original[marks].set_axis(frame.index)], axis=1)
+        return pd.concat([frame[kept], X_original[indicators].set_axis(frame.index)], axis=1)
 
 
 _set_output.ADAPTERS_MANAGER.register(_BlockFrames())

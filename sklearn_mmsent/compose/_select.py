@@ -1,4 +1,4 @@
-"""SelectModalities: some of a table's modalities, by name."""
+"""SelectModalities: select modalities of a table by name."""
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,21 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class SelectModalities(TransformerMixin, BaseEstimator):
-    """Keep the columns of some modalities, with what tells their presence.
+    """Select the columns of some modalities, including their indicators.
 
     Parameters
     ----------
     modalities : list of str
-        Names of the modalities to keep.
+        Names of the selected modalities.
 
     Attributes
     ----------
     columns_ : ndarray of int
-        Positions of the kept columns.
+        Positions of the selected columns.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names.
+        Names of the columns.
 
     See Also
     --------
@@ -71,7 +71,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Keep the columns.
+        """Select the columns.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
         return X.iloc[:, self.columns_] if isinstance(X, pd.DataFrame) else X[:, self.columns_]
 
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the kept columns.
+        """Return the names of the selected columns.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class SelectModalities(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str objects
-            Names of the kept columns.
+            Names of the selected columns.
         """
         check_is_fitted(self)
         return np.asarray(_check_feature_names_in(self, input_features))[self.columns_]

@@ -1,4 +1,4 @@
-"""Statistics over the steps of a sequence, by name."""
+"""Named statistics over the steps of a sequence."""
 
 import re
 
@@ -8,19 +8,19 @@ _STATISTIC = re.compile(r"mean|std|min|max|p\d\d")
 
 
 def check_statistics(names, owner):
-    """Refuse a list of statistics with an unknown or repeated name, or none.
+    """Raise an error if a list of statistics is empty, or has unknown or repeated names.
 
     Parameters
     ----------
     names : sequence of str
         "mean", "std", "min", "max" and percentiles "p00" to "p99".
     owner : str
-        Whose parameter it is, for the message.
+        Name used in error messages.
 
     Raises
     ------
     ValueError
-        Says what is allowed.
+        Lists the valid names.
     """
     unknown = [name for name in names if not _STATISTIC.fullmatch(str(name))]
     repeated = len(set(names)) < len(names)
@@ -32,21 +32,21 @@ def check_statistics(names, owner):
 
 
 def summarize(steps, names):
-    """Summarise the steps of one sequence.
+    """Return statistics over the steps of one sequence.
 
     Parameters
     ----------
     steps : ndarray of shape (T, F)
         At least one step, no NaN.
     names : sequence of str
-        As `check_statistics` allows.
+        As accepted by `check_statistics`.
 
     Returns
     -------
     ndarray of shape (F, len(names))
         In the order of `names`.
     """
-    # in float64, so that a constant feature has no spread
+    # in float64, so that the deviation of a constant feature is zero
     steps = steps.astype(np.float64)
     plain = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
     return np.stack(

@@ -1,4 +1,4 @@
-"""Cells that hold a file: a path or the file's bytes, opened safely and named when unusable."""
+"""Open cells that are files: paths, or the bytes of a file."""
 
 import io
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn_mmsent.exceptions import CellError
 
-# (offset, bytes, what they open)
+# (offset, bytes, type of the file)
 _SIGNATURES = (
     (0, b"\x89PNG\r\n", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
@@ -31,7 +31,7 @@ _SIGNATURES = (
 
 
 def is_file_cell(cell):
-    """Tell whether a cell is a path or a file's bytes."""
+    """Return whether a cell is a path or the bytes of a file."""
     return isinstance(cell, str | Path | bytes | bytearray | memoryview)
 
 
@@ -41,7 +41,7 @@ def open_cell(cell):
     Parameters
     ----------
     cell : str, Path, bytes, bytearray or memoryview
-        A path on this machine, or what such a file holds.
+        A local path, or the content of a file.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def open_cell(cell):
     Raises
     ------
     CellError
-        If there is no such file, it is no regular file, may not be read, or is empty.
+        If the file does not exist, is not a regular file, is not readable, or is empty.
     """
     if isinstance(cell, bytes | bytearray | memoryview):
         return io.BytesIO(cell)
     path = str(cell)
     try:
         status = os.stat(path)
-        # before opening: a pipe blocks there, and a device such as /dev/zero never ends
+        # before opening, since a pipe blocks and a device such as /dev/zero never ends
         if stat.S_ISDIR(status.st_mode):
             raise CellError("it is a directory, expected a file")
         if not stat.S_ISREG(status.st_mode):
@@ -75,12 +75,12 @@ def open_cell(cell):
         raise CellError(f"there is no such file{hint}") from error
     except PermissionError as error:
         raise CellError("the file may not be read: permission denied") from error
-    except (OSError, ValueError) as error:  # a name too long, a null byte: no path at all
+    except (OSError, ValueError) as error:  # such as a name that is too long, or a null byte
         raise CellError(f"it is not a path that can be opened ({error})") from error
 
 
 def looks_like(file):
-    """Guess from its first bytes what an open file is, as the end of a message."""
+    """Return a guess at the type of an open file by its first bytes, for error messages."""
     file.seek(0)
     head = file.read(32)
     for offset, signature, name in _SIGNATURES:

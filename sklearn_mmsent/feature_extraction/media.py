@@ -1,8 +1,7 @@
-"""Sound and frames out of media containers (mp4, mkv, webm, avi ...), through PyAV.
+"""Decode audio and frames of media containers (mp4, mkv, webm, avi ...) with PyAV.
 
-FFmpeg also reads playlists and lists of files, which open what they name: a file of a stranger
-could so make this machine read its own files or the network. Only formats that hold their data
-themselves are let in, and no protocol is.
+FFmpeg also reads playlists, which open the files that they list, so that an untrusted file could
+access local files or the network. Only self-contained formats are allowed, and no protocols.
 """
 
 import re
@@ -18,27 +17,27 @@ _FORMATS = (
     "mov,matroska,webm,avi,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,ivf,mp3,aac,ac3,wav,w64,ogg,"
     "flac,aiff,amr,caf"
 )
-_MOST_MISSING = 0.1  # share of what a header promises; lengths in headers are rounded, or guesses
-_SLACK = 0.2  # seconds that encoders add for themselves, such as AAC's first and last frame
+_MAX_MISSING = 0.1  # share of the duration in the header, which may be rounded or estimated
+_SLACK = 0.2  # seconds that encoders add, such as AAC's first and last frame
 _DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 class NoMediaError(CellError):
-    """FFmpeg finds no sound or video in a file."""
+    """FFmpeg finds no audio or video in a file."""
 
 
 @contextmanager
 def open_media(file, *, owner, extra):
-    """Open a container.
+    """Open a media container, as a context manager.
 
     Parameters
     ----------
     file : binary file object
         Open for reading, seekable.
     owner : str
-        Who asks, for the message when PyAV is not installed.
+        Name used in error messages.
     extra : str
-        The extra of this package that the owner belongs to.
+        The extra of this package that installs PyAV.
 
     Yields
     ------
@@ -47,9 +46,9 @@ def open_media(file, *, owner, extra):
     Raises
     ------
     NoMediaError
-        If FFmpeg finds no sound or video in it.
+        If FFmpeg finds no audio or video in it.
     CellError
-        If it meets damage while the container is in use.
+        If the file turns out to be damaged while the container is in use.
     """
     av = import_optional("av", extra=extra, needed_by=owner)
     file.seek(0)
@@ -71,17 +70,17 @@ def open_media(file, *, owner, extra):
 
 
 def sound_frames(container):
-    """Decode the sound.
+    """Decode the audio.
 
     Parameters
     ----------
     container : av.container.InputContainer
-        As `open_media` gives it.
+        From `open_media`.
 
     Yields
     ------
     samples : ndarray of shape (n_samples, n_channels), float32
-        What comes next.
+        The next samples.
     rate : int
         In Hz.
 
@@ -107,27 +106,27 @@ def sound_frames(container):
 
 
 def picture_frames(container, frames_per_second, *, max_pixels):
-    """Decode the frames that are on the screen at regular times.
+    """Decode the frames that are visible at regular times.
 
     Parameters
     ----------
     container : av.container.InputContainer
-        As `open_media` gives it.
+        From `open_media`.
     frames_per_second : float
-        How many per second of the clip, from its first frame on. A rate above the clip's own
-        repeats frames.
+        Frames per second, from the first frame on. A higher rate than that of the clip repeats
+        frames.
     max_pixels : int
         Largest width times height of a frame.
 
     Yields
     ------
     ndarray of shape (height, width, 3), uint8
-        RGB, turned upright.
+        RGB, rotated upright.
 
     Raises
     ------
     CellError
-        If there is no video, its frames are too large, or fewer than the header promises.
+        If there is no video, its frames are too large, or it is truncated.
     """
     stream = video_stream(container)
     stream.thread_type = "AUTO"
@@ -135,7 +134,7 @@ def picture_frames(container, frames_per_second, *, max_pixels):
     due, n_given = 0.0, 0
     for frame in container.decode(stream):
         _check_pixels(frame, max_pixels)
-        # some old containers do not date their frames
+        # some old containers have no timestamps
         time = frame.time if frame.time is not None else (time or 0.0) + _frame_seconds(stream)
         start = time if start is None else start
         while shown is not None and due < time - start - 1e-6:
@@ -154,7 +153,7 @@ def picture_frames(container, frames_per_second, *, max_pixels):
 
 
 def video_stream(container):
-    """Return the video stream; raise CellError if there is none (a cover picture is none)."""
+    """Return the video stream; raise CellError if there is none but a cover image."""
     from av.stream import Disposition
 
     for stream in container.streams.video:
@@ -165,7 +164,7 @@ def video_stream(container):
 
 
 def measure_seconds(container, stream):
-    """Return how long a stream lasts, in seconds: by its header, or else by its packets' dates."""
+    """Return the duration of a stream in seconds, by its header or its packets."""
     promised = _promised_seconds(container, stream)
     if promised is not None:
         return promised
@@ -193,7 +192,7 @@ def _promised_seconds(container, stream):
 
 def _check_complete(container, stream, seconds, what):
     promised = _promised_seconds(container, stream)
-    if promised is not None and seconds < promised * (1 - _MOST_MISSING) - _SLACK:
+    if promised is not None and seconds < promised * (1 - _MAX_MISSING) - _SLACK:
         raise CellError(
             f"its {what} is truncated: the header promises {promised:.6g} s, the file holds "
             f"{seconds:.6g} s"
@@ -215,7 +214,7 @@ def _frame_seconds(stream):
 
 
 def _upright(frame):
-    """Turn a frame as the container says: phones film upright by a note beside the pictures."""
+    """Return a frame, rotated by the metadata of the container, as of videos of phones."""
     picture = frame.to_ndarray(format="rgb24")
     quarters = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture

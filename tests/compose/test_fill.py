@@ -10,7 +10,7 @@ from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.exceptions import BlockError
 
 
-def test_nothing_is_nan_and_the_masks_survive(named_table):
+def test_no_value_is_nan_and_masks_are_recovered(named_table):
     X, _, layout = named_table(missing=0.3)
     filled = FillBlocks().fit_transform(X)
     assert not filled.isna().any(axis=None)
@@ -25,14 +25,14 @@ def test_nothing_is_nan_and_the_masks_survive(named_table):
         np.testing.assert_allclose(before.statistics(), after.statistics(), rtol=1e-6)
 
 
-def test_what_is_there_stays_bit_for_bit(named_table):
+def test_present_values_are_unchanged(named_table):
     X, _, _ = named_table(missing=0.3)
     filled = FillBlocks().fit_transform(X)[X.columns]
     known = X.notna().to_numpy()
     np.testing.assert_array_equal(filled.to_numpy()[known], X.to_numpy()[known])
 
 
-def test_fills_with_the_training_mean_pooled_over_real_steps():
+def test_fills_with_the_training_mean_pooled_over_valid_steps():
     X = pd.DataFrame([[1.0, 3.0, 4.0], [5.0, np.nan, np.nan]], columns=["s__x@0", "s__x@1", "f__x"])
     filled = FillBlocks().fit_transform(X)
     assert filled.iloc[1].tolist() == [5.0, 3.0, 4.0, 1.0, 1.0, 0.0]
@@ -56,13 +56,13 @@ def test_dtypes_and_index_are_kept():
     assert filled.index.tolist() == ["p", "q"]
 
 
-def test_filling_twice_changes_nothing(named_table):
+def test_filling_is_idempotent(named_table):
     X, _, _ = named_table(missing=0.3)
     once = FillBlocks().fit_transform(X)
     pd.testing.assert_frame_equal(FillBlocks().fit_transform(once), once)
 
 
-def test_a_block_that_nobody_has_becomes_zeros():
+def test_a_block_missing_in_all_rows_becomes_zeros():
     X = pd.DataFrame({"a__x": [1.0, 2.0], "b__x": [np.nan, np.nan]})
     filled = FillBlocks().fit_transform(X)
     assert filled["b__x"].tolist() == [0, 0]
@@ -82,7 +82,7 @@ def test_arrays_with_shapes_get_names_in_pandas_mode():
     assert isinstance(clone(fill).set_output(transform="default").fit_transform(X), np.ndarray)
 
 
-def test_smote_between_lengths_gives_valid_masks(named_table):
+def test_smote_of_lengths_gives_valid_masks(named_table):
     X, y, _ = named_table(60, missing=0.2)
     y = np.where(y == "neg", "neg", "other")
     filled, _ = SMOTE(random_state=0, k_neighbors=3).fit_resample(FillBlocks().fit_transform(X), y)

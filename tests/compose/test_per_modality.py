@@ -34,7 +34,7 @@ def out(transformer, X, y=None, **parameters):
 # -- flat blocks ---------------------------------------------------------------------------------
 
 
-def test_each_block_has_a_clone_of_its_own(named_table):
+def test_each_block_has_a_separate_clone(named_table):
     X, _, _ = named_table(shapes=FLAT)
     made = out(PCA(2), X)
     assert made.columns.tolist() == ["text__pca0", "text__pca1", "face__pca0", "face__pca1"]
@@ -45,7 +45,7 @@ def test_each_block_has_a_clone_of_its_own(named_table):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_the_others_pass_through_as_they_are(named_table, missing):
+def test_other_blocks_pass_through(named_table, missing):
     X, _, _ = named_table(missing=missing)
     X = X.astype(dict.fromkeys(X.columns[6:21], "float64"))
     made = out(PCA(2), X, modalities=["text"])
@@ -57,13 +57,13 @@ def test_the_others_pass_through_as_they_are(named_table, missing):
     ]
 
 
-def test_a_modality_is_all_its_blocks_and_a_block_is_itself():
+def test_names_of_modalities_and_blocks_are_accepted():
     X = pd.DataFrame({"a__p__x": [1.0, 2], "a__q__x": [1.0, 2], "b__x": [1.0, 2]})
     assert out(MinMaxScaler(), X, modalities=["a"]).iloc[1].tolist() == [1, 1, 2]
     assert out(MinMaxScaler(), X, modalities=["a__q"]).iloc[1].tolist() == [2, 1, 2]
 
 
-def test_missing_rows_stay_missing_and_are_not_learnt_from(named_table):
+def test_missing_rows_stay_missing_and_do_not_affect_the_fit(named_table):
     X, _, layout = named_table(shapes=FLAT, missing=0.4)
     made = out(make_plain_pipeline(SimpleImputer(), PCA(2)), X)
     for before, after in zip(
@@ -74,7 +74,7 @@ def test_missing_rows_stay_missing_and_are_not_learnt_from(named_table):
         np.testing.assert_allclose(after.values[after.present], alone, atol=1e-4)
 
 
-def test_selection_keeps_the_names_of_what_it_keeps(named_table):
+def test_selection_keeps_names(named_table):
     X, y, _ = named_table(shapes=FLAT, missing=0.2)
     made = out(SelectKBest(f_classif, k=2), X, y)
     assert set(made.columns) <= set(X.columns)
@@ -97,7 +97,7 @@ def test_transformers_without_names_and_with_sparse_output(named_table):
     ]
 
 
-def test_names_that_would_make_another_block_are_bent(named_table):
+def test_separators_in_output_names_are_replaced(named_table):
     class Naming(PCA):
         def get_feature_names_out(self, input_features=None):
             return ["a__b", "c@1"]
@@ -109,7 +109,7 @@ def test_names_that_would_make_another_block_are_bent(named_table):
 # -- sequences and images ------------------------------------------------------------------------
 
 
-def test_a_sequence_is_scaled_over_its_real_steps(named_table):
+def test_a_sequence_is_scaled_over_its_valid_steps(named_table):
     X, _, layout = named_table(shapes={"audio": (5, 3)}, missing=0.2, dtype="float64")
     made = out(StandardScaler(), X)
     assert made.columns.tolist() == X.columns.tolist()
@@ -165,7 +165,7 @@ def test_images_are_scaled_per_channel_and_keep_their_channels(named_table):
 # -- in company ----------------------------------------------------------------------------------
 
 
-def test_behind_fill_blocks_it_learns_from_what_was_there(named_table):
+def test_after_fill_blocks_it_is_fitted_on_valid_values(named_table):
     X, _, layout = named_table(missing=0.3, dtype="float64")
     filled = FillBlocks("zero").set_output(transform="pandas").fit_transform(X)
     made = out(StandardScaler(), filled)
@@ -180,7 +180,7 @@ def test_behind_fill_blocks_it_learns_from_what_was_there(named_table):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_before_and_behind_fill_blocks_in_a_pipeline(named_table, first):
+def test_before_and_after_fill_blocks_in_a_pipeline(named_table, first):
     X, y, _ = named_table(shapes={"text": 6, "audio": (5, 3)}, missing=0.3)
     steps = [FillBlocks(), PerModality(PCA(2))]
     pipe = make_pipeline(*(steps[::-1] if first else steps), LogisticRegression())
@@ -194,7 +194,7 @@ def test_before_and_behind_fill_blocks_in_a_pipeline(named_table, first):
     np.testing.assert_array_equal(table["text__present"] == 1, X["text__x000"].notna())
 
 
-def test_a_fusion_network_reads_what_it_makes(named_table):
+def test_a_fusion_network_reads_the_output(named_table):
     X, y, _ = named_table(missing=0.2)
     pipe = make_pipeline(
         PerModality(StandardScaler(), ["image"]),
@@ -204,7 +204,7 @@ def test_a_fusion_network_reads_what_it_makes(named_table):
     assert pipe.fit(X, y).predict(X).shape == y.shape
 
 
-def test_searched_cloned_and_pickled(named_table):
+def test_it_can_be_searched_cloned_and_pickled(named_table):
     X, y, _ = named_table(shapes=FLAT, missing=0.2)
     pipe = make_pipeline(PerModality(PCA(2)), FillBlocks(), LogisticRegression())
     grid = {"permodality__transformer__n_components": [1, 3], "permodality__modalities": [["text"]]}
@@ -218,7 +218,7 @@ def test_searched_cloned_and_pickled(named_table):
     assert clone(fitted).get_params()["permodality__transformer__n_components"] == best
 
 
-def test_nothing_is_written_to_and_the_given_transformer_stays_unfitted(named_table):
+def test_input_and_transformer_are_not_modified(named_table):
     X, _, _ = named_table(missing=0.2)
     before, inner = X.copy(), StandardScaler(copy=False)
     PerModality(inner).fit(X).transform(X)
@@ -232,7 +232,7 @@ def test_global_output_settings_of_the_inner_transformer_do_not_matter(named_tab
     pd.testing.assert_frame_equal(out(PCA(2).set_output(transform="pandas"), X), plain)
 
 
-def test_zero_rows_and_rows_without_anything(named_table):
+def test_zero_rows_and_rows_that_miss_all_blocks(named_table):
     X, _, _ = named_table(missing=0.2)
     fitted = PerModality(StandardScaler()).fit(X)
     assert fitted.transform(X.iloc[:0]).shape == (0, X.shape[1])
@@ -244,7 +244,7 @@ def test_zero_rows_and_rows_without_anything(named_table):
 # -- errors --------------------------------------------------------------------------------------
 
 
-def test_a_name_that_is_not_there(named_table):
+def test_an_unknown_name_raises(named_table):
     X, _, _ = named_table(shapes=FLAT)
     with pytest.raises(
         BlockError, match=r"PerModality: no column belongs to 'smell'; .*face, text"
@@ -264,7 +264,7 @@ def test_an_error_of_the_transformer_names_the_block(named_table):
         PerModality(PCA(2)).fit(X)
 
 
-def test_an_error_that_is_no_value_error_carries_a_note(named_table):
+def test_an_error_of_another_type_carries_a_note(named_table):
     def break_(X):
         raise RuntimeError("broken")
 
@@ -274,7 +274,7 @@ def test_an_error_that_is_no_value_error_carries_a_note(named_table):
     assert "failed on the block 'face'" in caught.value.__notes__[0]
 
 
-def test_a_block_that_no_training_row_has(named_table):
+def test_a_block_missing_in_all_training_rows_raises(named_table):
     X, _, _ = named_table(shapes=FLAT)
     X.loc[:, "face__x000":] = np.nan
     with pytest.raises(BlockError, match="no training row has the block 'face'"):

@@ -29,7 +29,7 @@ SCALERS = [
 
 
 @pytest.mark.parametrize("scaler", SCALERS, ids=lambda s: type(s).__name__)
-def test_names_and_masks_pass_every_scaler(named_table, scaler):
+def test_every_scaler_keeps_names_and_masks(named_table, scaler):
     X, y, layout = named_table(missing=0.3)
     out = make_pipeline(FillBlocks(), scaler).fit(X, y).transform(X)
     after = BlockLayout.from_names(out.columns)
@@ -44,7 +44,7 @@ def test_names_and_masks_pass_every_scaler(named_table, scaler):
     )
 
 
-def test_a_step_that_a_search_swaps_in_keeps_names(named_table):
+def test_a_step_set_by_a_search_keeps_names(named_table):
     X, y, _ = named_table(90, missing=0.2)
 
     class Named(DummyClassifier):
@@ -63,7 +63,7 @@ def test_a_step_that_a_search_swaps_in_keeps_names(named_table):
     pipe.fit(X, y)
 
 
-def test_selection_keeps_the_indicators_of_what_it_keeps():
+def test_selection_keeps_the_indicators_of_kept_blocks():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 60)
     X = pd.DataFrame({"a__x": y + rng.normal(size=60) / 9, "b__x": rng.normal(size=60)})
@@ -72,9 +72,9 @@ def test_selection_keeps_the_indicators_of_what_it_keeps():
     assert out.columns.tolist() == ["a__x", "a__present"]
 
 
-def test_a_step_without_names_is_refused():
+def test_a_step_without_names_raises():
     pipe = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    with pytest.raises(TypeError, match=r"step 'tfidfvectorizer' .* cannot hand on column names"):
+    with pytest.raises(TypeError, match=r"step 'tfidfvectorizer' .* cannot output column names"):
         pipe.fit(["a b", "b c"], [0, 1])
 
 
@@ -93,7 +93,7 @@ def test_samplers_act_in_fit_only(named_table):
     assert len(pipe.predict(X)) == 60
 
 
-def test_early_stopping_behind_a_sampler_warns(named_table):
+def test_early_stopping_after_a_sampler_warns(named_table):
     X, y, _ = named_table(60)
     sampler = SMOTE(k_neighbors=2, random_state=0)
     pipe = make_pipeline(FillBlocks(), sampler, FusionClassifier(max_epochs=1, random_state=0))
@@ -109,7 +109,7 @@ def test_early_stopping_behind_a_sampler_warns(named_table):
         )
 
 
-def test_only_who_takes_a_sampler_is_told_to():
+def test_estimators_without_a_sampler_parameter_do_not_warn():
     X, y = np.random.default_rng(0).normal(size=(60, 2)), np.repeat(["rare", "often"], [20, 40])
     final = MLPClassifier((2,), early_stopping=True, max_iter=200, random_state=0)
     with warnings.catch_warnings():
@@ -117,7 +117,7 @@ def test_only_who_takes_a_sampler_is_told_to():
         make_pipeline(RandomOverSampler(random_state=0), final).fit(X, y)
 
 
-def test_metadata_behind_a_sampler_is_refused(named_table):
+def test_metadata_after_a_sampler_raises(named_table):
     X, y, _ = named_table(60)
     pipe = make_pipeline(
         FillBlocks(),
@@ -131,13 +131,13 @@ def test_metadata_behind_a_sampler_is_refused(named_table):
         pipe.fit(X, y, fusionclassifier__sample_weight=np.ones(60))
 
 
-def test_make_pipeline_numbers_equal_classes():
+def test_make_pipeline_numbers_steps_of_one_class():
     pipe = make_pipeline(MinMaxScaler(), MinMaxScaler())
     assert list(pipe.named_steps) == ["minmaxscaler-1", "minmaxscaler-2"]
     assert isinstance(pipe, Pipeline)
 
 
-def test_a_block_without_a_prefix_keeps_its_mark():
+def test_a_block_without_a_prefix_keeps_its_indicator():
     X = pd.DataFrame({"a": [1.0, 3.0, np.nan], "b": [0.5, 2.0, np.nan]})
     steps = FillBlocks(modalities={"voice": 2}), StandardScaler()
     table = make_pipeline(*steps).fit_transform(X)
@@ -145,7 +145,7 @@ def test_a_block_without_a_prefix_keeps_its_mark():
     assert table["voice__present"].tolist() == [1, 1, 0]
 
 
-def test_indicators_stay_once_where_fit_transform_calls_transform():
+def test_indicators_are_appended_once_if_fit_transform_calls_transform():
     # SelectKBest has no fit_transform of its own, and drops one of the two indicators
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(20, 4)), columns=["a__x", "a__y", "b__x", "b__y"])
@@ -157,7 +157,7 @@ def test_indicators_stay_once_where_fit_transform_calls_transform():
     assert pipe.transform(X).columns.tolist() == kept
 
 
-def test_stacking_as_the_last_step_reads_its_own_transform(named_table):
+def test_stacking_as_the_last_step_transforms_its_own_input(named_table):
     X, y, _ = named_table(60, missing=0.2)
     pipe = make_pipeline(FillBlocks(), StackingClassifier([("a", DummyClassifier())], cv=2))
     assert pipe.fit(X, y).predict(X).shape == (60,)  # warnings are errors

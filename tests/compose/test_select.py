@@ -5,7 +5,7 @@ from sklearn_mmsent.compose import SelectModalities
 from sklearn_mmsent.exceptions import BlockError
 
 
-def test_keeps_the_blocks_their_indicators_and_dtypes(named_table):
+def test_selects_blocks_with_indicators_and_dtypes(named_table):
     X, _, _ = named_table(missing=0.2)
     filled = FillBlocks().fit_transform(X)
     select = SelectModalities(["audio"]).fit(filled)
@@ -16,7 +16,7 @@ def test_keeps_the_blocks_their_indicators_and_dtypes(named_table):
     assert (chosen.dtypes == "float32").all()
 
 
-def test_unknown_modality(named_table):
+def test_an_unknown_modality_raises(named_table):
     X, _, _ = named_table()
     with pytest.raises(BlockError, match="modality 'smell'; the table has text, audio, image"):
         SelectModalities(["smell"]).fit(X)

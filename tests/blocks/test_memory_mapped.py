@@ -1,4 +1,4 @@
-"""Blocks that stay in a file are those that were loaded."""
+"""Blocks in memory-mapped files equal those in memory."""
 
 import mmap
 import tracemalloc
@@ -18,7 +18,7 @@ SHAPES = {"text": 6, "audio": (5, 3), "image": (2, 3, 3)}
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    """Cut tables of a few rows, too."""
+    """Split small tables, too."""
     monkeypatch.setattr(memory_mapped, "PIECE", 200)
 
 
@@ -29,7 +29,7 @@ def read(X, modalities="auto"):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "uint8", "int32"])
 @pytest.mark.parametrize("named", [False, True])
-def test_what_is_read_is_the_same(named_table, mapped, dtype, named):
+def test_values_in_a_file_equal_those_in_memory(named_table, mapped, dtype, named):
     X, _, layout = named_table(90, SHAPES, missing=0.3)
     X = X.fillna(7.0) if np.dtype(dtype).kind in "ui" else X
     X = X.abs().to_numpy().astype(dtype)
@@ -61,7 +61,7 @@ def test_what_is_read_is_the_same(named_table, mapped, dtype, named):
         np.testing.assert_allclose(own, other.statistics(), rtol=1e-12)
 
 
-def test_what_columns_tell_is_missing(mapped):
+def test_indicators_apply_to_values_in_a_file(mapped):
     names = ["a__x@0", "a__x@1", "a__present", "a__length", "b__x", "b__present"]
     X = np.array([[1, 2, 1, 1, 5, 1], [1, 2, 0, 2, 5, 0], [1, 2, 1, 2, 5, 1]], np.uint8)
     a, b = read(pd.DataFrame(mapped(X), columns=names, copy=False))
@@ -70,7 +70,7 @@ def test_what_columns_tell_is_missing(mapped):
     assert a.present.tolist() == b.present.tolist() == [True, False, True]
 
 
-def test_infinity_is_told_as_in_memory(mapped):
+def test_infinite_values_raise_as_in_memory(mapped):
     X = np.zeros((100, 39), np.float32)
     X[70, 20], X[90, 8], X[95, 3] = np.inf, -np.inf, np.inf
     told = []
@@ -85,7 +85,7 @@ def test_infinity_is_told_as_in_memory(mapped):
         read(mapped(X), SHAPES)
 
 
-def test_what_fits_or_is_not_mapped_is_loaded(mapped, monkeypatch):
+def test_tables_that_fit_or_are_not_mapped_are_loaded(mapped, monkeypatch):
     X = np.zeros((10, 39), np.float32)
     view = mapped(X)
     assert isinstance(read(view, SHAPES)[0].values, StoredValues)
@@ -97,7 +97,7 @@ def test_what_fits_or_is_not_mapped_is_loaded(mapped, monkeypatch):
     assert isinstance(read(view, SHAPES)[0].values, np.ndarray)
 
 
-def test_a_frame_that_holds_copies_is_loaded(named_table, mapped):
+def test_a_frame_of_copies_is_loaded(named_table, mapped):
     X, _, _ = named_table(30, SHAPES)
     view = pd.DataFrame(mapped(X.to_numpy()), columns=X.columns, copy=False)
     mixed = view.astype({X.columns[0]: "float64"})
@@ -107,7 +107,7 @@ def test_a_frame_that_holds_copies_is_loaded(named_table, mapped):
         np.testing.assert_array_equal(block.values[np.arange(30)], own.values)
 
 
-def test_which_arrays_are_mapped(tmp_path):
+def test_memory_mapped_arrays_are_recognised(tmp_path):
     view = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (4, 3))
     with open(tmp_path / "x.npy", "rb") as file:
         raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -115,13 +115,13 @@ def test_which_arrays_are_mapped(tmp_path):
     assert not any(map(is_memory_mapped, (np.zeros(3), view[[0, 1]], view * 2, np.array(view))))
 
 
-def test_pieces_are_all_rows():
+def test_pieces_cover_all_rows():
     assert [(s.start, s.stop) for s in pieces(10, 60)] == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert len(pieces(3, 1000)) == 3
     assert pieces(0, 5) == []
 
 
-def test_nothing_is_loaded_whole(mapped, monkeypatch):
+def test_no_table_is_loaded_at_once(mapped, monkeypatch):
     monkeypatch.setattr(memory_mapped, "PIECE", 2**14)
     X = mapped(np.zeros((20_000, 100), np.float32))
     tracemalloc.start()
@@ -133,7 +133,7 @@ def test_nothing_is_loaded_whole(mapped, monkeypatch):
 
 
 def test_a_wide_frame_is_copied_once(monkeypatch):
-    """Pandas joins the columns of several arrays into one, which is turned around then."""
+    """Pandas would join the columns of several arrays and then transpose them."""
     monkeypatch.setattr(_memory, "SMALL", 2**20)
     parts = [pd.DataFrame(np.random.default_rng(0).normal(size=(20_000, 50))) for _ in range(2)]
     X = pd.concat(parts, axis=1).set_axis([f"a__{i:02}" for i in range(100)], axis=1)

@@ -1,4 +1,4 @@
-"""Cutting a table into blocks: what is there, what is missing, what is no number."""
+"""Read the blocks of a table, with masks of missing values."""
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,16 @@ from sklearn_mmsent.utils import _memory
 
 
 def read_blocks(blocks, X, *, stream=False):
-    """Cut a table into blocks with their masks.
+    """Return the blocks of a table with their masks.
 
     Parameters
     ----------
     blocks : list of Block
-        Where the blocks are.
+        Blocks of the table.
     X : DataFrame or ndarray of shape (n_samples, n_columns)
         A numeric table.
     stream : bool, default=False
-        Whether blocks of a memory-mapped table that takes too much memory stay where they are.
+        Whether to leave a memory-mapped table in its file if it does not fit into memory.
 
     Returns
     -------
@@ -28,21 +28,21 @@ def read_blocks(blocks, X, *, stream=False):
         One per block.
     """
     stored = _stored(blocks, X) if stream else [None] * len(blocks)
-    looks = [
-        _Look(block, _load(X, block) if values is None else values)
+    readers = [
+        _BlockReader(block, _load(X, block) if values is None else values)
         for block, values in zip(blocks, stored, strict=True)
     ]
-    # all blocks of some rows, then the next rows: what is in a file is read once
+    # slice by slice, so that a memory-mapped table is read once
     for rows in pieces(len(X), sum(block.width for block in blocks)):
-        for look in looks:
-            look.at(rows)
-    for look in looks:
-        look.refuse_infinite(X)
-    return [look.finish(X) for look in looks]
+        for reader in readers:
+            reader.scan(rows)
+    for reader in readers:
+        reader.check_finite(X)
+    return [reader.result(X) for reader in readers]
 
 
-class _Look:
-    """Finds out piece by piece what of a block is there."""
+class _BlockReader:
+    """Finds the valid values of a block, slice by slice."""
 
     def __init__(self, block, values):
         self.block, self.values = block, values
@@ -51,10 +51,10 @@ class _Look:
         self.steps = np.ones(values.shape[:2], bool) if block.kind == "sequence" else None
         self.n_infinite, self.first_infinite = 0, None
 
-    def at(self, rows):
-        """Look at some rows, a slice."""
+    def scan(self, rows):
+        """Update the masks of a slice of rows."""
         values = self.values[rows]
-        # one pass tells clean rows, the common case, from those to look at closely
+        # a sum is a cheap test for the common case of finite values
         with np.errstate(all="ignore"):
             if values.dtype.kind in "bui" or np.isfinite(values.sum(dtype=np.float64)):
                 return
@@ -65,28 +65,28 @@ class _Look:
                 number = values.reshape(len(values), -1)[row, column]
                 self.first_infinite = rows.start + row, self.block.start + column, number
             self.n_infinite += int(infinite.sum())
-        there = ~np.isnan(values)
+        valid = ~np.isnan(values)
         if self.steps is None:
-            self.present[rows] = there.any(axis=tuple(range(1, values.ndim)))
+            self.present[rows] = valid.any(axis=tuple(range(1, values.ndim)))
         else:
-            self.steps[rows] = there.any(axis=2)
+            self.steps[rows] = valid.any(axis=2)
 
-    def refuse_infinite(self, X):
-        """Raise an error that names the first infinite number."""
+    def check_finite(self, X):
+        """Raise an error that names the first infinite value."""
         if self.first_infinite is None:
             return
         row, column, number = self.first_infinite
         names = column_names_of(X)
         place = f"row {row}, column {column}" + (f" {names[column]!r}" if names else "")
-        # the first words are those that scikit-learn's own checks look for
+        # scikit-learn's checks expect these first words
         raise BlockError(
             f"Input X contains infinity: {place} is {number} "
             f"({self.n_infinite} such values in the block {self.block.name!r}). "
-            "Replace infinite values by numbers, or by NaN where the value is unknown."
+            "Replace infinite values by finite ones, or by NaN if unknown."
         )
 
-    def finish(self, X):
-        """Return the block with its masks, those that columns of the table tell included."""
+    def result(self, X):
+        """Return the block with its masks, combined with the indicator columns of the table."""
         block, steps, present = self.block, self.steps, self.present
         if steps is not None:
             if block.length_column is not None:
@@ -104,7 +104,7 @@ class _Look:
 
 
 def _stored(blocks, X):
-    """Return the values of blocks that are to stay in a mapped file, None for the others."""
+    """Return the values of blocks that stay in a memory-mapped file, None for others."""
     views = [_view(X, block.columns) for block in blocks]
     if _memory.fits(sum(view.nbytes for view in views if view is not None)):
         return [None] * len(blocks)
@@ -115,28 +115,28 @@ def _stored(blocks, X):
 
 
 def _view(X, columns):
-    """Return columns as a view of a mapped file, or None where they are none."""
+    """Return columns as a view of a memory-mapped file, or None if they are not one."""
     if not isinstance(X, pd.DataFrame):
         return X[:, columns] if X.dtype.kind in "bufi" and is_memory_mapped(X) else None
-    if 16 * X.size <= _memory.SMALL:  # whatever it is: it is held
+    if 16 * X.size <= _memory.SMALL:  # small tables are held in memory
         return None
     head = X.iloc[:1, columns]
     dtypes = set(head.dtypes)
     if len(dtypes) > 1 or not all(isinstance(d, np.dtype) and d.kind in "bufi" for d in dtypes):
         return None
-    # where the first row is a view, so are all
+    # if the first row is a view, all are
     return X.iloc[:, columns].to_numpy() if is_memory_mapped(head.to_numpy()) else None
 
 
 def _load(X, block):
-    """Return a block's values C-ordered in memory."""
+    """Return the values of a block, C-ordered in memory."""
     values = _columns(X, block.columns)
     native = values.dtype.newbyteorder("=")
     return np.ascontiguousarray(values, dtype=native).reshape(len(values), *block.shape)
 
 
 def _columns(X, columns):
-    """Cut columns out of a table as numbers, in their own dtype."""
+    """Return columns of a table as an array of their dtype."""
     if not isinstance(X, pd.DataFrame):
         values = X[:, columns]
         if values.dtype.kind not in "bufi":
@@ -148,17 +148,17 @@ def _columns(X, columns):
         if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
             name = frame.columns[list(frame.dtypes).index(dtype)]
             raise BlockError(
-                f"column {name!r} has dtype {dtype}; expected numbers. Raw texts and files become "
-                "numbers through make_extractor(...)."
+                f"column {name!r} has dtype {dtype}; expected numbers. Extract raw texts and "
+                "files with make_extractor(...)."
             )
     options = {}
     if any(isinstance(dtype, pd.api.extensions.ExtensionDtype) for dtype in dtypes):
-        options = {"dtype": np.float64, "na_value": np.nan}  # pd.NA has no integer
+        options = {"dtype": np.float64, "na_value": np.nan}  # integers cannot represent pd.NA
     return _to_array(frame, options)
 
 
 def _to_array(frame, options):
-    """Turn a frame into an array; a large one that pandas would copy a few columns at a time."""
+    """Return a frame as an array; large ones are copied a few columns at a time."""
     if 8 * frame.size <= _memory.SMALL or _is_view(frame):
         return frame.to_numpy(**options)
     dtype = frame.iloc[:0].to_numpy(**options).dtype
@@ -171,16 +171,16 @@ def _to_array(frame, options):
 
 
 def _is_view(frame):
-    """Tell whether pandas gives out the cells of a frame without copying them."""
+    """Return whether pandas returns the cells of a frame without a copy."""
     head = frame.iloc[:1]
     return np.may_share_memory(head.to_numpy(), head.iloc[:, 0].to_numpy())
 
 
 def _indicator(X, column, largest):
-    """Read what `FillBlocks` wrote, and notice if a scaler has been over it.
+    """Return a column that `FillBlocks` wrote; raise an error if it has been rescaled.
 
-    SVMSMOTE steps half the way beyond its rows, so values may lie half the range outside. Standard
-    scores of a presence still reach further, whatever its share.
+    Values may exceed the range by half of it, since SVMSMOTE extrapolates that far. Standardised
+    presences always exceed that.
     """
     values = X.iloc[:, column].to_numpy() if isinstance(X, pd.DataFrame) else X[:, column]
     values = np.nan_to_num(values.astype(np.float64))
@@ -190,8 +190,9 @@ def _indicator(X, column, largest):
         row = int(np.argmax(outside))
         names = column_names_of(X) or {column: ""}
         raise BlockError(
-            f"column {column} {names[column]!r} tells what is missing and must lie between 0 and "
-            f"{largest}, but is {values[row]:.4g} in row {row}: a scaler has been over it. Build "
-            "the pipeline with sklearn_mmsent.make_pipeline, whose steps leave such columns alone."
+            f"column {column} {names[column]!r} indicates missing values and must lie between 0 "
+            f"and {largest}, but is {values[row]:.4g} in row {row}: it appears to have been "
+            "rescaled. Build the pipeline with sklearn_mmsent.make_pipeline, in which "
+            "transformers skip such columns."
         )
     return values
