@@ -102,6 +102,9 @@ def write_reference(folder):
             lines += _table(names)
     _write(folder / "index.rst", lines)
     _write(folder / "networks.rst", _networks())
+    for page in (folder / "generated").glob("*.rst"):  # of an earlier build
+        if page.stem not in ENTRIES.values():
+            page.unlink()
 
 
 def _networks():

@@ -59,3 +59,12 @@ def test_an_unchanged_reference_is_not_written_again(public_names, tmp_path):
     before = (tmp_path / "api" / "index.rst").stat().st_mtime_ns
     public_names.write_reference(tmp_path / "api")
     assert (tmp_path / "api" / "index.rst").stat().st_mtime_ns == before
+
+
+def test_entries_of_removed_names_are_deleted(public_names, tmp_path):
+    generated = tmp_path / "api" / "generated"
+    generated.mkdir(parents=True)
+    for name in ("sklearn_mmsent.compose.make_pipeline", "sklearn_mmsent.compose.gone"):
+        (generated / f"{name}.rst").touch()
+    public_names.write_reference(tmp_path / "api")
+    assert [page.stem for page in generated.iterdir()] == ["sklearn_mmsent.compose.make_pipeline"]
