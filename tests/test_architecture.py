@@ -39,7 +39,7 @@ ALLOWED = {
     "inspection": GROUND | LEFT_TOWER | RIGHT_TOWER | {"metrics", "model_selection"},
     "demo": {NAME, "utils", "model_selection"},  # a user's script: names of the flat namespace
 }
-MOST_PRIVATE_IMPORTS = 7
+MOST_PRIVATE_IMPORTS = 2
 
 
 def imports_of(file):

@@ -41,7 +41,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
       on the parameters with the role "table" only.
     - ``split`` holds out validation rows and resamples the training rows. It also depends on the
       parameters with the role "split".
-    - ``member`` returns the network to train, as a record for :func:`train_members`. It depends
+    - ``member`` returns the network to train, as a record for `training.train_members`. It depends
       on all parameters.
     - ``adopt`` makes the estimator predict with a trained network.
 
@@ -241,7 +241,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         Member
-            For :func:`train_network`, or with others for :func:`train_members`.
+            For `training.train_network`, or with others for `training.train_members`.
         """
         self._take(rows)
         self._unseen = rows.unseen

@@ -8,9 +8,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._classifier import FusionClassifier
-from sklearn_mmsent.estimators._documentation import document_shared_parameters
 from sklearn_mmsent.estimators._parameters import MultitaskParameters
 from sklearn_mmsent.estimators._target_set import TargetSet, as_target_table
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 
 def _has_classes(self):

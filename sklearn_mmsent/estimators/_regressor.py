@@ -4,9 +4,9 @@ from sklearn.base import RegressorMixin
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._classifier import FusionClassifier
-from sklearn_mmsent.estimators._documentation import document_shared_parameters
 from sklearn_mmsent.estimators._parameters import RegressorParameters
 from sklearn_mmsent.estimators._target import IntensityTarget
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 
 @document_shared_parameters(FusionClassifier)

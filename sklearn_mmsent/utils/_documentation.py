@@ -41,8 +41,8 @@ def _entries(parameters):
     """Return the entries of a section by parameter: an unindented line and those below it."""
     entries, name = {}, None
     for line in parameters.splitlines(keepends=True):
-        if not line.startswith(" "):
+        if not line.startswith((" ", "\n")):
             name = line.partition(" : ")[0]
             entries[name] = ""
         entries[name] += line
-    return entries
+    return {name: entry.rstrip() + "\n" for name, entry in entries.items()}
