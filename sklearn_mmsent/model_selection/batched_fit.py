@@ -121,21 +121,21 @@ def _fit_earlier_steps(fit, fold, cache):
     return calls[0]
 
 
-def _member(fit, arguments, shared):
-    """Return the network that a fusion estimator would train; candidates share what they can."""
+def _member(fit, arguments, cache):
+    """Return the network of a fusion estimator; candidates share tables and splits."""
     final = fit.final
     final._validate_params()
     args, kwargs = arguments
     key = _key(type(final), fit.steps_key, final.params_of("table"))
-    if key not in shared:
-        shared[key] = final.prepare(*args, **kwargs)
-    table = shared[key]
+    if key not in cache:
+        cache[key] = final.prepare(*args, **kwargs)
+    table = cache[key]
     if not isinstance(final.random_state, Integral):  # another split for each candidate
         return final.member(final.split(table))
     key = _key(type(final), fit.steps_key, final.params_of("table", "split"))
-    if key not in shared:
-        shared[key] = final.split(table)
-    return final.member(shared[key])
+    if key not in cache:
+        cache[key] = final.split(table)
+    return final.member(cache[key])
 
 
 def _train(fits, batched, watch=None):
