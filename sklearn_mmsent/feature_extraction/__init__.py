@@ -1,6 +1,6 @@
-"""Extractors: scikit-learn transformers from one column of raw cells to one block of numbers.
+"""Extractors: scikit-learn transformers from a column of raw cells to a block of features.
 
-Each modality has a subpackage; here is what all of them share. Names are resolved on first use, so
+Each modality has a subpackage; shared classes are defined here. Names are resolved on first use, so
 that using one modality does not import what another needs.
 """
 

@@ -1,4 +1,4 @@
-"""A bounded table of float32 rows on disk that many processes may use at once."""
+"""FeatureStore: a bounded table of float32 rows on disk, shared by processes."""
 
 import os
 import sqlite3
@@ -22,29 +22,29 @@ CREATE TABLE IF NOT EXISTS claims (
 );
 COMMIT;
 """
-_PATIENCE = 60  # seconds that one process waits for another's writing
-_MANY = 500  # keys in one query
-_CLAIM_SECONDS = 1800  # after which a claim counts as forgotten, wherever its process is
+_TIMEOUT = 60  # seconds to wait while another process writes
+_QUERY_KEYS = 500  # keys per query
+_CLAIM_SECONDS = 1800  # after which a claim expires
 
 
 class FeatureStore:
     """Rows of float32 by key, in one SQLite file inside a folder.
 
-    A connection lives for one call only, so that the store can be pickled and forked. What a
-    call writes is there wholly or not at all, also if the process is killed in the middle.
-    Keys and times of use stand apart from the values, so that a hit rewrites no value.
+    Each call opens a connection, so that the store can be pickled and forked, and is one
+    transaction, which is atomic even if the process is killed. Keys and times of use are separate
+    from values, so that a hit does not rewrite a value.
 
     Parameters
     ----------
     folder : str or Path
-        Made if it is not there. On a local disk: SQLite's write-ahead log needs one.
+        Created if needed. On a local disk, which SQLite's write-ahead log requires.
     """
 
     def __init__(self, folder):
         self.path = Path(folder).expanduser() / "features-v2.sqlite3"
 
     def get(self, keys):
-        """Look up rows and note that they were used.
+        """Return rows and update their time of use.
 
         Parameters
         ----------
@@ -53,34 +53,34 @@ class FeatureStore:
         Returns
         -------
         dict of bytes to ndarray
-            The rows that are there.
+            The rows that are in the store.
         """
         found = {}
         with self._open() as db:
-            for start in range(0, len(keys), _MANY):
-                some = keys[start : start + _MANY]
-                marks = ",".join("?" * len(some))
+            for start in range(0, len(keys), _QUERY_KEYS):
+                batch = keys[start : start + _QUERY_KEYS]
+                marks = ",".join("?" * len(batch))
                 hits = db.execute(
                     f"SELECT key, value FROM entries JOIN rows USING (id) WHERE key IN ({marks})",
-                    some,
+                    batch,
                 ).fetchall()
                 if hits:
                     db.execute(
                         f"UPDATE entries SET used = ? WHERE key IN ({marks})",
-                        [time.time_ns(), *some],
+                        [time.time_ns(), *batch],
                     )
                 found |= {key: np.frombuffer(value, dtype="<f4") for key, value in hits}
         return found
 
     def put(self, rows, max_bytes):
-        """Store rows, and drop those used longest ago where the store grows too large.
+        """Store rows, and drop the least recently used ones beyond the maximum size.
 
         Parameters
         ----------
         rows : dict of bytes to ndarray of float32
-            A key that another process stored in the meantime keeps its row.
+            Rows that another process has stored in the meantime are kept.
         max_bytes : int
-            Size that the store must not exceed.
+            Maximum size of the store.
         """
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -97,20 +97,20 @@ class FeatureStore:
             db.execute("PRAGMA incremental_vacuum").fetchall()
 
     def claim(self, keys, owner):
-        """Say which rows one is about to make, so that nobody else makes them meanwhile.
+        """Reserve rows to extract, so that no other process extracts them.
 
-        Claims of processes that have died are void.
+        Claims of dead processes are ignored.
 
         Parameters
         ----------
         keys : list of bytes
         owner : str
-            Who claims; unique to the call.
+            Name of the claim; unique to the call.
 
         Returns
         -------
         set of bytes
-            The keys that are the owner's now; the others are being made elsewhere, or are there.
+            The reserved keys; the others are reserved by other processes, or stored.
         """
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -128,18 +128,18 @@ class FeatureStore:
         return {key for (key,) in mine}
 
     def release(self, owner):
-        """Give up the claims of an owner, whether or not the rows were made."""
+        """Release the claims of an owner."""
         with self._open() as db:
             db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
 
     def clear(self):
-        """Drop all rows."""
+        """Delete all rows."""
         with self._open() as db:
             db.executescript("BEGIN IMMEDIATE; DELETE FROM rows; DELETE FROM entries; COMMIT;")
             db.execute("PRAGMA incremental_vacuum").fetchall()
 
     def size(self):
-        """Return the bytes that the rows and their index take up on disk."""
+        """Return the bytes of rows and index on disk."""
         with self._open() as db:
             return self._size(db)
 
@@ -151,22 +151,22 @@ class FeatureStore:
     def _open(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as db:
+            with closing(sqlite3.connect(self.path, timeout=_TIMEOUT, isolation_level=None)) as db:
                 self._prepare(db)
                 yield db
         except sqlite3.Error as error:
             raise DataFormatError(
                 f"Cached: the feature store {str(self.path)!r} cannot be used ({error}). Choose "
-                "another location on a local disk that has room, or delete this file."
+                "another location, on a local disk with free space, or delete this file."
             ) from error
 
     @staticmethod
     def _prepare(db):
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while True:
             try:
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                # SQLite does not always wait for its turn in this one
+                # SQLite does not always wait for the lock here
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = NORMAL")
                 if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0:
@@ -204,6 +204,6 @@ def _is_alive(process):
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # someone else's
+    except OSError:  # a process of another user
         return True
     return True

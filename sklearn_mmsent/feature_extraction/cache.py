@@ -1,4 +1,4 @@
-"""Features kept on disk, by content, so that nothing is extracted twice."""
+"""Cached: keep features on disk, by the content of cells."""
 
 import hashlib
 import inspect
@@ -24,29 +24,29 @@ from sklearn_mmsent.utils._pipeline import pipeline_steps
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, _fit_context
 
 _BATCHES_PER_CLAIM = 8
-_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between looks for what other processes make
+_PAUSE, _MAX_PAUSE = 0.02, 1.0  # seconds between checks for results of other processes
 
 
 class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
-    """An extractor whose results are kept on disk and found again by content.
+    """Cache the results of an extractor on disk, by the content of cells.
 
-    Each distinct cell is extracted once, whatever table, row, fold, search trial, process or
-    script it turns up in; processes that need the same cells at the same time share the work. A
-    result is found by what the cell holds (a file's bytes, not its path), the extractor's class
-    and parameters, the model's files, and the versions of the libraries that compute it. Cells
-    that fail are tried again each time.
+    Each distinct cell is extracted once across tables, folds, search trials, processes and
+    scripts; processes that need the same cells at the same time share the work. The key of a
+    result consists of the content of the cell (the bytes of a file, not its path), the class and
+    parameters of the extractor, the files of its model, and the versions of the libraries that
+    compute it. Cells that fail are not cached.
 
     Parameters
     ----------
     extractor : BaseExtractor or Pipeline
         An extractor that learns nothing from its training rows, such as `TextEmbedder`; or a
         pipeline of cell transformers that ends in one, such as ``make_pipeline(AudioDenoiser(),
-        LogMel())``. What is kept is found by the cells that enter the pipeline.
+        LogMel())``, whose results are cached by the cells that enter it.
     location : str or Path
-        Folder of the store, made if it is not there; on a local disk. Any number of extractors
-        and processes may share it.
+        Folder of the store, created if needed; on a local disk. Several extractors and processes
+        may share it.
     max_bytes : int, default=10 * 2**30
-        Size that the store may reach. What was used longest ago is dropped first.
+        Maximum size of the store. The least recently used results are dropped first.
 
     Attributes
     ----------
@@ -60,27 +60,26 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     Raises
     ------
     InvalidParameterError
-        In `fit`, if `extractor` learns from its training rows: its results belong to one fold
-        and must not reach another.
+        In `fit`, if `extractor` learns from its training rows: its results differ between folds.
 
     See Also
     --------
-    TextEmbedder : Gains most, since its model is slow.
-    TfidfEmbedder : Cannot be cached, since it learns from the training texts, and is fast.
+    TextEmbedder : Benefits most, since its model is slow.
+    TfidfEmbedder : Cannot be cached, since it learns from the training texts.
 
     Notes
     -----
-    ``len(cached)``, ``cached.size()`` and ``cached.clear()`` speak of the whole store at
-    `location`. It holds plain float32 numbers and no pickles, so that a store from elsewhere can
-    lie, but not run anything.
+    ``len(cached)``, ``cached.size()`` and ``cached.clear()`` apply to the entire store at
+    `location`. It contains float32 values and no pickles: an untrusted store can be wrong, but
+    cannot execute code.
 
-    What comes out of the store equals bit for bit what went in. A model whose last digit
-    depends on which texts share a batch may give a text that joins a half-filled store another
-    last digit (under 1e-5) than a run without a store would.
+    Results are returned bit for bit as they were stored. Where the last digit of a model depends
+    on the other cells of a batch, results that are added to a partly filled store may differ from
+    those without a store (by less than 1e-5).
 
-    Cells whose content cannot be told, such as objects of other libraries, are extracted each
-    time. The code of an extractor is part of what results are found by, that of functions that
-    it calls is not: after editing those, call `clear`.
+    Cells of unknown content, such as objects of other libraries, are extracted each time. The code
+    of an extractor is part of the key, but not that of functions that it calls: call `clear` after
+    editing them.
 
     Examples
     --------
@@ -133,8 +132,8 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             name = type(getattr(extractor, "extractor", extractor)).__name__
             raise InvalidParameterError(
                 f"The 'extractor' parameter of Cached must be an extractor that learns nothing "
-                f"from its training rows. Got {name}, whose results differ from fold to fold: "
-                f"kept, they would carry test rows into training. Use {name} without Cached."
+                f"from its training rows. Got {name}, whose results differ between folds: cached, "
+                f"they would leak test rows into training. Use {name} without Cached."
             )
         self.extractor_ = extractor.fit(X, y)
         self.n_features_in_ = 1
@@ -142,7 +141,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Look up one row of features per cell, and extract those that are not there yet.
+        """Look up one row of features per cell, and extract those that are not in the store.
 
         Parameters
         ----------
@@ -152,12 +151,12 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out_), float32
-            What the extractor's own `transform` gives.
+            As from the extractor.
 
         Raises
         ------
         CellError
-            As the extractor raises it.
+            As from the extractor.
         DataFormatError
             If the store cannot be read or written.
         """
@@ -165,7 +164,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         column = self.extractor_._read_column(X)
         by_value = column.group(content_key)
         prefix = _extractor_key(self.extractor_)
-        rows_of = {}  # two paths to files of equal content are one cell
+        rows_of = {}  # files of equal content are one cell
         for rows in by_value:
             key = self._key(prefix, column.cells[rows[0]])
             rows_of.setdefault(rows[0] if key is None else key, []).extend(rows)
@@ -174,7 +173,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return self.extractor_._assemble(column, list(rows_of.values()), extracted)
 
     def get_feature_names_out(self, input_features=None):
-        """Return the extractor's names of the output columns.
+        """Return the names of the output columns.
 
         Parameters
         ----------
@@ -200,14 +199,14 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return FeatureStore(self.location).size()
 
     def clear(self):
-        """Drop everything in the store, also what other extractors keep there."""
+        """Delete all results in the store, including those of other extractors."""
         FeatureStore(self.location).clear()
 
     def __len__(self):
         return len(FeatureStore(self.location))
 
     def __bool__(self):
-        return True  # an empty store is no missing step of a pipeline
+        return True  # an empty store must not be falsy: pipelines skip such steps
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -218,11 +217,11 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _key(self, prefix, cell):
-        """Return the key of a cell, or None if its content cannot be told."""
+        """Return the key of a cell, or None if its content is unknown."""
         try:
             content = self.extractor_._cell_content(cell)
         except OSError:
-            return None  # the extractor itself finds the words for it
+            return None  # the extractor raises a better error
         return None if content is None else _digest((prefix, content))
 
     def _look_up_or_extract(self, cells, keys):
@@ -235,16 +234,16 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         todo = sorted(set(range(len(keys))).difference(hits))
         pause = _PAUSE
         while todo:
-            mine, owner = [], uuid.uuid4().hex
+            claimed, owner = [], uuid.uuid4().hex
             try:
-                mine = self._claim(store, todo, keys, owner)
-                yield from self._extract_and_keep(store, mine, cells, keys)
+                claimed = self._claim(store, todo, keys, owner)
+                yield from self._extract_and_store(store, claimed, cells, keys)
             finally:
                 store.release(owner)
-            if mine:
-                todo = sorted(set(todo).difference(mine))
+            if claimed:
+                todo = sorted(set(todo).difference(claimed))
                 continue
-            # all that is left is being made by other processes, or was just now
+            # other processes are extracting the remaining cells, or have just done so
             known = store.get([keys[i] for i in todo])
             hits = [i for i in todo if keys[i] in known and len(known[keys[i]]) == width]
             if hits:
@@ -253,22 +252,22 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
                 todo = sorted(set(todo).difference(hits))
             else:
                 time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _MAX_PAUSE)
 
     def _claim(self, store, todo, keys, owner):
-        """Choose the next cells to extract, so that no other process extracts them too."""
+        """Return the next cells to extract, reserved for this process."""
         unkeyed = [i for i in todo if not isinstance(keys[i], bytes)]
         if unkeyed:
             return unkeyed
         n_cells = _BATCHES_PER_CLAIM * self.extractor_.batch_size
         for start in range(0, len(todo), n_cells):
-            some = todo[start : start + n_cells]
-            claimed = store.claim([keys[i] for i in some], owner)
+            candidates = todo[start : start + n_cells]
+            claimed = store.claim([keys[i] for i in candidates], owner)
             if claimed:
-                return [i for i in some if keys[i] in claimed]
+                return [i for i in candidates if keys[i] in claimed]
         return []
 
-    def _extract_and_keep(self, store, todo, cells, keys):
+    def _extract_and_store(self, store, todo, cells, keys):
         for positions, block, errors in self.extractor_._extract_all([cells[i] for i in todo]):
             fresh = {
                 keys[todo[i]]: row
@@ -281,7 +280,7 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
 
 def _extractor_key(extractor):
-    """Digest all that results of an extractor, or a cell transformer, depend on beside the cell."""
+    """Return a digest of all that results depend on besides the cell."""
     parameters = {
         name: value
         for name, value in extractor.get_params(deep=False).items()
@@ -303,7 +302,7 @@ def _extractor_key(extractor):
 
 
 def _plain(value, owner):
-    """Turn a parameter into nested tuples of which `repr` tells all."""
+    """Return a parameter as nested tuples whose `repr` is unique."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | bytes | bool | int | float):
@@ -321,13 +320,13 @@ def _plain(value, owner):
     if isinstance(value, dict):
         return tuple((_plain(key, owner), _plain(value[key], owner)) for key in sorted(value))
     raise InvalidParameterError(
-        f"Cached cannot tell two values of type {type(value).__name__} apart, which {owner} has as "
-        f"a parameter ({value!r:.80}). Use numbers, strings, arrays, and lists or dicts of them."
+        f"Cached cannot compare values of type {type(value).__name__}, such as a parameter of "
+        f"{owner} ({value!r:.80}). Use numbers, strings, arrays, and lists or dicts of them."
     )
 
 
 def _digest(value):
-    """Digest nested tuples of str, bytes, numbers and None."""
+    """Return a digest of nested tuples of str, bytes, numbers and None."""
     return hashlib.blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
 
@@ -341,7 +340,7 @@ def _version(distribution):
 
 @lru_cache
 def _source(cls):
-    """Return a digest of the code of a class's module; empty where there is none to read."""
+    """Return a digest of the code of a class's module; empty if it is not available."""
     try:
         return _digest(inspect.getsource(sys.modules[cls.__module__]))
     except (OSError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""The template that every extractor fills in."""
+"""The base class of extractors, and columns of cells."""
 
 import gc
 import warnings
@@ -15,7 +15,7 @@ from sklearn_mmsent.feature_extraction.cells import CellColumn, content_key, des
 
 
 class Lengths(BaseExtractor):
-    """Length of a text and its number of vowels; counts what it is asked."""
+    """Length of a text and its number of vowels; counts its batches."""
 
     batches = ()
 
@@ -67,7 +67,7 @@ def test_missing_cells_become_rows_of_nan():
 
 
 @pytest.mark.parametrize("cell", [0, 0.0, False, "0", b"\0", np.zeros(1), np.float32(1), [], ()])
-def test_what_is_not_missing(cell):
+def test_present_cells_are_not_missing(cell):
     assert not is_missing(cell)
 
 
@@ -80,7 +80,7 @@ def test_equal_cells_are_encoded_once_and_in_batches():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_batches_and_jobs_change_nothing(batch_size, n_jobs):
+def test_results_do_not_depend_on_batches_and_jobs(batch_size, n_jobs):
     cells = ["a", "bb", None, "ccc", "a"]
     features = Lengths(batch_size=batch_size, n_jobs=n_jobs).fit_transform(cells)
     np.testing.assert_array_equal(features, Lengths().fit_transform(cells))
@@ -99,7 +99,7 @@ def test_batches_and_jobs_change_nothing(batch_size, n_jobs):
         iter(["a", "bb"]),
     ],
 )
-def test_a_column_may_come_in_any_container(column):
+def test_any_container_of_a_column_is_accepted(column):
     extractor = Lengths().fit(["x"])
     np.testing.assert_array_equal(extractor.transform(column), [[1, 1], [2, 0]])
 
@@ -117,7 +117,7 @@ def test_a_column_may_come_in_any_container(column):
         (np.array("x"), r"an array of shape \(\)"),
     ],
 )
-def test_wrong_columns_are_refused(column, message):
+def test_wrong_columns_raise(column, message):
     for method in (Lengths().fit, Lengths().fit(["x"]).transform):
         with pytest.raises(CellError, match="Lengths expects (one|a) column.*" + message):
             method(column)
@@ -134,7 +134,7 @@ def test_an_error_names_row_label_column_cell_and_cause():
     assert isinstance(caught.value.__cause__, CellError)
 
 
-def test_an_operating_system_error_is_named_and_chained():
+def test_an_os_error_is_chained():
     with pytest.raises(CellError, match="row 1, cell 'torn': disk on fire") as caught:
         Lengths().fit_transform(["fine", "torn"])
     assert isinstance(caught.value.__cause__, OSError)
@@ -204,7 +204,7 @@ def test_clone_of_a_fitted_one_is_not_fitted():
         clone(Lengths().fit(["a"])).transform(["a"])
 
 
-def test_cells_are_grouped_by_all_of_their_content():
+def test_cells_are_grouped_by_their_entire_content():
     signal = np.sin(np.arange(1000.0))
     other = signal.copy()
     other[501] += 1e-9  # which no glance sees
@@ -219,7 +219,7 @@ def test_cells_are_grouped_by_all_of_their_content():
     assert groups == [*expected, [16, 18], [17], [20, 21], [22], [23]]
 
 
-def test_content_keys_tell_apart_what_differs():
+def test_content_keys_differ_for_different_cells():
     cells = [
         *("a", b"a", 1, 1.0, True, np.zeros(2), np.zeros(2, dtype="f4"), np.zeros((2, 1))),
         *((np.zeros(2), 8000), (np.zeros(2), 16000), [np.zeros(2), 8000]),
@@ -240,8 +240,8 @@ def test_the_content_of_a_path_is_that_of_its_file(tmp_path):
     assert file_content((object(), 1)) is None
 
 
-def test_a_long_path_is_told_by_its_beginning_and_its_end():
-    told = describe("/" + "deep/" * 50 + "clip.wav")
-    assert told.startswith("'/deep/")
-    assert told.endswith("clip.wav'")
-    assert len(told) <= 82
+def test_the_middle_of_a_long_path_is_omitted():
+    shown = describe("/" + "deep/" * 50 + "clip.wav")
+    assert shown.startswith("'/deep/")
+    assert shown.endswith("clip.wav'")
+    assert len(shown) <= 82

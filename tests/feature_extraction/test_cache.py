@@ -73,7 +73,7 @@ def forget():
 CELLS = [b"one", b"two", None, b"three", b"one", b"five", b"six", b"seven"]
 
 
-def test_results_equal_the_uncached_ones_bit_for_bit(tmp_path):
+def test_cached_results_equal_uncached_ones_bit_for_bit(tmp_path):
     plain = Bytes().fit_transform(CELLS)
     cold = Cached(Bytes(), tmp_path).fit_transform(CELLS)
     assert Bytes.encoded == 12
@@ -83,7 +83,7 @@ def test_results_equal_the_uncached_ones_bit_for_bit(tmp_path):
     assert plain.tobytes() == cold.tobytes() == warm.tobytes()
 
 
-def test_only_what_is_new_is_extracted(tmp_path):
+def test_only_new_cells_are_extracted(tmp_path):
     Cached(Bytes(), tmp_path).fit_transform(CELLS[:3])
     features = Cached(Bytes(), tmp_path).fit_transform(CELLS)
     assert Bytes.encoded == 6
@@ -106,7 +106,7 @@ def test_a_store_is_keyed_by_content_not_by_path(tmp_path):
     assert Bytes.encoded == 3
 
 
-def test_parameters_and_versions_that_matter_are_part_of_the_key(tmp_path, monkeypatch):
+def test_the_key_includes_relevant_parameters_and_versions(tmp_path, monkeypatch):
     cell = [b"cell"]
     for scale in (1.0, 2.0, np.float64(2.0), (1, 2)[1]):
         features = Cached(Bytes(scale), tmp_path).fit_transform(cell)
@@ -133,18 +133,18 @@ def test_parameters_may_be_containers(tmp_path, scale):
     assert len(Cached(Scaled(scale), tmp_path)) == 1
 
 
-def test_a_parameter_that_cannot_be_told_apart_is_refused(tmp_path):
-    with pytest.raises(InvalidParameterError, match="Cached cannot tell two values of type object"):
+def test_a_parameter_that_cannot_be_compared_raises(tmp_path):
+    with pytest.raises(InvalidParameterError, match="Cached cannot compare values of type object"):
         Cached(Bytes(object()), tmp_path).fit_transform([b"a"])
 
 
-def test_an_extractor_that_learns_is_refused(tmp_path):
+def test_an_extractor_that_learns_raises(tmp_path):
     for extractor in (Learned(), TfidfEmbedder()):
         with pytest.raises(InvalidParameterError, match="learns nothing from its training rows"):
             Cached(extractor, tmp_path).fit(["a text"])
 
 
-def test_failures_are_reported_as_the_extractor_does_and_not_kept(tmp_path):
+def test_failures_are_reported_and_not_cached(tmp_path):
     cells = pd.Series([b"fine", str(tmp_path / "late.bin")], index=["x", "y"], name="clip")
     cached = Cached(Bytes(), tmp_path / "store").fit(cells)
     with pytest.raises(CellError, match=r"Bytes: row 1 \(index 'y'\), column 'clip'.*no such file"):
@@ -190,7 +190,7 @@ def test_an_empty_store_is_not_false_and_can_be_cleared(tmp_path):
     assert (len(cached), cached.size()) == (0, empty)
 
 
-def test_what_was_used_longest_ago_is_dropped_first(tmp_path):
+def test_the_least_recently_used_results_are_dropped_first(tmp_path):
     cached = Cached(Bytes(batch_size=50), tmp_path, max_bytes=2**20).fit([])
     keep = [b"keep"]
     for start in range(0, 2000, 100):
@@ -317,7 +317,7 @@ def test_processes_that_need_the_same_cells_share_the_work(tmp_path):
     assert sorted(map(int, encoded)) == list(range(200))
 
 
-def test_claims_of_the_dead_and_of_the_failed_are_void(tmp_path):
+def test_claims_of_dead_and_failed_processes_expire(tmp_path):
     store = FeatureStore(tmp_path)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -335,7 +335,7 @@ def test_claims_of_the_dead_and_of_the_failed_are_void(tmp_path):
         assert db.execute("SELECT DISTINCT owner FROM claims").fetchall() == [("fourth",)]
 
 
-def test_a_pipeline_of_cells_is_kept_as_one(tmp_path):
+def test_a_pipeline_is_cached_as_a_whole(tmp_path):
     texts = ["so &amp; so", "GREAT https://a.bc", "so &amp; so", "https://a.bc", None]
     plain = make_pipeline(TextCleaner(urls="remove"), SentimentLexicon())
     cached = Cached(plain, tmp_path)
@@ -351,13 +351,13 @@ def test_a_pipeline_of_cells_is_kept_as_one(tmp_path):
     assert cached.set_params(extractor__textcleaner__html=False).get_params()
 
 
-def test_a_file_that_is_no_store_is_named(tmp_path):
+def test_an_error_names_a_file_that_is_no_store(tmp_path):
     (tmp_path / "features-v2.sqlite3").write_bytes(b"no database " * 1000)
     with pytest.raises(DataFormatError, match=r"Cached: the feature store .* cannot be used"):
         Cached(Bytes(), tmp_path).fit_transform([b"a"])
 
 
-def test_the_store_holds_no_pickles(tmp_path):
+def test_the_store_contains_no_pickles(tmp_path):
     Cached(Bytes(), tmp_path).fit_transform([b"a"])
     with sqlite3.connect(tmp_path / "features-v2.sqlite3") as db:
         (value,) = db.execute("SELECT value FROM rows").fetchone()

@@ -111,7 +111,7 @@ def as_row(X, i):
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_equal_to_the_pipeline(table, name):
+def test_predictions_equal_those_of_the_pipeline(table, name):
     X, y = table
     columns = list(dict.fromkeys(_columns(name)))
     X = X[columns]
@@ -139,7 +139,7 @@ def _columns(name):
             yield modality
 
 
-def test_order_of_columns_is_that_of_the_table(table):
+def test_columns_have_the_order_of_the_table(table):
     X, y = table
     pipe = build("network").fit(X[["audio", "text"]], y)
     one = RowPredictor(pipe)
@@ -147,7 +147,7 @@ def test_order_of_columns_is_that_of_the_table(table):
     assert one.predict_one(as_row(X[["text", "audio"]], 0)) == pipe.predict(X.iloc[[0]])[0]
 
 
-def test_intensities(table):
+def test_intensities_are_predicted(table):
     X, y = table
     target = (y == "pos").astype(float)
     for last in (FusionRegressor(**NET), Ridge()):
@@ -158,7 +158,7 @@ def test_intensities(table):
         )
 
 
-def test_most_pipelines_make_no_table(table, monkeypatch):
+def test_most_pipelines_build_no_table(table, monkeypatch):
     X, y = table
     plain = {"network", "filled", "filled network", "reduced", "selected", "parts", "cleaned"}
     for name in plain:
@@ -185,7 +185,7 @@ def test_cached_extractors_leave_nothing_on_disk(table, tmp_path):
     np.testing.assert_allclose(found, pipe.predict_proba({"image": picture})[0], atol=1e-5)
 
 
-def test_bad_rows(table):
+def test_bad_rows_raise(table):
     X, y = table
     one = RowPredictor(build("network").fit(X[["text", "audio"]], y))
     with pytest.raises(CellError, match="unknown column 'sound'"):
@@ -217,17 +217,17 @@ def test_on_error_missing_warns_and_counts_as_missing(table):
         make_extractor(text=TfidfEmbedder()),
     ],
 )
-def test_an_estimator_that_knows_no_modalities_is_refused(pipeline):
+def test_an_estimator_without_modalities_raises(pipeline):
     with pytest.raises(TypeError, match=r"Put make_extractor\(...\) before it"):
         RowPredictor(pipeline)
 
 
-def test_not_fitted(table):
+def test_a_pipeline_that_is_not_fitted_raises(table):
     with pytest.raises(ValueError, match="not fitted"):
         RowPredictor(build("network"))
 
 
-def test_the_pipeline_stays_as_it_was(table):
+def test_the_pipeline_is_not_modified(table):
     X, y = table
     pipe = build("filled").fit(X[["text", "audio"]], y)
     before = pipe.predict_proba(X[["text", "audio"]])

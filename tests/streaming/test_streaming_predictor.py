@@ -44,7 +44,7 @@ def values(predictions):
 
 
 @pytest.mark.parametrize(("hop", "size"), [(0.25, 2000), (0.25, 137), (0.3, 9999), (1.7, 1000)])
-def test_windows_equal_the_batch(hearing, noise, hop, size):
+def test_windows_equal_batch_predictions(hearing, noise, hop, size):
     samples = noise(6.3)
     stream = StreamingPredictor(hearing, hop=hop, method="predict_proba")
     assert stream.sliding_ == ["audio__mel", "audio__mfcc", "audio__stft"]
@@ -57,7 +57,7 @@ def test_windows_equal_the_batch(hearing, noise, hop, size):
     assert all(p.present == ("audio",) and p.latency >= 0 for p in found)
 
 
-def test_labels_are_the_default(hearing, noise):
+def test_labels_are_predicted_by_default(hearing, noise):
     samples = noise(3)
     found = list(StreamingPredictor(hearing).run(chunks(samples, 999)))
     starts = [p.start for p in found]
@@ -65,7 +65,7 @@ def test_labels_are_the_default(hearing, noise):
     assert [p.value for p in found] == expected.tolist()
 
 
-def test_another_rate_equals_the_whole_resampled(hearing, noise):
+def test_resampled_chunks_equal_the_resampled_whole(hearing, noise):
     from sklearn_mmsent.feature_extraction.audio.io import resample
 
     fast = noise(4, rate=11025)
@@ -76,7 +76,7 @@ def test_another_rate_equals_the_whole_resampled(hearing, noise):
     np.testing.assert_allclose(values(found), expected, atol=1e-5)
 
 
-def test_three_modalities(fused, noise):
+def test_three_modalities_are_predicted_together(fused, noise):
     samples, rng = noise(4), np.random.default_rng(0)
     pictures = [(t, rng.random((32, 32, 3))) for t in np.arange(0, 4, 0.4)]
     words = [(0.3, "good"), (0.8, "fun"), (2.6, "bad"), (3.9, "day")]
@@ -100,7 +100,7 @@ def test_three_modalities(fused, noise):
     assert [("text" in p.present) for p in found] == [cell is not None for cell in text]
 
 
-def test_video_frames_and_a_callable(rows):
+def test_video_frames_and_a_callable_kind(rows):
     _, y = rows
     rng = np.random.default_rng(0)
     X = pd.DataFrame(
@@ -138,7 +138,7 @@ def test_video_frames_and_a_callable(rows):
     np.testing.assert_allclose(values(found), expected, atol=1e-5)
 
 
-def test_a_clip_shorter_than_a_window(hearing, noise):
+def test_a_clip_shorter_than_a_window_is_predicted_at_the_end(hearing, noise):
     samples = noise(0.4)
     stream = StreamingPredictor(hearing, method="predict_proba")
     stream.push("audio", samples)
@@ -159,7 +159,7 @@ def test_silence_has_a_prediction(hearing):
 # -- time ----------------------------------------------------------------------------------------
 
 
-def test_times_count_from_the_first_thing(fused, noise):
+def test_times_count_from_the_first_input(fused, noise):
     began = 1.7e9
     stream = StreamingPredictor(fused, hop=0.5)
     for i, (name, chunk) in enumerate(chunks(noise(2), 800)):
@@ -182,7 +182,7 @@ def test_gaps_are_silence_and_empty_windows_are_skipped(hearing, noise):
     assert stream.statistics().n_empty == 7197
 
 
-def test_late_words(fused, noise):
+def test_windows_wait_for_late_words(fused, noise):
     def words_of(wait):
         stream = StreamingPredictor(fused, hop=1.0, wait=wait)
         events = chunks(noise(4), 800)
@@ -195,7 +195,7 @@ def test_late_words(fused, noise):
     assert words_of(wait=0.5) == ([0, 1], 0)
 
 
-def test_words_out_of_order(fused):
+def test_words_may_arrive_out_of_order(fused):
     stream = StreamingPredictor(fused, hop=1.0, wait=1.0, method="predict_proba")
     stream.push("text", ["start", "fun", "good"], [0.0, 0.6, 0.3])
     stream.push("text", "end", 2.5)
@@ -204,7 +204,7 @@ def test_words_out_of_order(fused):
     np.testing.assert_allclose(found.value, expected, atol=1e-6)
 
 
-def test_sound_that_stops_holds_nobody_up(fused, noise):
+def test_audio_that_stops_does_not_delay_other_columns(fused, noise):
     stream = StreamingPredictor(fused, hop=1.0, patience=1.5)
     for name, chunk in chunks(noise(1.5), 800):
         stream.push(name, chunk)
@@ -220,7 +220,7 @@ def test_sound_that_stops_holds_nobody_up(fused, noise):
     assert [p.present for p in stream.read()] == [("audio", "text")]
 
 
-def test_a_column_that_never_comes_is_missing(fused, noise):
+def test_a_column_without_input_is_missing(fused, noise):
     samples = noise(2)
     found = list(StreamingPredictor(fused, method="predict_proba").run(chunks(samples, 800)))
     expected = fused.predict_proba({"audio": (samples[:RATE], RATE)})[0]
@@ -233,7 +233,7 @@ def test_a_column_that_never_comes_is_missing(fused, noise):
 @pytest.mark.parametrize(
     ("policy", "indices"), [("drop_oldest", [5, 6, 7, 8]), ("drop_newest", [0, 1, 2, 3])]
 )
-def test_a_consumer_that_does_not_read(hearing, noise, policy, indices):
+def test_windows_are_dropped_if_nobody_reads(hearing, noise, policy, indices):
     samples = noise(3)
     stream = StreamingPredictor(hearing, max_pending=4, when_full=policy, method="predict_proba")
     for event in chunks(samples, 500):
@@ -246,7 +246,7 @@ def test_a_consumer_that_does_not_read(hearing, noise, policy, indices):
 
 
 @pytest.mark.parametrize("policy", ["raise", "block"])
-def test_no_room_and_nobody_who_makes_some(hearing, noise, policy):
+def test_a_full_queue_without_a_worker_raises(hearing, noise, policy):
     stream = StreamingPredictor(hearing, max_pending=2, when_full=policy)
     pushed = chunks(noise(3), 500)
     n_pushed = 20  # 1.25 seconds
@@ -262,7 +262,7 @@ def test_no_room_and_nobody_who_makes_some(hearing, noise, policy):
     assert (report.n_predicted, report.n_dropped, report.seconds) == (9, 0, 3.0)
 
 
-def test_block_waits_for_the_background(hearing, noise):
+def test_push_waits_for_the_background_worker(hearing, noise):
     found = []
 
     def slow(prediction):
@@ -283,7 +283,7 @@ def test_block_waits_for_the_background(hearing, noise):
         pass
 
 
-def test_memory_stays_the_same(hearing, noise):
+def test_memory_is_bounded(hearing, noise):
     stream = StreamingPredictor(hearing, max_pending=8)
     event = ("audio", noise(0.25))
 
@@ -314,7 +314,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("i", range(len(BAD)))
-def test_a_bad_chunk_is_refused_and_changes_nothing(hearing, noise, i):
+def test_a_bad_chunk_raises_and_leaves_the_stream_unchanged(hearing, noise, i):
     samples = noise(2)
     stream = StreamingPredictor(hearing, method="predict_proba")
     found = []
@@ -329,7 +329,7 @@ def test_a_bad_chunk_is_refused_and_changes_nothing(hearing, noise, i):
     assert (len(found), stream.statistics().n_bad_chunks) == (5, 1)
 
 
-def test_a_bad_chunk_may_become_a_gap(hearing, noise):
+def test_a_bad_chunk_can_become_a_gap(hearing, noise):
     samples = noise(2)
     stream = StreamingPredictor(hearing, method="predict_proba", on_error="missing")
     events = chunks(samples, 2000)
@@ -340,7 +340,7 @@ def test_a_bad_chunk_may_become_a_gap(hearing, noise):
     np.testing.assert_allclose(values(found), expected, atol=1e-5)
 
 
-def test_bad_calls(fused):
+def test_bad_arguments_raise(fused):
     stream = StreamingPredictor(fused)
     with pytest.raises(CellError, match="unknown column 'sound'; the pipeline reads 'audio'"):
         stream.push("sound", np.zeros(3))
@@ -363,7 +363,7 @@ def test_bad_calls(fused):
         StreamingPredictor(LogisticRegression())
 
 
-def test_sound_and_picture_of_one_column_come_apart(rows):
+def test_audio_and_frames_of_one_column_are_separate_streams(rows):
     y = rows[1][:2]
     X = pd.DataFrame({"clip": pd.Series([np.ones((2, 32, 32, 3)), None], dtype=object)})
     extract = make_extractor(voice=("clip", Waveform(RATE)), face=("clip", frames_of_pictures()))
@@ -393,7 +393,7 @@ def events_with_one_picture(noise):
     return [events[0], ("image", np.ones((32, 32, 3)) / 2, 1.5), *events[1:]]
 
 
-def test_a_window_that_fails_is_left_out(fragile, noise):
+def test_a_window_that_fails_raises_and_is_skipped(fragile, noise):
     stream = StreamingPredictor(fragile, hop=1.0)
     for event in events_with_one_picture(noise):
         stream.push(*event)
@@ -403,7 +403,7 @@ def test_a_window_that_fails_is_left_out(fragile, noise):
     assert next(stream.read()).index == 1
 
 
-def test_a_window_that_fails_may_tell_its_error(fragile, noise):
+def test_a_window_that_fails_can_return_its_error(fragile, noise):
     stream = StreamingPredictor(fragile, hop=1.0, on_error="missing")
     found = list(stream.run(events_with_one_picture(noise)))
     assert [p.value is None for p in found] == [True, False, True]
@@ -411,7 +411,7 @@ def test_a_window_that_fails_may_tell_its_error(fragile, noise):
     assert stream.statistics().n_failed == 2
 
 
-def test_the_background_survives_errors(fragile, noise):
+def test_the_background_worker_continues_after_errors(fragile, noise):
     stream, found = StreamingPredictor(fragile, hop=1.0), []
 
     def wait():
@@ -433,7 +433,7 @@ def test_the_background_survives_errors(fragile, noise):
         stream.push(*others[1])
 
 
-def test_threads_push_and_read(hearing, noise):
+def test_one_thread_may_push_and_another_read(hearing, noise):
     samples, found = noise(5), []
     stream = StreamingPredictor(hearing, method="predict_proba")
     pushing = threading.Thread(
@@ -450,7 +450,7 @@ def test_threads_push_and_read(hearing, noise):
 # -- the rest ------------------------------------------------------------------------------------
 
 
-def test_reset_begins_anew(hearing, noise):
+def test_reset_starts_over(hearing, noise):
     stream = StreamingPredictor(hearing, method="predict_proba")
     first = values(stream.run(chunks(noise(2), 999)))
     stream.reset()
@@ -458,7 +458,7 @@ def test_reset_begins_anew(hearing, noise):
     assert (values(stream.run(chunks(noise(2), 999))) == first).all()
 
 
-def test_statistics(hearing, noise):
+def test_statistics_count_windows_and_latencies(hearing, noise):
     stream = StreamingPredictor(hearing)
     n = len(list(stream.run(chunks(noise(4), 1000))))
     report = stream.statistics()
@@ -467,12 +467,12 @@ def test_statistics(hearing, noise):
     assert report.real_time_factor == report.busy_seconds / 4
 
 
-def test_a_service_can_ask_for_single_rows(fused):
+def test_single_rows_can_be_predicted(fused):
     stream = StreamingPredictor(fused, warm_start=False)
     assert stream.predict_one({"text": "good fun"}) == fused.predict({"text": "good fun"})[0]
 
 
-def test_global_generators_are_left_alone(hearing, noise, global_states):
+def test_global_generators_are_unchanged(hearing, noise, global_states):
     states = global_states()
     list(StreamingPredictor(hearing).run(chunks(noise(2), 999)))
     assert global_states() == states
