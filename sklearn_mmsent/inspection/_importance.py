@@ -21,6 +21,7 @@ from sklearn_mmsent.utils._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
+    _num_samples,
     _safe_indexing,
     validate_params,
 )
@@ -167,30 +168,22 @@ def modality_importance(
             y if test is None else _safe_indexing(y, test),
             by="permutation" if method == "permutation" else by,
             orders=[
-                rng.permutation(_n_rows(X) if test is None else len(test)) for _ in range(n_repeats)
+                rng.permutation(_num_samples(X) if test is None else len(test))
+                for _ in range(n_repeats)
             ],
             **options,
         )
         for _, _, fitted, test in fits
     )
-    runs, names, by = [], found[0].names, found[0].by
-    for (fold, seed, _, _), one in zip(fits, found, strict=True):
-        for repeat, values in enumerate(one.repeats):
-            runs.append({"fold": fold, "seed": seed, "repeat": repeat, **values})
-    runs = pd.DataFrame(runs)
-    several = len(fits) > 1
-    numbers = ["score", "baseline", *names]
-    if several:  # repeats of one fit do not measure the variance between fits
-        runs = runs.groupby(["fold", "seed"], sort=False, dropna=False)[numbers].mean()
-        runs = runs.reset_index()
-    share = _test_share(fits, _n_rows(X)) if several else 0.0
+    names, runs = found[0].names, _runs(fits, found)
+    share = _test_share(fits, _num_samples(X)) if len(fits) > 1 else 0.0
     return Bunch(
         importances=_summarize(runs[list(names)], share, confidence_level),
         runs=runs,
         score=float(runs["score"].mean()),
         baseline=float(runs["baseline"].mean()),
         method=method,
-        by=by,
+        by=found[0].by,
     )
 
 
@@ -283,8 +276,18 @@ def _all_but_one(n):
     return [everything, *(everything & ~(1 << m) for m in range(n))]
 
 
-def _n_rows(X):
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+def _runs(fits, found):
+    """Return a row per fold and seed, averaged over repeats; for a single fit, per repeat."""
+    runs = pd.DataFrame(
+        {"fold": fold, "seed": seed, "repeat": repeat, **values}
+        for (fold, seed, _, _), one in zip(fits, found, strict=True)
+        for repeat, values in enumerate(one.repeats)
+    )
+    if len(fits) == 1:
+        return runs
+    # repeats of one fit do not measure the variance between fits
+    groups = runs.drop(columns="repeat").groupby(["fold", "seed"], sort=False, dropna=False)
+    return groups.mean().reset_index()
 
 
 def _test_share(fits, n_rows):

@@ -141,18 +141,7 @@ def predict_timeline(
     windows = Windows(window, hop)
     n = windows.count(round(seconds * _TICKS), _TICKS)
     predictor = Predictor(pipeline, target, _OWNER)
-    starts = [range(first, min(first + batch_size, n)) for first in range(0, n, batch_size)]
-    if n == 0:  # the whole clip is one window
-        values = _predict(predictor, [{c: track.whole() for c, track in tracks.items()}])
-    else:
-        values = np.concatenate(
-            [
-                _predict(
-                    predictor, [{c: t.cut(windows, i) for c, t in tracks.items()} for i in rows]
-                )
-                for rows in starts
-            ]
-        )
+    values = _predict_windows(predictor, tracks, windows, n, batch_size)
     curves = ["intensity"] if predictor.classes is None else list(predictor.classes)
     spans = [windows.span(i) for i in range(n)] or [(0.0, seconds)]
     table = pd.DataFrame(spans, columns=["start", "stop"]).rename_axis("window")
@@ -177,6 +166,18 @@ def predict_timeline(
         hop=hop,
         seconds=seconds,
     )
+
+
+def _predict_windows(predictor, tracks, windows, n, batch_size):
+    """Predict `n` windows in batches; without any, the whole clip is one window."""
+    if n == 0:
+        return _predict(predictor, [{c: track.whole() for c, track in tracks.items()}])
+    values = []
+    for first in range(0, n, batch_size):
+        batch = range(first, min(first + batch_size, n))
+        cells = [{c: track.cut(windows, i) for c, track in tracks.items()} for i in batch]
+        values.append(_predict(predictor, cells))
+    return np.concatenate(values)
 
 
 def _predict(predictor, cells):
