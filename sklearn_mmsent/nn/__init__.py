@@ -1,7 +1,7 @@
 """Pure torch modules: encoders, fusions, heads, losses, and the network made of them.
 
-Nothing here knows scikit-learn, skorch, pandas or numpy. Shapes are given by
-letter: B batch, T time, F features, D hidden width, M blocks, C outputs.
+Independent of scikit-learn, skorch, pandas and numpy. Shapes are given by letter:
+B batch, T time, F features, D hidden width, M blocks, C outputs.
 """
 
 from sklearn_mmsent.nn import encoders, fusion

@@ -1,4 +1,4 @@
-"""Where in time the steps of sequences are: extents, one clock for several, draws by step.
+"""Alignment of sequences in time: extents, a common clock, random numbers by step.
 
 Shapes: B batch, S_m steps of block m, T steps of the clock, D width.
 """
@@ -27,25 +27,25 @@ def take(sequence, index):
 
 
 def common_clock(real):
-    """Set sequences of unequal lengths on one clock.
+    """Align sequences of unequal lengths on a common clock.
 
-    A row's clock ticks as often as its longest sequence has steps, from the first real one to
-    the last. At each tick each sequence shows the step that is as far into it as the tick is
-    into the clock: equally long sequences stay as they are, a shorter one holds each of its
-    steps a little longer, and one of a single step is constant. A gap within a sequence
-    shows the last real step before it. Padding, before or behind, changes nothing.
+    A row's clock has as many ticks as its longest sequence has steps, from the first real one to
+    the last. At each tick, each sequence shows the step at the same relative position: equally
+    long sequences do not change, a shorter one holds each of its steps longer, and one of a
+    single step is constant. A gap within a sequence shows the last real step before it. Leading
+    and trailing padding have no influence.
 
     Parameters
     ----------
     real : list of M BoolTensor of shape (B, S_m)
-        Which steps are no padding.
+        Which steps are not padding.
 
     Returns
     -------
     indices : list of M LongTensor of shape (B, T)
         Which step each sequence shows at each tick; T is the largest of S_m.
     ticks : BoolTensor of shape (B, T)
-        Which ticks each row's clock has; the first ones.
+        Which ticks each row's clock has, from the first.
     """
     extents = [extent(mask) for mask in real]
     ticks_of_row = torch.stack([length for _, length in extents]).amax(0)  # (B, 1)
@@ -60,11 +60,11 @@ def common_clock(real):
 
 
 def uniform_draws(real):
-    """Draw uniform numbers (B, S) that padding does not change: torch's generator gives one a row.
+    """Draw uniform numbers (B, S) that do not depend on padding.
 
-    The step's number is mixed into the row's draw by splitmix64 (Steele, Lea, Flood, 2014, Fast
-    splittable pseudorandom number generators, OOPSLA), so that neither these draws nor any
-    later ones depend on the number of padded steps.
+    torch's generator draws one number per row, into which splitmix64 mixes the number of the step
+    (Steele, Lea, Flood, 2014, Fast splittable pseudorandom number generators, OOPSLA), so that
+    neither these draws nor later ones depend on the number of padded steps.
     """
     seed = torch.randint(2**62, (len(real), 1), device=real.device)
     x = seed + (places(real) + 1) * _signed(0x9E3779B97F4A7C15)

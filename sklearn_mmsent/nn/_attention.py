@@ -1,4 +1,4 @@
-"""What fusions of sequences with attention are made of: masked attention, layers, positions.
+"""Parts of fusions of sequences with attention: masked attention, layers, positions.
 
 Vaswani et al. (2017), Attention is all you need, NeurIPS; normalisation before each part as in
 Xiong et al. (2020), On layer normalization in the Transformer architecture, ICML.
@@ -24,21 +24,21 @@ class MultiHeadAttention(nn.Module):
     width : int
         Width D of queries, memory and output.
     n_heads : int
-        Number of heads; where it does not divide D, the heads together are a little wider.
+        Number of heads; if it does not divide D, the heads together are slightly wider.
     """
 
     def __init__(self, width, n_heads):
         super().__init__()
         inner = n_heads * -(-width // n_heads)
         self.n_heads = n_heads
-        self.fused = True  # torch's own kernel, which never holds all scores at once
+        self.fused = True  # torch's kernel, which does not hold all scores at once
         self.query = nn.Linear(width, inner)
-        self.key = nn.Linear(width, inner, bias=False)  # the softmax would not see the bias
+        self.key = nn.Linear(width, inner, bias=False)  # a bias would not change the softmax
         self.value = nn.Linear(width, inner)
         self.out = nn.Linear(inner, width)
 
     def forward(self, queries, memory, mask):
-        """Let queries (B, S, D) look at the memory (B, T, D) where the mask (B, T) is True."""
+        """Attend from queries (B, S, D) to the memory (B, T, D) where the mask (B, T) is True."""
         some = mask.any(dim=1)[:, None, None]
         query, key, value = (
             self._heads(layer, x)
@@ -47,12 +47,12 @@ class MultiHeadAttention(nn.Module):
         if self.fused:
             allowed = self._allowed(mask)
             seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-        else:  # it has no rule for vmap on a CPU
+        else:  # the kernel does not support vmap on a CPU
             seen = self._shares(query, key, mask) @ value
         return self.out(seen.transpose(1, 2).flatten(2)) * some
 
     def shares(self, queries, memory, mask):
-        """Return how queries (B, S, D) look at the memory, (B, S, T), mean over heads.
+        """Return the attention of queries (B, S, D) to the memory, (B, S, T), mean over heads.
 
         Zero where the mask is False.
         """
@@ -63,7 +63,7 @@ class MultiHeadAttention(nn.Module):
         return layer(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, heads, S or T, d)
 
     def _allowed(self, mask):
-        # a softmax over nothing would be NaN: such rows look everywhere, and what they see is cut
+        # a softmax over nothing is NaN: such rows attend everywhere, and the result is zeroed
         return mask[:, None, None, :] | ~mask.any(dim=1)[:, None, None, None]  # (B, 1, 1, T)
 
     def _shares(self, query, key, mask):
@@ -72,7 +72,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Attention, then two dense layers at each step; each part normed before and added.
+    """Attention, then two dense layers per step; both pre-normalised and residual.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ class TransformerLayer(nn.Module):
         self.dropout = StepDropout(dropout)
 
     def forward(self, x, mask, memory=None):
-        """Map x of shape (B, S, D); it looks at the memory (B, T, D), or at itself."""
+        """Map x of shape (B, S, D), which attends to the memory (B, T, D), or to itself."""
         x = x + self.dropout(self.attention(*self._normed(x, memory), mask))
         return x + self.dropout(self.dense(self.norm_dense(x)))
 
     def shares(self, x, mask, memory=None):
-        """Return how x (B, S, D) looks at the memory (B, T, D), or at itself: (B, S, T)."""
+        """Return the attention of x (B, S, D) to the memory (B, T, D), or to itself: (B, S, T)."""
         return self.attention.shares(*self._normed(x, memory), mask)
 
     def _normed(self, x, memory):
@@ -113,7 +113,7 @@ class TransformerLayer(nn.Module):
 def add_positions(tokens, real):
     """Add sinusoids of the steps since each row's first real one to tokens (B, S, D)."""
     width = tokens.shape[-1]
-    # bfloat16 does not tell step 256 from 257
+    # bfloat16 does not distinguish step 256 from 257
     dtype = torch.promote_types(tokens.dtype, torch.float32)
     rates = torch.arange(0, width, 2, device=tokens.device, dtype=dtype)
     rates = torch.exp(rates * (-math.log(10_000) / width))  # (D / 2,)

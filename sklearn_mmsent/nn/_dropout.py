@@ -1,4 +1,4 @@
-"""Dropout that padding does not change."""
+"""Dropout that does not depend on padding."""
 
 import torch
 from torch import nn
@@ -10,8 +10,8 @@ class StepDropout(nn.Module):
 
     Gal, Ghahramani (2016), A theoretically grounded application of dropout in recurrent neural
     networks, NeurIPS; Tompson et al. (2015), Efficient object localization using convolutional
-    networks, CVPR (over places). Here also because what is drawn does not depend on how many
-    steps of padding there are, so neither does what is learned.
+    networks, CVPR (over places). As a result, the mask does not depend on the number of padded
+    steps, and neither does training.
 
     Parameters
     ----------

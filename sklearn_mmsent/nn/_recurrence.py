@@ -1,11 +1,11 @@
-"""Recurrent layers over the real steps of sequences alone.
+"""Recurrent layers over the real steps of sequences only.
 
-A batch of short texts in a block of 50 steps is mostly padding. On a CPU the rows' real steps are
-put one after another (step by step, the rows that go on longest first), so that the products with
-the input, which are most of the work, see nothing else, and no gradient of the input is made that
-nobody asks for: 1.5 times as fast as torch's own layers on full sequences of 768 features, five
-times on those of 11 real steps in 50. On other devices, where launches and waiting cost more than
-padding, torch's layers run over all steps.
+A batch of short texts in a block of 50 steps is mostly padding. On a CPU the real steps are packed
+(step by step, longest rows first), so that the products with the input, which are most of the work,
+skip padding, and no unused gradient of the input is computed. With lengths as in speech, training
+takes 0.5 to 1.0 of the time of torch's packed layers from 50 steps of 300 features on, prediction
+in float64 0.5 to 1.2. On other devices, where launches cost more than padding, torch's layers run
+over all steps.
 
 Shapes: B batch, T steps, F features, D width, N real steps of all rows.
 """
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 class RealSteps:
-    """Where the real steps of a batch are, and in which order layers read them.
+    """Positions of the real steps of a batch, and the order in which layers read them.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class RealSteps:
 
     def _pack(self):
         n_rows, n_steps = self.steps.shape
-        # how many rows go on at each step, and where their steps are among all B * T
+        # number of rows that have each step, and positions of their steps among all B * T
         by_length = self.count.squeeze(1).argsort(descending=True, stable=True)
         longest_first = self.count[by_length].T  # (1, B)
         reads = torch.arange(n_steps).unsqueeze(1) < longest_first  # (T, B)
@@ -53,16 +53,16 @@ class RealSteps:
         layer : nn.GRU or nn.LSTM
             Of one layer and one direction, batch first.
         values : Tensor of shape (B, T, F)
-            Whatever stands where steps are not real has no influence.
+            Inputs; those of steps that are not real have no influence.
         backward : bool, default=False
             Whether the layer reads the last real step first.
 
         Returns
         -------
         states : Tensor of shape (B, T, D)
-            What the layer has after each real step, at that step's place.
+            State after each real step, at the position of the step.
         last : Tensor of shape (B, D)
-            What it has in the end; of a row without real steps a number that means nothing.
+            State after the last real step; arbitrary for a row without real steps.
         """
         if self.packed is not None:
             return self._run_packed(layer, values, self.packed[backward])
@@ -76,7 +76,7 @@ class RealSteps:
         step = _STEPS[type(layer)]
         inputs = values.flatten(0, 1).index_select(0, places)  # (N, F)
         driven = F.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
-        state = (driven.new_zeros(len(values), layer.hidden_size),) * 2  # of the rows that go on
+        state = (driven.new_zeros(len(values), layer.hidden_size),) * 2  # of the remaining rows
         outputs, ends = [], []  # the rows that end first come last
         for of_step in driven.split(self.n_reading):
             n = len(of_step)
@@ -103,9 +103,9 @@ def _gru_step(driven, h, _, layer):
 
 def _lstm_step(driven, h, c, layer):
     gates = driven + F.linear(h, layer.weight_hh_l0, layer.bias_hh_l0)
-    let_in, forget, new, let_out = gates.chunk(4, dim=1)
-    c = torch.addcmul(forget.sigmoid() * c, let_in.sigmoid(), new.tanh())
-    return let_out.sigmoid() * c.tanh(), c
+    enter, forget, new, leave = gates.chunk(4, dim=1)
+    c = torch.addcmul(forget.sigmoid() * c, enter.sigmoid(), new.tanh())
+    return leave.sigmoid() * c.tanh(), c
 
 
 _STEPS = {torch.nn.GRU: _gru_step, torch.nn.LSTM: _lstm_step}

@@ -1,6 +1,6 @@
-"""Augmentation inside a batch, new at each epoch: noise, masks and mixtures of rows.
+"""Augmentation of batches in training: noise, masks and mixtures of rows.
 
-Each acts on standardised values in training mode alone; what is masked becomes the mean, zero.
+All act on standardised values in training mode only; masked values become the mean, zero.
 """
 
 import torch
@@ -10,7 +10,7 @@ GRID = 1025  # quantiles of the shares of mixtures
 
 
 class BlockNoise(nn.Module):
-    """Gaussian noise on every value that is there.
+    """Gaussian noise on every value that is present.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ class BlockNoise(nn.Module):
         """Add noise to values of shape (B, *shape)."""
         if not self.training or _is_off(self.p):
             return values
-        # what is missing, and padding, stands at exactly zero
+        # missing values and padding are exactly zero
         return values + self.p * torch.randn_like(values) * (values != 0)
 
 
 class TimeMasking(nn.Module):
-    """Hide one stretch of a sequence's real steps (SpecAugment).
+    """Mask one stretch of a sequence's real steps (SpecAugment).
 
     Park, Chan, Zhang, Chiu, Zoph, Cubuk, Le (2019), SpecAugment: a simple data augmentation
     method for automatic speech recognition, Interspeech.
@@ -39,7 +39,7 @@ class TimeMasking(nn.Module):
     Parameters
     ----------
     p : float
-        Largest share of the steps that is hidden.
+        Largest share of the steps that is masked.
     """
 
     def __init__(self, p):
@@ -55,12 +55,12 @@ class TimeMasking(nn.Module):
 
 
 class FrequencyMasking(nn.Module):
-    """Hide one band of a sequence's features, in all its steps (SpecAugment).
+    """Mask one band of a sequence's features, in all its steps (SpecAugment).
 
     Parameters
     ----------
     p : float
-        Largest share of the features that is hidden.
+        Largest share of the features that is masked.
     """
 
     def __init__(self, p):
@@ -76,11 +76,11 @@ class FrequencyMasking(nn.Module):
 
 
 class Mixup(nn.Module):
-    """Mix each row with the one before it in the batch, in the same share in every block.
+    """Mix each row with the previous one of the batch, with the same share in every block.
 
-    Batches are shuffled, so that any row may be the one before. Where one of the two has nothing,
-    a missing block or a step of padding, the row stays as it is. The partner's share of the
-    targets is its share of the row times the share of the row's blocks that were mixed.
+    Batches are shuffled, so that partners are random. Where one of the two lacks a block or a step,
+    the row is not changed. The partner's share of the targets is its share of the row times the
+    share of the row's blocks that were mixed.
 
     Zhang, Cisse, Dauphin, Lopez-Paz (2018), mixup: Beyond empirical risk minimization, ICLR.
 
@@ -89,7 +89,7 @@ class Mixup(nn.Module):
     alpha : float
         Shares are drawn from Beta(alpha, alpha), the smaller one for the partner; 0 mixes nothing.
     blended : list of bool
-        Of each block, whether its values are quantities, between which others lie.
+        Whether the values of each block are quantities, which can be interpolated.
     """
 
     def __init__(self, alpha, blended):
@@ -183,12 +183,12 @@ def _smaller_shares(alpha):
 
 
 def _is_off(p):
-    """Tell whether nothing is to happen; in a stack p is a tensor, on which nothing may depend."""
+    """Return whether p is zero; in a stack p is a tensor, on which no branch may depend."""
     return not isinstance(p, torch.Tensor) and p == 0
 
 
 def _stretch(real, p):
-    """Draw a stretch of at most a share p of what is real in each row of (B, N)."""
+    """Draw a stretch of at most a share p of the real positions in each row of (B, N)."""
     n = real.sum(1)  # (B,)
     length, start = torch.rand(2, len(real), device=real.device)
     length = torch.minimum((length * (p * n + 1)).floor(), (p * n).ceil())

@@ -16,7 +16,7 @@ from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 
 @dataclass(frozen=True)
 class NewHead:
-    """Called, it gives a fresh head: what a fusion gets that decides itself.
+    """Factory of heads, for fusions that compute the outputs themselves.
 
     Parameters
     ----------
@@ -25,11 +25,11 @@ class NewHead:
     width : int
         Hidden width D.
     n_outputs : int or tuple
-        What the class takes as its outputs C.
+        Argument of the class for its outputs C.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     logits : bool, default=True
-        Whether the outputs are logits of the classes of one target, of any sum.
+        Whether the outputs are unnormalised logits of the classes of one target.
     """
 
     kind: type
@@ -46,8 +46,8 @@ class NewHead:
 class PredictionHead(nn.Module):
     """One hidden layer and a linear output: logits, or intensities.
 
-    The hidden layer lets a fusion that only adds its blocks up still express
-    interactions between them.
+    With the hidden layer, fusions that only add blocks can express interactions
+    between them.
 
     Parameters
     ----------
@@ -73,8 +73,7 @@ class PredictionHead(nn.Module):
 class OrdinalHead(nn.Module):
     """One score per row, and thresholds that cut it into ordered classes.
 
-    The outputs are log-probabilities: as logits they are their own softmax, so that every loss
-    of classes takes them.
+    The outputs are log-probabilities, which are valid logits for every classification loss.
 
     Parameters
     ----------
@@ -89,10 +88,10 @@ class OrdinalHead(nn.Module):
     def __init__(self, width, n_outputs, dropout):
         super().__init__()
         self.score = PredictionHead(width, 1, dropout)
-        # at first every class is as likely as the others for a score of zero
+        # initially, all classes are equally likely for a score of zero
         thresholds = torch.logit(torch.arange(1, n_outputs) / n_outputs)
         self.first = nn.Parameter(thresholds[:1])
-        self.gaps = nn.Parameter(thresholds.diff().expm1().log())  # through softplus: never crossed
+        self.gaps = nn.Parameter(thresholds.diff().expm1().log())  # through softplus: no crossing
 
     def forward(self, fused):
         """Map fused vectors of shape (B, D) to log-probabilities of shape (B, C)."""
@@ -106,7 +105,7 @@ class OrdinalHead(nn.Module):
 
 
 class JointHead(nn.Module):
-    """Several heads on the same vector, their outputs side by side.
+    """Several heads on the same vector, with concatenated outputs.
 
     Parameters
     ----------
@@ -156,7 +155,7 @@ class UnimodalHeads(AuxiliaryModule):
 
 
 class ModalityVectors(nn.Module):
-    """One vector per modality: the mean of those of its blocks that are there.
+    """One vector per modality: the mean over its present blocks.
 
     Parameters
     ----------
@@ -171,11 +170,11 @@ class ModalityVectors(nn.Module):
         self.register_buffer("belongs", belongs)  # (S, M)
 
     def there(self, present):
-        """Tell of presence (B, M) which modalities are there, (B, S)."""
+        """Return which modalities are present, (B, S), given the presence of blocks (B, M)."""
         return (present.unsqueeze(1) & self.belongs).any(2)
 
     def forward(self, vectors, present):
-        """Pool (B, M, D) to (B, S, D); a modality that is not there by its absence tokens."""
+        """Pool (B, M, D) to (B, S, D); absent modalities by their absence tokens."""
         counted = present.unsqueeze(1) & self.belongs  # (B, S, M)
         counted = (counted | (self.belongs & ~counted.any(2, keepdim=True))).to(vectors.dtype)
         return counted @ vectors / counted.sum(2, keepdim=True)

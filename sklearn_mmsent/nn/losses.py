@@ -1,4 +1,4 @@
-"""Losses of each row; a batch's loss is their weighted mean.
+"""Losses per row; the loss of a batch is their weighted mean.
 
 Focal loss is from Lin, Goyal, Girshick, He, Dollar (2017), Focal loss for dense
 object detection, ICCV; label smoothing from Szegedy, Vanhoucke, Ioffe, Shlens,
@@ -13,15 +13,15 @@ from torch.nn import functional as F
 
 def weighted_mean(losses, weights):
     """Average losses of shape (B,) by the rows' weights of shape (B,)."""
-    # a batch in which nothing counts has no gradient, rather than NaN
+    # a batch without weight has a zero gradient instead of NaN
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
 def cross_entropy(outputs, targets, *, label_smoothing=0.0):
     """Cross-entropy of logits (B, C) and class numbers (B,), row by row: (B,).
 
-    With label smoothing e the true class is wanted with probability 1 - e + e / C, each other
-    with e / C.
+    With label smoothing e, the target probability of the true class is 1 - e + e / C, that of
+    each other class e / C.
     """
     if not 0 <= label_smoothing < 1:
         raise ValueError(
@@ -53,12 +53,12 @@ def binary_cross_entropy(outputs, targets, *, pos_weight=1.0):
 def focal(outputs, targets, *, gamma=2.0):
     """Focal loss of logits (B, C) and class numbers (B,): -(1 - p)^gamma log p, row by row: (B,).
 
-    p is the probability of the true class: what is easy already counts less.
+    p is the probability of the true class: rows that are classified well count less.
     """
     if not gamma >= 0:
         raise ValueError(f"focal: gamma must be 0 or more. Got {gamma!r}.")
     log_p = -F.cross_entropy(outputs, targets, reduction="none")
-    # 1 - p without its rounding; a power below one has no gradient at zero
+    # 1 - p without rounding error; a power below one has no gradient at zero
     missing = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny ** 0.5)
     return -(missing**gamma) * log_p
 
@@ -76,7 +76,7 @@ def absolute_error(outputs, targets):
 def huber(outputs, targets, *, delta=1.0):
     """Huber loss of outputs and targets (B, C), averaged over the outputs: (B,).
 
-    Half the squared error up to ``delta``, and a straight line of slope ``delta`` beyond.
+    Half the squared error up to ``delta``, linear with slope ``delta`` beyond.
     """
     if not delta > 0:
         raise ValueError(f"huber: delta must be above 0. Got {delta!r}.")

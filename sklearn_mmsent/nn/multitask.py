@@ -1,6 +1,6 @@
-"""The loss of several targets at once, of which rows may lack some.
+"""Loss of several targets, of which rows may lack some.
 
-Learned weights after Kendall, Gal, Cipolla (2018), Multi-task learning using uncertainty to weigh
+Learned weights from Kendall, Gal, Cipolla (2018), Multi-task learning using uncertainty to weigh
 losses for scene geometry and semantics, CVPR: the sum over targets t of exp(-s_t) L_t + s_t / 2,
 with s_t = log sigma_t^2 learned (twice the first term for classes, whose likelihood has no 1/2).
 """
@@ -13,18 +13,18 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Task:
-    """One target, as the loss sees it.
+    """Loss of one target.
 
     Parameters
     ----------
     n_outputs : int
-        Columns of the network's outputs that are its own.
+        Number of its columns in the network's outputs.
     loss : callable
         Maps outputs (B, n_outputs) and targets (B,) of classes, or (B, 1), to losses (B,).
     classes : bool
-        Whether targets are numbers of classes.
+        Whether targets are class numbers.
     weight : float
-        Of its loss in the sum; holds the share of labelled rows, too.
+        Weight of its loss in the sum; includes the share of labelled rows.
     class_weights : tuple of float or None, default=None
         Weights of the rows by class.
     """
@@ -37,15 +37,15 @@ class Task:
 
 
 class MultitaskLoss(nn.Module):
-    """Sum of the targets' losses, row by row; what a row lacks adds nothing.
+    """Sum of the targets' losses per row; missing targets add nothing.
 
     Parameters
     ----------
     tasks : sequence of Task
-        In the order of the outputs and of the targets.
+        Losses of the targets, in their order.
     learned : bool, default=False
-        Whether a weight of each target is learned beside its given one. In validation the given
-        ones count alone, so that epochs are compared by the same measure.
+        Whether a weight of each target is learned in addition to the given one. Validation uses
+        the given weights only, so that epochs are comparable.
     """
 
     def __init__(self, tasks, learned=False):
@@ -59,7 +59,7 @@ class MultitaskLoss(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (B, sum of n_outputs)
-            Of all targets, or, from a fusion's own decisions, of the first ones.
+            Outputs of all targets, or of the first ones, as in the decisions of single blocks.
         targets : Tensor of shape (B, n_targets)
             NaN where unlabelled.
         """

@@ -15,12 +15,12 @@ class FusionNetwork(nn.Module):
     encoders : list of Module
         One per block; each maps values of shape (B, *shape) and a step mask to (B, D).
     fusion : Fusion
-        Maps what the encoders give to (B, D), or to the outputs.
+        Maps the results of the encoders to (B, D), or to the outputs.
     head : Module
-        Maps (B, D) to the outputs (B, C); an identity behind a fusion that decides itself.
-    unimodal : list of Module, default=()
-        Further outputs, behind those of the head: each maps the blocks' vectors (B, M, D), their
-        presence (B, M) and the fused vectors to outputs, and may add to the loss.
+        Maps (B, D) to the outputs (B, C); an identity after a fusion that computes the outputs.
+    unimodal : list of AuxiliaryModule, default=()
+        Parts with further outputs, after those of the head: each maps the blocks' vectors
+        (B, M, D), their presence (B, M) and the fused vectors to outputs.
     standardizers : list of Standardize
         One per block.
     modality_of_block : list of int
@@ -30,7 +30,7 @@ class FusionNetwork(nn.Module):
     modality_dropout : float, default=0.0
         Probability with which a modality of a row is hidden in training (ModDrop).
     block_noise, time_masking, frequency_masking : float, default=0.0
-        How far values are changed in training; see `sklearn_mmsent.nn.augmentation`.
+        Strength of augmentation in training; see `sklearn_mmsent.nn.augmentation`.
     mixup : float, default=0.0
         Alpha of the shares in which rows are mixed in training; 0 mixes nothing.
 
@@ -76,7 +76,7 @@ class FusionNetwork(nn.Module):
         self.trims = True
 
     def freeze(self, blocks):
-        """Keep the encoders of some blocks as they are.
+        """Freeze the encoders of some blocks.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class FusionNetwork(nn.Module):
             self.encoders[i].requires_grad_(False).eval()
 
     def train(self, mode=True):
-        """Switch to training or evaluation; what is frozen stays in evaluation, without dropout."""
+        """Switch to training or evaluation; frozen encoders stay in evaluation, without dropout."""
         super().train(mode)
         for i in self.frozen:
             self.encoders[i].eval()
@@ -144,14 +144,14 @@ class FusionNetwork(nn.Module):
         return self.fusion(*self._encode(values, present, steps)[0])
 
     def weights(self, values, present, steps):
-        """Return how much each block, and each step of a block, counts; see ``forward``.
+        """Return the weights of blocks, and of the steps of each block; see ``forward``.
 
         Returns
         -------
         blocks : Tensor of shape (B, M) or None
-            Zero for the absent; None for a fusion that tells none.
+            Zero for absent blocks; None for a fusion without weights.
         steps : list of M Tensor of shape (B, S_m) or None
-            Zero for padding and for the absent; of the fusion, or else of the block's encoder.
+            Zero for padding and absent blocks; of the fusion, or else of the block's encoder.
         """
         values, present, steps, _ = self._prepare(values, present, steps)
         inputs, _ = self._encode(values, present, steps)
@@ -162,7 +162,7 @@ class FusionNetwork(nn.Module):
                 encoder.step_weights(value, step)
                 for encoder, value, step in zip(self.encoders, values, steps, strict=True)
             ]
-        # where nothing at all is there, the fusion looks at absence tokens
+        # for a row without any block, the fusion attends to absence tokens
         blocks = None if blocks is None else blocks * present
         of_steps = [
             None if weights is None else weights * present[:, i, None]
@@ -171,7 +171,7 @@ class FusionNetwork(nn.Module):
         return blocks, of_steps
 
     def _prepare(self, values, present, steps):
-        """Return the inputs of the encoders, which blocks are there, and the shares of mixup."""
+        """Return the inputs of the encoders, which blocks are present, and the shares of mixup."""
         present = self.hide(present)
         if self.trims and present.device.type == "cpu":
             values, steps = self._trim(values, steps)
@@ -184,7 +184,7 @@ class FusionNetwork(nn.Module):
             value if encoder.raw else self._change(value, step)
             for encoder, value, step in zip(self.encoders, values, steps, strict=True)
         ]
-        # an encoder that checks raw numbers is not to see those of what is missing
+        # encoders that check raw values must not see those of missing blocks
         values = [
             value.masked_fill(~here.view(-1, *[1] * (value.ndim - 1)), 0.0)
             if encoder.raw
@@ -194,7 +194,7 @@ class FusionNetwork(nn.Module):
         return values, present, steps, share
 
     def _encode(self, values, present, steps):
-        """Return what goes into the fusion, and the blocks' vectors (or None)."""
+        """Return the inputs of the fusion, and the blocks' vectors (or None)."""
         there = present | ~present.any(dim=1, keepdim=True)
         if self.fusion.sequential:
             tokens, real = self._tokens(values, present, steps)
@@ -219,7 +219,7 @@ class FusionNetwork(nn.Module):
         return value
 
     def _trim(self, values, steps):
-        """Leave out steps that no row of the batch has; elsewhere one would wait for the device."""
+        """Cut off steps that no row of the batch has; other devices would have to synchronise."""
         values, steps = list(values), list(steps)
         for i, encoder in enumerate(self.encoders):
             if steps[i] is not None and encoder.any_length:
@@ -229,7 +229,7 @@ class FusionNetwork(nn.Module):
         return values, steps
 
     def _tokens(self, values, present, steps):
-        """Encode to M sequences and their masks; an absent one is its absence token alone."""
+        """Encode to M sequences and their masks; an absent one consists of its absence token."""
         sequences, masks = [], []
         for i, encoder in enumerate(self.encoders):
             tokens, real = encoder.tokens(values[i], steps[i])  # (B, S, D), (B, S)
@@ -270,12 +270,12 @@ def _forward_train(part, *inputs):
 
 
 class Standardize(nn.Module):
-    """Zero mean and unit scale; what is missing becomes the mean, that is, zero.
+    """Zero mean and unit scale; missing values become the mean, zero.
 
     Parameters
     ----------
     mean, scale : Tensor
-        Of the training rows, of a shape that broadcasts to one row's.
+        Statistics of the training rows, of shapes that broadcast to a row.
     """
 
     def __init__(self, mean, scale):
@@ -285,19 +285,19 @@ class Standardize(nn.Module):
 
     def forward(self, values, steps):
         """Standardise values of shape (B, *shape); unreal steps become zero."""
-        # in place, since a fresh copy of a large batch costs more than the arithmetic
+        # in place, since copying a large batch costs more than the arithmetic
         values = (values.to(self.mean.dtype) - self.mean).mul_(self.inverse_scale)
         values.nan_to_num_(0.0, torch.inf, -torch.inf)
         return values if steps is None else values.masked_fill_(~steps.unsqueeze(-1), 0.0)
 
 
 class ModalityDropout(nn.Module):
-    """Hide whole modalities of rows at random in training, so that absence is learned.
+    """Hide modalities of rows at random in training, so that absence is learned.
 
     Parameters
     ----------
     modality_of_block : list of int
-        Number of the modality that each block belongs to; its blocks vanish together.
+        Number of the modality that each block belongs to; its blocks are hidden together.
     p : float
         Probability with which a modality of a row is hidden.
     """
@@ -308,7 +308,7 @@ class ModalityDropout(nn.Module):
         self.register_buffer("modality", torch.tensor(modality_of_block))
 
     def forward(self, present):
-        """Return presence of shape (B, M) with the hidden blocks taken out."""
+        """Return presence of shape (B, M) without the hidden blocks."""
         if not self.training or self.p == 0:
             return present
         n_modalities = int(self.modality.max()) + 1

@@ -1,6 +1,6 @@
-"""What each modality says alone, beside the fused prediction: with labels of its own, or without.
+"""Self-supervised predictions from single modalities (Self-MM).
 
-Without labels: Yu, Xu, Yuan, Wu (2021), Learning modality-specific representations with
+Yu, Xu, Yuan, Wu (2021), Learning modality-specific representations with
 self-supervised multi-task learning for multimodal sentiment analysis, AAAI (Self-MM). For a
 modality s and the fused vector m, with centres F^+ and F^- of the vectors F of positive and
 negative rows,
@@ -66,15 +66,15 @@ class LabelMemory:
         )
 
     def labels(self, rows, intensity):
-        """Return the labels (B, S) of this epoch: at first those of all modalities together."""
+        """Return the labels (B, S) of this epoch; in the first, the true intensity."""
         self._grow(int(rows.max()) + 1)
         new = self.visits[rows] == 0
         return torch.where(new.unsqueeze(1), intensity.unsqueeze(1), self.made[rows].detach())
 
     def update(self, rows, intensity, vectors, there, made, limit):
-        """Remember a batch, and from the second epoch on move the labels made for it."""
+        """Remember a batch, and update its labels from the second epoch on."""
         epoch = int(self.visits[rows].max()) + 1  # from 1
-        if epoch > self.epoch:  # the vectors of the epoch before are all here
+        if epoch > self.epoch:  # all vectors of the previous epoch are known
             self.centres = self._centres() if epoch > 1 else None
             self.epoch = epoch
         if self.centres is not None:
@@ -84,7 +84,7 @@ class LabelMemory:
             near = (vectors - positive).norm(dim=2) / scale
             alpha = (far - near) / (near + _EPSILON)
             single, together = alpha[:, :-1], alpha[:, -1:]
-            # away from zero, which the fused vector's alpha can be
+            # the fused vector's alpha can be zero
             together = torch.where(together.abs() < _EPSILON, _EPSILON, together)
             y = intensity.unsqueeze(1)
             fresh = y + (single - together) / 2 * (y + together) / together
@@ -97,7 +97,7 @@ class LabelMemory:
         self.visits[rows] += 1
 
     def _centres(self):
-        """Return the mean vectors of positive and of negative rows; None without one of them."""
+        """Return the mean vectors of positive and of negative rows; None if one side is empty."""
         centres = []
         for side in (self.intensity > 0, self.intensity < 0):
             counted = (side.unsqueeze(1) & self.there).to(self.vectors.dtype)  # (N, S + 1)
@@ -118,9 +118,9 @@ class LabelMemory:
 
 
 class SelfSupervision(AuxiliaryModule):
-    """Predict an intensity from each modality alone, for labels made of the fused one's (Self-MM).
+    """Predict an intensity from each modality, for labels derived from the fused one's (Self-MM).
 
-    It remembers the training rows' vectors and labels from epoch to epoch, which neither pickles
+    Remembers the training rows' vectors and labels from epoch to epoch, which neither pickles
     nor copies hold. Where the paper is silent: a row counts for a modality that it has.
 
     Parameters
@@ -136,7 +136,7 @@ class SelfSupervision(AuxiliaryModule):
     neutral : float, default=0.0
         Intensity, in units of the targets, that is neither positive nor negative.
     limit : float, default=3.0
-        Largest distance of a made label from neutral.
+        Largest distance of a derived label from neutral.
     """
 
     remembers = True
@@ -170,7 +170,7 @@ class SelfSupervision(AuxiliaryModule):
         rows = batch.rows
         intensity = batch.targets[:, self.target].to(outputs.dtype) - self.neutral  # (B,)
         unlabelled = intensity.isnan()
-        intensity = intensity.masked_fill(unlabelled, 0.0)  # which is on neither side
+        intensity = intensity.masked_fill(unlabelled, 0.0)  # neither positive nor negative
         there = there & ~unlabelled.unsqueeze(1)
         if self.memory is None:
             self.memory = LabelMemory.empty(outputs, vectors)

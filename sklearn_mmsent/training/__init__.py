@@ -1,6 +1,6 @@
-"""How networks are trained: blocks on the device, a skorch net, a leak-free internal split.
+"""Training of networks: blocks on the device, skorch nets, a leak-free internal split.
 
-Takes blocks and settings, gives back trained nets; knows no estimator.
+Takes blocks and settings and returns trained nets; independent of the estimators.
 """
 
 from sklearn_mmsent.training.batched import Trained, train_members

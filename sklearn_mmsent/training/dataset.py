@@ -14,18 +14,18 @@ CHUNK = 2**24  # bytes of values that go to a device at once
 class BlockDataset(torch.utils.data.Dataset):
     """The rows of all blocks as tensors on one device.
 
-    Values that are too many for the device are :class:`StreamedValues`: only a batch's go there.
+    Values that do not fit on the device are :class:`StreamedValues`, moved there batch by batch.
 
     Parameters
     ----------
     blocks : list of BlockValues
-        What :meth:`sklearn_mmsent.blocks.BlockLayout.read` gives.
+        Result of :meth:`sklearn_mmsent.blocks.BlockLayout.read`.
     targets : ndarray of shape (n_samples, ...) or None, default=None
-        What the loss compares with; None to predict.
+        Targets of the loss; None to predict.
     weights : ndarray of shape (n_samples,) or None, default=None
         Weight of each row in the loss; None means one.
     device : str or torch.device, default="cpu"
-        Where the tensors live.
+        Device of the tensors.
     """
 
     def __init__(self, blocks, targets=None, weights=None, *, device="cpu"):
@@ -40,8 +40,8 @@ class BlockDataset(torch.utils.data.Dataset):
         if weights is None:
             weights = np.ones(len(present))
         self.weights = to_device(weights.astype(np.float32), device)
-        self.rows = None  # of the tensors; None for all in their order
-        self.classes = None  # class numbers, where an epoch is to have as many rows of each
+        self.rows = None  # numbers in the tensors; None for all, in order
+        self.classes = None  # class numbers, if epochs are balanced
 
     def view(self, rows=None, targets=None, weights=None, classes=None):
         """Return a dataset of some rows that shares the tensors of the blocks.
@@ -49,13 +49,13 @@ class BlockDataset(torch.utils.data.Dataset):
         Parameters
         ----------
         rows : ndarray of int of shape (n_chosen,) or None, default=None
-            Which rows, one perhaps more than once; None for all.
+            Numbers of the rows, possibly with repetitions; None for all.
         targets : ndarray of shape (n_chosen, ...) or None, default=None
             Targets of the chosen rows; None takes those of this dataset.
         weights : ndarray of shape (n_chosen,) or None, default=None
             Weights of the chosen rows; None takes those of this dataset.
         classes : ndarray of int of shape (n_chosen,) or None, default=None
-            Class numbers of the chosen rows, if an epoch is to have as many of each.
+            Class numbers of the chosen rows, to draw equally many of each class per epoch.
 
         Returns
         -------
@@ -97,11 +97,11 @@ class BlockDataset(torch.utils.data.Dataset):
         return drawn[torch.randperm(len(drawn), generator=generator)[:n]]
 
     def rows_of(self, rows):
-        """Return where rows of this dataset stand in the tensors of the blocks."""
+        """Return the numbers of rows of this dataset in the tensors of the blocks."""
         return rows if self.rows is None else self.rows.index_select(0, rows)
 
     def batches_at_once(self, batch_size):
-        """Return how many batches to gather in one go; they go to another device together."""
+        """Return the number of batches to gather, and to move to another device, at once."""
         streamed = [values for values in self.values if isinstance(values, StreamedValues)]
         if not streamed or self.present.device.type == "cpu":
             return 1
@@ -109,9 +109,9 @@ class BlockDataset(torch.utils.data.Dataset):
         return max(1, CHUNK // (row * batch_size))
 
     def rows_at_once(self):
-        """Return how many rows to compute on together where no gradient is wanted.
+        """Return the number of rows per batch where no gradient is needed.
 
-        Many small ones are faster together; large ones are not, and fresh memory costs time.
+        Large batches are faster for small rows; for large rows, allocating memory costs time.
         """
         row = 4 * sum(values.shape[1:].numel() for values in self.values)
         return min(1024, max(32, CHUNK // row))
@@ -129,12 +129,12 @@ class BlockDataset(torch.utils.data.Dataset):
 
 
 class Batches:
-    """Iterate over a dataset in batches, shuffled anew at each epoch or in order.
+    """Iterate over a dataset in batches, shuffled at each epoch or in order.
 
     Parameters
     ----------
     dataset : BlockDataset
-        The rows.
+        Rows to iterate over.
     batch_size : int
         Rows in a batch; the last may be shorter.
     generator : torch.Generator or None, default=None

@@ -1,4 +1,4 @@
-"""EncoderStart: the weights that a block's encoder begins with."""
+"""EncoderStart: initial weights of a block's encoder."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ import torch
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """Trained weights of a block's encoder, and the scale that they expect of their inputs.
+    """Trained weights of a block's encoder, and the scale of the inputs that they expect.
 
     Parameters
     ----------
     who : str
-        Which block this is and where it comes from, for messages.
+        Block and source, used in error messages.
     encoder : dict of str to Tensor
-        What the encoder's ``state_dict`` gave.
+        ``state_dict`` of the encoder.
     standardizer : dict of str to Tensor
-        What the ``state_dict`` of the block's `Standardize` gave.
+        ``state_dict`` of the block's `Standardize`.
     frozen : bool
-        Whether they stay as they are.
+        Whether the weights are not trained.
     """
 
     who: str
@@ -27,54 +27,56 @@ class EncoderStart:
     frozen: bool
 
     def load_into(self, encoder, standardizer):
-        """Copy the weights into modules that were just built.
+        """Copy the weights into new modules.
 
         Parameters
         ----------
         encoder, standardizer : Module
-            Of the same block.
+            Modules of the same block.
 
         Raises
         ------
         ValueError
-            If a weight has another shape there, or is not there.
+            If a weight is missing or has another shape.
         """
         for module, state in ((standardizer, self.standardizer), (encoder, self.encoder)):
             self._check(module, state)
             module.load_state_dict(state)  # which casts to the module's own dtypes
 
     def _check(self, module, state):
-        here = module.state_dict()
-        for name in sorted(here.keys() | state.keys()):
-            shapes = [tuple(s[name].shape) if name in s else None for s in (state, here)]
+        current = module.state_dict()
+        for name in sorted(current.keys() | state.keys()):
+            shapes = [tuple(s[name].shape) if name in s else None for s in (state, current)]
             if shapes[0] != shapes[1]:
-                told = ["no place" if shape is None else f"shape {shape}" for shape in shapes]
+                given, expected = (
+                    "is missing" if shape is None else f"has shape {shape}" for shape in shapes
+                )
                 raise ValueError(
-                    f"{self.who} does not fit: the encoder's weight {name!r} has {told[0]} there "
-                    f"and {told[1]} here. Make the tables alike, or name the blocks to take: "
-                    "encoders_from={name: source}."
+                    f"{self.who} does not fit: the encoder's weight {name!r} {given} in the source "
+                    f"and {expected} in this network. Use tables with equal blocks, or name the "
+                    "blocks to take: encoders_from={name: source}."
                 )
 
 
 def plain_state(module):
-    """Return a module's weights as they were in training: on the CPU, in float32.
+    """Return a module's weights on the CPU, in the float32 of training.
 
     Parameters
     ----------
     module : Module
-        Trained, and perhaps in float64 since, for prediction.
+        Trained module; in float64 if it has been prepared for prediction.
 
     Returns
     -------
     dict of str to Tensor
-        Copies, each with memory of its own; float64 only where float32 would round.
+        Contiguous copies; in float64 only where float32 would round.
     """
     state = {}
     for name, value in module.state_dict().items():
         if not isinstance(value, torch.Tensor):
             raise ValueError(
                 f"{type(module).__name__} keeps {name!r}, of type {type(value).__name__}, in its "
-                "state; encoders can be handed on only where all of it is tensors."
+                "state; only encoders whose state consists of tensors can be reused."
             )
         value = value.detach().cpu()
         if value.dtype == torch.float64 and torch.equal(value.float().double(), value):

@@ -11,24 +11,24 @@ from sklearn_mmsent.blocks.memory_mapped import pieces
 
 
 def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
-    """Choose the rows on which training is validated.
+    """Choose the validation rows of the internal split.
 
-    Rows of one group, and rows that are identical in every block, are never
-    on both sides, nor are chains of the two. Only where such chains tie so many
-    groups together that not half of the share can be held out, groups decide
-    alone: a short "yes" that every speaker says is no copy. With labels, each
-    class gives its share as far as that allows, and always keeps rows to train on.
+    Rows of one group, rows that are identical in every block, and chains of the
+    two are never split. If such chains tie so many groups together that less
+    than half of the fraction could be held out, only groups are kept together: a
+    short "yes" that every speaker says is not a copy. With labels, the split is
+    stratified as far as that allows, and every class keeps training rows.
 
     Parameters
     ----------
     blocks : list of BlockValues
-        The rows.
+        Rows to split.
     fraction : float
-        Share of rows to hold out, between 0 and 1.
+        Fraction of rows to hold out, between 0 and 1.
     seed : int
-        Decides which rows.
+        Seed of the choice.
     groups : array-like of shape (n_samples,) or None, default=None
-        Speaker, video, film ... of each row.
+        Group of each row, such as speaker, video or film.
     labels : ndarray of int of shape (n_samples,) or None, default=None
         Class numbers to stratify by.
 
@@ -51,13 +51,13 @@ def holdout_rows(blocks, fraction, *, seed, groups=None, labels=None):
 
 
 def _choose(units, fraction, labels, seed):
-    """Choose whole units at random, as long as each brings the classes nearer to their share."""
+    """Choose whole units at random that bring the class counts nearer to their fraction."""
     counts = np.zeros((units.max() + 1, labels.max() + 1), dtype=np.intp)  # rows by unit, class
     np.add.at(counts, (units, labels), 1)
     total = counts.sum(axis=0)
     wanted = np.rint(fraction * total).astype(np.intp)
     if wanted.sum() == 0:
-        wanted[np.argmax(total)] = 1  # a small set is still validated if it can be
+        wanted[np.argmax(total)] = 1  # hold out one row of a small set
     held = np.zeros(len(total), dtype=np.intp)
     chosen = np.zeros(len(counts), dtype=bool)
     for unit in np.random.default_rng(seed).permutation(len(counts)):
@@ -69,7 +69,7 @@ def _choose(units, fraction, labels, seed):
 
 
 def _fingerprints(blocks):
-    """One digest per row over all its blocks."""
+    """Return one digest per row over all its blocks."""
     digests = []
     width = sum(math.prod(block.values.shape[1:]) for block in blocks)
     for piece in pieces(len(blocks[0].present), width):
@@ -86,7 +86,7 @@ def _fingerprints(blocks):
 def _chains(content, groups):
     """Number the connected components of "same group" and "same content"."""
     n = len(content)
-    # rows, contents and groups are nodes; each row touches its content and its group
+    # nodes are rows, contents and groups; a row is connected to its content and its group
     rows = np.arange(n)
     left = np.concatenate([rows, rows])
     right = np.concatenate([n + content, n + content.max() + 1 + groups])

@@ -1,4 +1,4 @@
-"""FusionNet: skorch's net, with blocks instead of samples and nothing in the way of a batch."""
+"""FusionNet: a skorch net that is trained on batches of blocks."""
 
 import math
 
@@ -17,17 +17,17 @@ class StopTraining(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user's Ctrl-C, where a checkpoint must tell it from a callback's request to stop."""
+    """The user's Ctrl-C, which a checkpoint must distinguish from a callback's request to stop."""
 
 
 class FusionNet(NeuralNet):
     """A skorch net that is fitted on a :class:`BlockDataset`.
 
-    History, callbacks and checkpoints are skorch's. What differs: batches are
-    cut on the device, losses are weighted means (an epoch's loss is weighted by
-    its batches' weights, and fetched from the device once per epoch), and a
-    callback's request to stop is told from the user's Ctrl-C, which skorch
-    would swallow.
+    History, callbacks and checkpoints are those of skorch. What differs: batches
+    are cut on the device, losses are weighted means (an epoch's loss is weighted
+    by its batches' weights, and read from the device once per epoch), and a
+    callback's request to stop is distinguished from the user's Ctrl-C, which
+    skorch would swallow.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ class FusionNet(NeuralNet):
     loss : callable
         Maps outputs and targets of a batch to the loss of each row.
     seed : int, default=0
-        Decides the order of the training rows.
+        Seed of the order of the training rows.
     precision : {"float32", "bfloat16"}, default="float32"
-        In which layers compute; losses, weights and the optimizer are in float32.
+        Precision of the layers; losses, weights and the optimizer are in float32.
     **kwargs : dict
         As for :class:`skorch.NeuralNet`.
     """
 
-    checkpoint_ = None  # keeps a file up to date while the net is trained
+    checkpoint_ = None  # NetworkCheckpoint of the running training
 
     def __init__(self, *args, loss, seed=0, precision="float32", **kwargs):
         self.loss = loss
@@ -70,7 +70,7 @@ class FusionNet(NeuralNet):
         return Batches(dataset, self.batch_size, generator)
 
     def get_params_for_optimizer(self, prefix, named_parameters):
-        """Return groups of parameters: skorch's, and those that encoders give their own rates."""
+        """Return skorch's groups of parameters, split by the learning rates that encoders set."""
         trained = [(name, p) for name, p in named_parameters if p.requires_grad]
         (groups,), kwargs = super().get_params_for_optimizer(prefix, trained)
         rates = {
@@ -83,7 +83,7 @@ class FusionNet(NeuralNet):
         for group in groups:
             by_rate = {}
             for parameter in group["params"]:
-                # a rate that the user gave by name goes before the encoder's
+                # a rate that the user set by name takes precedence over the encoder's
                 rate = None if "lr" in group else rates.get(id(parameter))
                 by_rate.setdefault(rate, []).append(parameter)
             for rate, parameters in by_rate.items():
@@ -92,7 +92,7 @@ class FusionNet(NeuralNet):
         return (split,), kwargs
 
     def infer(self, x, **fit_params):
-        """Run the module on the inputs of a batch, which are on the device already."""
+        """Run the module on the inputs of a batch, which are on the device."""
         with autocast(self.precision, self.device):
             return full_precision(self.module_(*x))
 
@@ -113,7 +113,7 @@ class FusionNet(NeuralNet):
             return super().train_step(batch, **fit_params)
         self.optimizer_.zero_grad()
         step = self.train_step_single(batch)
-        if self._is_heard("on_grad_computed"):
+        if self._is_implemented("on_grad_computed"):
             parameters = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.optimizer_.step()
@@ -126,11 +126,11 @@ class FusionNet(NeuralNet):
             loss, outputs = self.criterion_(inputs, *targets)
         return {"loss": loss, "y_pred": outputs}
 
-    def _is_heard(self, method_name):
-        """Tell whether a callback of this net does anything about an event."""
-        silent = getattr(Callback, method_name)
+    def _is_implemented(self, method_name):
+        """Return whether a callback of this net implements an event."""
+        default = getattr(Callback, method_name)
         return any(
-            getattr(type(callback), method_name, None) is not silent
+            getattr(type(callback), method_name, None) is not default
             for _, callback in self.callbacks_
         )
 
@@ -141,7 +141,7 @@ class FusionNet(NeuralNet):
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         total_weight = torch.zeros_like(total)
         self._set_training(training)
-        begins, ends = (self._is_heard(f"on_batch_{moment}") for moment in ("begin", "end"))
+        begins, ends = (self._is_implemented(f"on_batch_{moment}") for moment in ("begin", "end"))
         for batch in iterator:
             if begins:
                 self.notify("on_batch_begin", batch=batch, training=training)
@@ -165,7 +165,7 @@ class FusionNet(NeuralNet):
         self.history.record(f"{prefix}_loss_best", loss <= best)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; their way to ask for a stop is a KeyboardInterrupt."""
+        """Call the callbacks, which request a stop by KeyboardInterrupt."""
         try:
             super().notify(method_name, **cb_kwargs)
         except Interrupted:

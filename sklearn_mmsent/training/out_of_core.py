@@ -1,4 +1,4 @@
-"""Values that are too many for a device: each batch of them is moved there."""
+"""Values that do not fit on a device and are moved there batch by batch."""
 
 import numpy as np
 import torch
@@ -8,18 +8,18 @@ from sklearn_mmsent.utils._memory import fits
 
 
 class StreamedValues:
-    """Values of a block that stay in memory or in a file; rows go to the device when asked for.
+    """Values of a block in memory or in a file, whose rows are moved to the device on demand.
 
-    Stands where a :class:`BlockDataset` otherwise has a tensor, and has of its interface what is
-    needed there: ``shape``, ``dtype``, ``device``, ``len``, ``numel``, ``element_size``,
-    ``data_ptr``, ``is_floating_point`` and ``index_select``.
+    Replaces a tensor in :class:`BlockDataset`, with the part of its interface that is needed
+    there: ``shape``, ``dtype``, ``device``, ``len``, ``numel``, ``element_size``, ``data_ptr``,
+    ``is_floating_point`` and ``index_select``.
 
     Parameters
     ----------
     source : ndarray or StoredValues of shape (n_samples, *shape)
-        Gives an array where it is indexed by row numbers.
+        Returns an array when indexed by row numbers.
     device : str or torch.device
-        Where rows go.
+        Device of the selected rows.
     """
 
     def __init__(self, source, device):
@@ -32,21 +32,21 @@ class StreamedValues:
         return self.shape[0]
 
     def numel(self):
-        """Return how many numbers there are."""
+        """Return the number of values."""
         return self.shape.numel()
 
     def element_size(self):
-        """Return the bytes of a number."""
+        """Return the bytes of a value."""
         return self.dtype.itemsize
 
     def data_ptr(self):
-        """Return the address of the first number, which tells equal sources from others."""
+        """Return the address of the first value, which identifies the source."""
         source = self.source
         array = source.columns if isinstance(source, StoredValues) else source
         return array.__array_interface__["data"][0]
 
     def is_floating_point(self):
-        """Tell whether the numbers may be NaN."""
+        """Return whether the values may be NaN."""
         return self.dtype.is_floating_point
 
     def index_select(self, dim, rows):
@@ -55,14 +55,14 @@ class StreamedValues:
         Parameters
         ----------
         dim : int
-            Zero: only rows can be selected.
+            Must be 0: only rows can be selected.
         rows : LongTensor of shape (n_chosen,)
-            Their numbers, on any device.
+            Numbers of the rows, on any device.
 
         Returns
         -------
         Tensor of shape (n_chosen, *shape)
-            On the device.
+            Rows on the device.
         """
         if dim != 0:
             raise ValueError(f"only rows of streamed values can be selected, dim=0; got {dim}.")
@@ -71,24 +71,24 @@ class StreamedValues:
     def _tensor(self, array):
         if self.device.type != "cuda":
             return to_device(array, self.device)
-        # from pinned memory the copy runs beside what the device computes
+        # from pinned memory, copying overlaps with computation
         return torch.from_numpy(array).pin_memory().to(self.device, non_blocking=True)
 
 
 def place(arrays, device):
-    """Put values of blocks on a device, or where rows can go there when asked for.
+    """Move values of blocks to a device if they fit, else prepare them for moving row by row.
 
     Parameters
     ----------
     arrays : list of (ndarray or StoredValues)
-        One per block.
+        Values of each block.
     device : str or torch.device
-        Where they are needed.
+        Target device.
 
     Returns
     -------
     list of (Tensor or StreamedValues)
-        On a CPU what is in memory is used as it is; other devices hold all blocks or none.
+        On a CPU, arrays in memory are used in place; other devices hold all blocks or none.
     """
     on_cpu = torch.device(device).type == "cpu"
     held = on_cpu or fits(sum(array.nbytes for array in arrays), device)
@@ -101,7 +101,7 @@ def place(arrays, device):
 
 
 def _move(array, device):
-    """Put values on a device, those in a file piece by piece."""
+    """Move values to a device, those in a file piece by piece."""
     if not isinstance(array, StoredValues):
         return to_device(array, device)
     dtype = to_device(array[:0], device).dtype
@@ -112,23 +112,23 @@ def _move(array, device):
 
 
 def to_device(array, device):
-    """Turn an array into a tensor on a device.
+    """Convert an array to a tensor on a device.
 
     Parameters
     ----------
     array : ndarray
-        Numbers.
+        Values.
     device : str or torch.device
-        Where they go.
+        Target device.
 
     Returns
     -------
     Tensor
-        Shares the memory of the array where it can.
+        Shares the memory of the array where possible.
     """
-    # float64 exists on every device but Apple's, and there nothing needs it
+    # Apple's devices have no float64
     if array.dtype == np.float64 and torch.device(device).type == "mps":
         array = array.astype(np.float32)
     if not array.flags.writeable:
-        array = array.copy()  # torch warns of read-only memory, which it could write into
+        array = array.copy()  # torch warns about read-only memory
     return torch.as_tensor(array, device=device)

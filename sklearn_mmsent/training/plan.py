@@ -1,4 +1,4 @@
-"""NetworkPlan: everything that decides a network's shape, as plain values."""
+"""NetworkPlan: the architecture of a network, as plain values."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from sklearn_mmsent.nn.network import FusionNetwork, Standardize
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What it takes to build a fusion network, any number of times.
+    """Architecture of a fusion network, from which it is built any number of times.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class NetworkPlan:
     fusion : (type, dict) pair
         Fusion class and its options.
     n_outputs : int or tuple
-        Number of classes, or of targets, or what else `head` takes as such.
+        Number of classes, or of targets, or other argument of `head`.
     width : int
         Hidden width D.
     dropout : float
@@ -38,9 +38,9 @@ class NetworkPlan:
     logits : bool, default=True
         Whether the outputs are logits of the classes of one target.
     unimodal : tuple of (type, dict) pairs, default=()
-        Class and options of what predicts from single modalities.
+        Classes and options of the parts that predict from single modalities.
     starts : tuple of (EncoderStart or None), or None, default=None
-        What the encoder of each block starts with; None for fresh weights.
+        Initial weights of the encoder of each block; None for random ones.
     augmentation : dict of str to float, default=None
         ``block_noise``, ``time_masking``, ``frequency_masking`` and ``mixup`` of the network; None
         for none.
@@ -62,7 +62,7 @@ class NetworkPlan:
     augmentation: dict | None = None
 
     def build(self):
-        """Build the network, its weights fresh from torch's global generator or given.
+        """Build the network with random weights, from torch's global generator, or given ones.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class NetworkPlan:
             modality_dropout=self.modality_dropout,
             **(self.augmentation or {}),
         )
-        # last, so that the rest starts as it would without
+        # last, so that the other weights do not depend on it
         starts = [(i, start) for i, start in enumerate(self.starts or ()) if start is not None]
         for i, start in starts:
             start.load_into(network.encoders[i], network.standardizers[i])

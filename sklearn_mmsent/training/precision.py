@@ -1,4 +1,4 @@
-"""In how many bits a network computes while it is trained.
+"""Numerical precision of training.
 
 Micikevicius et al. (2018), Mixed precision training, ICLR: weights, their updates and the loss
 stay in 32 bits; Kalamkar et al. (2019), A study of BFLOAT16 for deep learning training,
@@ -14,22 +14,22 @@ from sklearn_mmsent.nn.objective import autocast
 
 
 def choose_precision(precision, plan, device):
-    """Choose in which precision to train a network.
+    """Return the precision in which to train a network.
 
     Parameters
     ----------
     precision : {"auto", "float32", "bfloat16"}
-        What is asked for.
+        Requested precision.
     plan : NetworkPlan
-        The network.
+        Architecture of the network.
     device : str
-        Where it is trained.
+        Device that it is trained on.
 
     Returns
     -------
     {"float32", "bfloat16"}
-        For "auto" the latter for networks with a pretrained encoder on a CUDA device that has
-        arithmetic for it: smaller networks wait for launches there, not for arithmetic.
+        "auto" means "bfloat16" for networks with a pretrained encoder on a CUDA device with native
+        support; smaller networks are bound by kernel launches there.
     """
     if precision != "auto":
         return precision
@@ -52,7 +52,7 @@ def check_precision(precision, device):
 
 
 def _multiplies_in_bfloat16(device):
-    """Try it: where autocast cannot, some devices raise and others warn and stay in float32."""
+    """Return whether autocast works; where not, some devices raise and others use float32."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What is inside a trained network: how much blocks and steps count."""
+"""Predictions, and weights of blocks and steps, of a trained network."""
 
 import numpy as np
 import torch
@@ -8,21 +8,21 @@ from sklearn_mmsent.training.dataset import Batches
 
 @torch.no_grad()
 def read_weights(module, dataset):
-    """Return how much each block, and each step of a block, counts in a dataset's rows.
+    """Return the weights of blocks, and of the steps of each block, in a dataset's rows.
 
     Parameters
     ----------
     module : FusionNetwork
         In evaluation mode.
     dataset : BlockDataset
-        Rows to read, on the module's device.
+        Rows, on the module's device.
 
     Returns
     -------
     blocks : ndarray of float64 of shape (n_samples, M) or None
-        Zero for the absent; None for a fusion that tells none.
+        Zero for absent blocks; None for a fusion without weights.
     steps : list of M ndarray of float64 of shape (n_samples, S_m) or None
-        Zero for padding and for the absent.
+        Zero for padding and absent blocks.
     """
     read = []
     for inputs, _ in Batches(dataset, dataset.rows_at_once()):
@@ -37,7 +37,7 @@ def _array(weights):
 
 
 def _stack(parts):
-    """Put batches under each other; steps that a batch does not have are padding."""
+    """Concatenate batches; shorter ones are padded with zeros."""
     if parts[0] is None:
         return None
     width = max(part.shape[1] for part in parts)
@@ -55,7 +55,7 @@ def predict_network(module, dataset, batch_size=None):
     dataset : BlockDataset
         Rows to predict, on the module's device.
     batch_size : int or None, default=None
-        Rows at once; None takes few of large blocks and many of small ones.
+        Rows per batch; None chooses by the size of a row.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def predict_network(module, dataset, batch_size=None):
     results, done = None, 0
     for inputs, _ in Batches(dataset, batch_size or dataset.rows_at_once()):
         outputs = module(*inputs)
-        if results is None:  # one for all: small ones between large batches would scatter memory
+        if results is None:  # one array, or small ones between large batches would fragment memory
             results = outputs.new_empty(len(dataset), *outputs.shape[1:])
         results[done : done + len(outputs)] = outputs
         done += len(outputs)

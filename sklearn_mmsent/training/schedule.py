@@ -1,4 +1,4 @@
-"""The learning rate's way through training."""
+"""Learning rate schedules."""
 
 import math
 
@@ -8,16 +8,16 @@ from skorch.callbacks import Callback
 class LearningRateSchedule(Callback):
     """Scale the learning rate of each parameter group before each step.
 
-    Over the first steps it rises to its value; then it stays there, or falls towards zero by half
-    a cosine or a straight line, which it would reach one step after the last epoch. Early
-    stopping cuts the way short and does not change it.
+    Over the first steps it rises to its value; then it is constant, or decays by half a cosine or
+    linearly towards zero, which it would reach one step after `max_epochs`. Early stopping does
+    not change the schedule.
 
     Parameters
     ----------
     shape : {"cosine", "linear"} or None
-        How it falls; None for not at all.
+        Shape of the decay; None for a constant rate.
     warmup : float, default=0.0
-        Share of all steps in which it rises.
+        Share of all steps in which the rate rises.
 
     References
     ----------
@@ -34,10 +34,10 @@ class LearningRateSchedule(Callback):
         self.total_ = net.max_epochs * len(net.get_iterator(X, training=True))
         self.step_ = sum(row["train_batch_count"] for row in net.history)
         for group in net.optimizer_.param_groups:
-            group.setdefault("initial_lr", group["lr"])  # where torch's own schedulers note it
+            group.setdefault("initial_lr", group["lr"])  # the key of torch's own schedulers
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Set the rates for a training step."""
+        """Set the rates of a training step."""
         if not training:
             return
         scale = factor(self.step_, self.total_, self.shape, self.warmup)
@@ -47,16 +47,16 @@ class LearningRateSchedule(Callback):
 
 
 def factor(step, total, shape, warmup):
-    """Return what the learning rate is multiplied by at a step.
+    """Return the factor of the learning rate at a step.
 
     Parameters
     ----------
     step, total : int
-        Number of the step, from 0, and of all steps.
+        Number of the step, from 0, and number of steps.
     shape : {"cosine", "linear"} or None
-        How it falls.
+        Shape of the decay.
     warmup : float
-        Share of all steps in which it rises.
+        Share of all steps in which the rate rises.
 
     Returns
     -------
@@ -65,8 +65,8 @@ def factor(step, total, shape, warmup):
     """
     rising = round(warmup * total)
     if step < rising:
-        return (step + 1) / (rising + 1)  # no step is lost to a rate of zero
-    gone = (step - rising) / max(total - rising, 1)
+        return (step + 1) / (rising + 1)  # no step has a rate of zero
+    progress = (step - rising) / max(total - rising, 1)
     if shape == "cosine":
-        return (1 + math.cos(math.pi * gone)) / 2
-    return 1 - gone if shape == "linear" else 1.0
+        return (1 + math.cos(math.pi * progress)) / 2
+    return 1 - progress if shape == "linear" else 1.0

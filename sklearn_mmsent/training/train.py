@@ -82,6 +82,14 @@ def make_net(member):
     )
 
 
+def initialize_net(member):
+    """Return the net that `train_network` trains, with its initial weights."""
+    net = make_net(member)
+    with torch_seed(member.seed, member.device):
+        net.initialize()
+    return net
+
+
 def _callbacks(member):
     """Return the callbacks that the settings of a member require."""
     callbacks = []

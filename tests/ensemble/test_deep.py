@@ -168,7 +168,7 @@ def test_training_reports_why_members_are_trained_singly(named_table):
     X, y, _ = named_table(60)
     base = FusionClassifier(callbacks=[EpochTimer()], **CHEAP)
     ensemble = DeepEnsembleClassifier(base, 2, random_state=0).fit(X, y)
-    assert ensemble.training_ == ["alone: it has callbacks"] * 2
+    assert ensemble.training_ == ["trained alone: it has callbacks"] * 2
 
 
 def test_invalid_estimators_raise_an_error(named_table):

@@ -208,7 +208,7 @@ def test_a_file_that_leaves_weights_out_is_refused_by_the_estimator(tmp_path):
     clf = FusionClassifier(
         modalities={"text": 3}, max_epochs=1, hidden_size=4, encoders_from=tmp_path / "file"
     )
-    with pytest.raises(ValueError, match="'inverse_scale' has no place there and shape"):
+    with pytest.raises(ValueError, match="'inverse_scale' is missing in the source and has shape"):
         clf.fit(X, np.arange(20) % 2)
 
 

@@ -97,7 +97,7 @@ def test_hidden_layers_of_the_mlp():
     ]
     deep = MLPEncoder((3, 2), 4, 0.5, hidden=(8, 5))
     assert [n for n, _ in deep.layers.named_children()] == [str(i) for i in range(8)]
-    for wrong, message in [((), "one entry or more"), ((0,), "a whole number from 1 up. Got 0")]:
+    for wrong, message in [((), "one entry or more"), ((0,), "a positive integer. Got 0")]:
         with pytest.raises(ValueError, match="MLPEncoder: hidden .*" + message):
             MLPEncoder((3,), 4, 0.2, hidden=wrong)
 

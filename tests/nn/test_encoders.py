@@ -449,10 +449,10 @@ def test_an_own_encoder_is_named_by_its_class():
     ("name", "options", "message"),
     [
         ("gru", {"pooling": "max"}, "GRUEncoder: pooling must be one of 'last', 'mean'"),
-        ("lstm", {"n_layers": 0}, "LSTMEncoder: n_layers must be a whole number from 1 up. Got 0"),
-        ("transformer", {"n_heads": 2.5}, "TransformerEncoder: n_heads must be a whole number"),
+        ("lstm", {"n_layers": 0}, "LSTMEncoder: n_layers must be a positive integer. Got 0"),
+        ("transformer", {"n_heads": 2.5}, "TransformerEncoder: n_heads must be a positive integer"),
         ("conv1d", {"kernel_size": (3,)}, "kernel_size has 1 entries for 2 layers"),
-        ("conv1d", {"stride": 0}, "Conv1dEncoder: stride must be a whole number from 1 up. Got 0"),
+        ("conv1d", {"stride": 0}, "Conv1dEncoder: stride must be a positive integer. Got 0"),
         ("conv2d", {"channels": ()}, "Conv2dEncoder: channels must have one entry or more"),
     ],
 )

@@ -16,7 +16,7 @@ import transformers
 from sklearn_mmsent import FusionClassifier
 from sklearn_mmsent.exceptions import DataFormatError, MissingDependencyError
 from sklearn_mmsent.feature_extraction.image import Pixels
-from sklearn_mmsent.nn import ENCODERS, FusionNetwork
+from sklearn_mmsent.nn import ENCODERS, Fusion, FusionNetwork
 from sklearn_mmsent.nn.network import Standardize
 from sklearn_mmsent.pretrained import loading
 
@@ -186,7 +186,7 @@ def test_sizes_of_models_that_read_any(folders):
     encoder = build(folders / "resnet", image_size=(64, 32))
     tokens, _ = encoder.tokens(pictures(), None)
     assert tokens.shape[1] == 2 * build(folders / "resnet").tokens(pictures(), None)[0].shape[1]
-    with pytest.raises(ValueError, match=r"does not read pictures of 48 x 48 pixels: .*image_size"):
+    with pytest.raises(ValueError, match=r"does not read images of 48 x 48 pixels: .*image_size"):
         build(folders / "vit", image_size=48)
 
 
@@ -286,17 +286,21 @@ def test_patches_enter_fusions_of_sequences(folders, fusion):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
+class Flat(Fusion):
+    def forward(self, vectors, there):
+        return vectors.flatten(1)
+
+
 def test_numbers_in_missing_pictures_are_not_looked_at(folders):
     encoder, values = build(folders / "vit"), pictures()
     net = FusionNetwork(
         [encoder],
-        torch.nn.Flatten(),
+        Flat(),
         torch.nn.Identity(),
         standardizers=[Standardize(torch.zeros(1), torch.ones(1))],
         modality_of_block=[0],
         width=D,
     ).double()
-    net.fusion.forward = lambda vectors, present: vectors.flatten(1)
     present = torch.tensor([[True], [False], [True]])
     expected = net([values], present, [None])
     for filler in (torch.nan, 1e6):
@@ -331,7 +335,7 @@ def test_models_and_values_that_do_not_fit(folders, tmp_path, monkeypatch):
     encoder = build(folders / "vit")
     with pytest.raises(ValueError, match=r"pixels lie between .* Set pixel_range=255 for bytes"):
         encoder(pictures() * 255, None)
-    with pytest.raises(ValueError, match="keep scalers away"):
+    with pytest.raises(ValueError, match="do not scale the block"):
         encoder(pictures() - 2, None)
     with pytest.raises(DataFormatError, match="PretrainedImageEncoder: the model folder"):
         build(tmp_path / "nothing")

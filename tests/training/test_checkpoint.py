@@ -375,7 +375,7 @@ def test_what_was_measured_decides_again(broken, tmp_path, monkeypatch):
     here = [at(member, tmp_path) for member in members]
     gains = iter([3.0, 0.5])
     monkeypatch.setattr(members_train, "_gains", {})
-    monkeypatch.setattr(members_train, "_gain", lambda members, nets: next(gains))
+    monkeypatch.setattr(members_train, "measure_gain", lambda members, nets: next(gains))
     broken.run(lambda: train_members(here), 1, midway=True)
     members_train._gains.clear()  # another process
     results = train_members(here)
@@ -412,7 +412,7 @@ def test_members_with_and_without_checkpoints_are_no_stack(tmp_path):
     ]
     results = train_members(members, batched=True)
     assert [r.how for r in results] == [
-        *("stacked with 1 others", "stacked with 1 others", "alone: no other is like it"),
+        *("stacked with 1 others", "stacked with 1 others", "trained alone: no compatible member"),
         *("stacked with 1 others", "stacked with 1 others"),
     ]
     assert len(list((tmp_path / "b").iterdir())) == 1
@@ -527,7 +527,7 @@ def test_what_another_run_cannot_find_is_refused(tmp_path):
     bad = dataclasses.replace(members[0], loss=local_loss())
     results = train_members([bad, *members], batched=True)
     assert [type(result.error) for result in results] == [ValueError, type(None), type(None)]
-    assert results[0].how.startswith("not at all")
+    assert results[0].how.startswith("not trained")
 
 
 # -- broken and foreign files --------------------------------------------------------------------
@@ -636,7 +636,7 @@ def test_a_broken_decision_is_made_anew(text, tmp_path):
     whole = train_members(members, batched=True)
     [path] = tmp_path.glob("*.json")
     path.write_text(text)
-    with pytest.warns(UserWarning, match=r"json' is broken, or another's"):
+    with pytest.warns(UserWarning, match=r"json' is broken or not a checkpoint"):
         check_results(train_members(members, batched=True), whole)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -649,7 +649,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     place.write_text("")
     lone = at(make(plan, data), place)
     with pytest.raises(
-        CheckpointError, match=r"checkpoint_dir: '.*' cannot be written .*Choose a f"
+        CheckpointError, match=r"checkpoint_dir: '.*' cannot be written .*Choose a w"
     ):
         train_network(lone)
     with pytest.raises(CheckpointError, match="cannot be written"):

@@ -16,7 +16,7 @@ from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import cross_entropy, squared_error
 from sklearn_mmsent.training import BlockDataset, Member, NetworkPlan, train_members, train_network
 from sklearn_mmsent.training.batched import layers, loop, packing
-from sklearn_mmsent.training.batched.feeds import Streams
+from sklearn_mmsent.training.batched.feeds import Feeds
 from sklearn_mmsent.training.batched.loop import Settings
 from sklearn_mmsent.training.batched.optimizer import StackedAdamW, clip
 
@@ -157,7 +157,7 @@ def test_each_stops_by_itself_and_gets_its_best_weights_back():
 def test_what_counts_as_better_is_skorchs_rule():
     losses = np.random.default_rng(0).normal(1, 1e-4, 300).cumprod()
     net = SimpleNamespace(history=History(), module_=torch.nn.Linear(1, 1), verbose=0)
-    theirs, ours = EarlyStopping(patience=1000), loop._Watch()
+    theirs, ours = EarlyStopping(patience=1000), loop._EarlyStopping()
     theirs.on_train_begin(net)
     for epoch, loss in enumerate(losses):
         net.history.new_epoch()
@@ -172,7 +172,7 @@ def test_those_that_read_the_same_rows_share_them():
     plan, data = setup(missing=0.0)
     members = [make(plan, data, lr=lr, weight_decay=decay) for lr in (1e-3, 1e-2) for decay in
                (0, 0.1, 0.5)] * 2  # fmt: skip
-    train = Streams(members, [m.plan.build() for m in members], training=True, batch_size=16)
+    train = Feeds(members, [m.plan.build() for m in members], training=True, batch_size=16)
     assert train.shared
     [first, *_] = train.epoch()
     assert first[0][0][0].shape == (16, 4)
@@ -352,11 +352,11 @@ class Counting(FUSIONS["concat"]):
         ({"callbacks": [EpochTimer()]}, "it has callbacks"),
         ({"net_params": {"optimizer": torch.optim.SGD}}, "it has net_params"),
         ({"fusion": (Stubborn, {})}, "RuntimeError"),
-        ({"fusion": (Counting, {})}, "keeps numbers of its own"),
-        ({"fusion": (FUSIONS["quality_aware"], {})}, "remembers each training row"),
+        ({"fusion": (Counting, {})}, "keeps state besides weights"),
+        ({"fusion": (FUSIONS["quality_aware"], {})}, "remembers training rows"),
         ({"precision": "bfloat16"}, "it is trained in bfloat16"),
-        ({"width": 6}, "no other"),
-        ({"batch_size": 8}, "no other"),
+        ({"width": 6}, "no compatible"),
+        ({"batch_size": 8}, "no compatible"),
     ],
 )
 def test_what_cannot_be_stacked_is_trained_alone(change, reason):
@@ -364,12 +364,12 @@ def test_what_cannot_be_stacked_is_trained_alone(change, reason):
     of_plan = {name: value for name, value in change.items() if hasattr(plan, name)}
     of_member = {name: value for name, value in change.items() if name not in of_plan}
     alone = make(dataclasses.replace(plan, **of_plan), data, **of_member)
-    twice = [] if reason.startswith("no other") else [alone]
+    twice = [] if reason.startswith("no compatible") else [alone]
     results = train_members(
         [make(plan, data), make(plan, data, seed=4), alone, *twice], batched=True
     )
     assert [r.how for r in results[:2]] == ["stacked with 1 others"] * 2
-    assert results[2].how.startswith("alone: ")
+    assert results[2].how.startswith("trained alone: ")
     assert reason in results[2].how
     np.testing.assert_array_equal(
         outputs(results[2].net, data), outputs(train_network(alone), data)
@@ -389,7 +389,9 @@ def test_options_that_settings_do_not_tell_are_seen_in_the_network():
     plans = [dataclasses.replace(plan, fusion=(Odd, {})) for plan in plans]
     data = setup()[1]
     results = train_members([make(plan, data) for plan in plans], batched=True)
-    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
+    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + [
+        "trained alone"
+    ]
 
 
 def test_errors_of_one_are_its_own():
@@ -397,7 +399,7 @@ def test_errors_of_one_are_its_own():
     bad = dataclasses.replace(plan, fusion=(FUSIONS["mag"], {"main": 7}))
     results = train_members([make(bad, data), make(plan, data), make(bad, data)])
     assert [type(result.error) for result in results] == [ValueError, type(None), ValueError]
-    assert "main=7" in str(results[0].error)
+    assert "Got 7 instead" in str(results[0].error)
     average = [make(plan, data, loss=torch.nn.functional.cross_entropy, seed=i) for i in range(2)]
     for result in train_members(average, batched=True):
         assert "The loss must give one number per row" in str(result.error)
@@ -407,9 +409,9 @@ def test_little_memory_makes_small_stacks():
     plan, data = setup()
     members = [make(plan, data, seed=i) for i in range(7)]
     results = train_members(members, batched=True, max_bytes=1)
-    assert {result.how for result in results} == {"alone: no other is left beside it"}
+    assert {result.how for result in results} == {"trained alone: no compatible member"}
     one = train._Group(members, None, None, True, None, None)._size(members[0])
-    assert one == packing.MOST["cpu"]
+    assert one == packing.MAX_MEMBERS["cpu"]
 
 
 def test_out_of_memory_halves_the_stack(monkeypatch):
@@ -428,7 +430,7 @@ def test_out_of_memory_halves_the_stack(monkeypatch):
     monkeypatch.setattr(train, "stack_blocker", lambda members, nets: None)
     results = train_members(members, batched=True)
     assert tried == [7, 4, 2, 2, 3, 2]
-    assert [r.how[:7] for r in results] == ["stacked"] * 6 + ["alone: "]
+    assert [r.how[:7] for r in results] == ["stacked"] * 6 + ["trained"]
     for member, result in zip(members, results, strict=True):
         np.testing.assert_allclose(
             outputs(result.net, data), outputs(train_network(member), data), atol=1e-6
@@ -452,12 +454,12 @@ def test_a_measurement_decides(monkeypatch):
         gains.append(true_gain(members, nets))
         return 0.6
 
-    true_gain = train._gain
+    true_gain = train.measure_gain
     monkeypatch.setattr(train, "_gains", {})
-    monkeypatch.setattr(train, "_gain", measured)
+    monkeypatch.setattr(train, "measure_gain", measured)
     for _ in range(2):  # measured once
         results = train_members(members)
-        assert {r.how for r in results} == {"alone: stacking is 0.60 times as fast"}
+        assert {r.how for r in results} == {"trained alone: stacking is 0.60 times as fast"}
     assert len(gains) == 1
     assert gains[0] > 0
     few = [dataclasses.replace(member, max_epochs=2) for member in members]
@@ -492,7 +494,9 @@ def test_equal_options_of_a_loss_are_one_loss():
     smooth = [functools.partial(cross_entropy, label_smoothing=s) for s in (0.1, 0.1, 0.2)]
     members = [make(plan, data, loss=loss, seed=i) for i, loss in enumerate(smooth)]
     results = train_members(members, batched=True)
-    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + ["alone"]
+    assert [r.how.split(":")[0] for r in results] == ["stacked with 1 others"] * 2 + [
+        "trained alone"
+    ]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: no CUDA device here")
@@ -519,9 +523,9 @@ def test_members_equal_lone_networks_for_every_encoder(encoder):
     results = train_members(members, batched=True)
     expected = "stacked with 1"
     if encoder in ("gru", "lstm"):
-        expected = "alone: a part of its network computes over real steps alone"
+        expected = "trained alone: part of its network computes over real steps only"
     elif encoder == "transformer":
-        expected = "alone: torch has no rule to stack a part of its network"
+        expected = "trained alone: torch cannot vectorize part of its network"
     for member, result in zip(members, results, strict=True):
         assert result.how.startswith(expected)
         np.testing.assert_allclose(

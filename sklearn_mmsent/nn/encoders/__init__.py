@@ -1,4 +1,4 @@
-"""Encoders: one block in, a vector or a sequence of vectors of the hidden width out."""
+"""Encoders: one block in, one vector or a sequence of vectors of the hidden width out."""
 
 from sklearn_mmsent.nn.encoders.attentive import AttentiveEncoder, MeanEncoder
 from sklearn_mmsent.nn.encoders.base import Encoder

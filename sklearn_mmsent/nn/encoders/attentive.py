@@ -15,7 +15,7 @@ from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
 
 
 class MeanEncoder(Encoder):
-    """Each step goes through one dense layer; the vector is the mean over the real steps.
+    """One dense layer per step, then the mean over the real steps.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class MeanEncoder(Encoder):
 
 
 class AttentiveEncoder(MeanEncoder):
-    """The real steps count as much as attention says; their spread may count, too.
+    """One dense layer per step, then the attention-weighted mean, and deviation, of real steps.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class AttentiveEncoder(MeanEncoder):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     statistics : bool, default=True
-        Whether the weighted standard deviation stands beside the weighted mean.
+        Whether the weighted standard deviation is appended to the weighted mean.
     """
 
     def __init__(self, shape, width, dropout, *, statistics=True):
@@ -76,7 +76,7 @@ class AttentiveEncoder(MeanEncoder):
         mean = (weights * tokens).sum(1)  # (B, D)
         if not self.statistics:
             return self.project(mean)
-        # as mean squared deviation: the difference of squares may fall below zero by rounding;
-        # the square root has no gradient at zero, where a sequence is constant
+        # as mean squared deviation: rounding could make the difference of squares negative; the
+        # square root has no gradient at zero, where a sequence is constant
         variance = (weights * (tokens - mean.unsqueeze(1)) ** 2).sum(1)
         return self.project(torch.cat([mean, (variance + 1e-8).sqrt()], dim=1))

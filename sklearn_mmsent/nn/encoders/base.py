@@ -1,4 +1,4 @@
-"""What an encoder is: one block in, a vector or a sequence of vectors of the hidden width out."""
+"""Encoder: base class of the encoders of blocks."""
 
 from abc import ABCMeta, abstractmethod
 from numbers import Integral
@@ -8,10 +8,10 @@ from torch import nn
 
 
 class Encoder(nn.Module, metaclass=ABCMeta):
-    """One block to one vector; a child that keeps time also writes ``tokens``.
+    """Base class of encoders, which map one block to one vector.
 
-    Built as ``Encoder(shape, width, dropout, **options)``. A row's result is its own, whatever
-    the other rows are, and however much padding stands behind its steps.
+    Built as ``Encoder(shape, width, dropout, **options)``. A row's result must not depend on other
+    rows or on padding. Encoders of sequences also override ``tokens``.
 
     Parameters
     ----------
@@ -23,20 +23,20 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         Probability with which a hidden unit is zeroed in training.
     """
 
-    #: Numbers of axes of the blocks that it takes: 1 flat, 2 sequence, 3 image.
+    #: Numbers of axes of accepted blocks: 1 flat, 2 sequence, 3 image.
     takes = (1, 2, 3)
 
-    #: True: gets values as they stand in the table, zero where missing, and not standardised ones.
+    #: Whether it gets the values of the table, zero where missing, instead of standardised ones.
     raw = False
 
-    #: True: takes sequences of any length, not only of that of `shape`.
+    #: Whether it accepts sequences of other lengths than that of `shape`.
     any_length = False
 
-    #: True: computes over a batch's real steps alone, whose number is not that of the next batch.
+    #: Whether it computes over a batch's real steps only, whose number differs between batches.
     ragged = False
 
-    #: Options that say where weights come from or how they are trained, not what they mean: an
-    #: encoder may differ in them from the one whose weights it starts with.
+    #: Options on the source or training of weights, in which an encoder may differ from the one
+    #: whose weights it starts with.
     training_options = ("model", "trainable_layers", "lr")
 
     @abstractmethod
@@ -67,15 +67,15 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         Returns
         -------
         tokens : Tensor of shape (B, S, D)
-            Vectors in order of time, or of place; here a single one.
+            Vectors in order of time or position; a single one by default.
         real : BoolTensor of shape (B, S)
-            Which of them are no padding.
+            Which of them are not padding.
         """
         vectors = self.forward(values, steps)
         return vectors.unsqueeze(1), torch.ones_like(vectors[:, :1], dtype=torch.bool)
 
     def step_weights(self, values, steps):
-        """Return how much each step counts in the vector, (B, S), shares of one; None if untold.
+        """Return the weight of each step in the vector, (B, S), summing to one, or None.
 
         Parameters
         ----------
@@ -84,13 +84,13 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         """
 
     def learning_rates(self):
-        """Return what learns at a rate of its own: pairs of a module inside and its rate."""
+        """Return pairs of a submodule and its learning rate, if other than the network's."""
         return []
 
     # -- checks that the built-in encoders share ---------------------------------------------
 
     def _check_shape(self, shape):
-        """Refuse a block that this encoder cannot read, and name those that can."""
+        """Raise an error for a block that this encoder cannot read, naming those that can."""
         if len(shape) in self.takes:
             return
         from sklearn_mmsent.nn.encoders import ENCODERS  # which has this class in it
@@ -105,7 +105,7 @@ class Encoder(nn.Module, metaclass=ABCMeta):
         )
 
     def _check_option(self, option, value, allowed):
-        """Refuse an option's value that is not among the allowed."""
+        """Raise an error if an option's value is not among the allowed ones."""
         if value not in allowed:
             raise ValueError(
                 f"{type(self).__name__}: {option} must be one of "
@@ -113,22 +113,22 @@ class Encoder(nn.Module, metaclass=ABCMeta):
             )
 
     def _check_count(self, option, value):
-        """Refuse what is no whole number from one up."""
+        """Raise an error if a value is not a positive integer."""
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(
-                f"{type(self).__name__}: {option} must be a whole number from 1 up. "
+                f"{type(self).__name__}: {option} must be a positive integer. "
                 f"Got {value!r} instead."
             )
 
     def _one_per_layer(self, option, value, n_layers):
-        """Return a number for each layer; a single number is for all of them."""
+        """Return one number per layer; a single number is used for all layers."""
         values = (value,) * n_layers if isinstance(value, Integral) else tuple(value)
         if n_layers < 1:
             raise ValueError(f"{type(self).__name__}: {option} must have one entry or more.")
         if len(values) != n_layers:
             raise ValueError(
                 f"{type(self).__name__}: {option} has {len(values)} entries for {n_layers} "
-                "layers. Give one for each, or a single number."
+                "layers. Pass one per layer, or a single number."
             )
         for number in values:
             self._check_count(option, number)

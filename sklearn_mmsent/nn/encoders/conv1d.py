@@ -3,8 +3,8 @@
 Kim (2014), Convolutional neural networks for sentence classification, EMNLP
 (over word vectors); Dai, Dai, Qu, Li, Das (2017), Very deep convolutional neural
 networks for raw waveforms, ICASSP (over samples: their M5 has channels (128, 128,
-256, 512), kernels (80, 3, 3, 3), strides (4, 1, 1, 1) and pools by 4). Their batch
-normalisation lets rows look at each other; here each step is normalised over its
+256, 512), kernels (80, 3, 3, 3), strides (4, 1, 1, 1) and pools by 4). With their
+batch normalisation rows depend on each other; here each step is normalised over its
 channels: Ba, Kiros, Hinton (2016), Layer normalization, arXiv:1607.06450.
 """
 
@@ -19,8 +19,8 @@ from sklearn_mmsent.nn.encoders.pooling import masked_mean, shrink_mask
 class Conv1dEncoder(Encoder):
     """Layers of convolution, normalisation, ReLU and max-pooling over time, then one vector.
 
-    Padding is zero before each layer, and pooled steps are real where any of their steps is: of
-    a row with one real step, one is left.
+    Padding is zero before each layer, and a pooled step is real if any of its steps is, so that a
+    row with one real step keeps one.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ class Conv1dEncoder(Encoder):
     channels : sequence of int, default=(64, 128)
         Channels of each layer.
     kernel_size : int or sequence of int, default=5
-        Steps that a convolution sees, of all layers or of each.
+        Steps per convolution kernel, of all layers or of each.
     stride : int or sequence of int, default=1
-        Steps between two places of a convolution.
+        Steps between two positions of a convolution.
     pool : int or sequence of int, default=2
-        Steps that become one behind a convolution; 1 keeps them all.
+        Steps that are max-pooled after a convolution; 1 does not pool.
     pooling : {"mean", "max"}, default="mean"
-        How the last layer's steps become one vector.
+        How the last layer's steps are pooled to one vector.
     """
 
     takes = (2,)
@@ -69,7 +69,7 @@ class Conv1dEncoder(Encoder):
         for n_outputs, *sizes in zip(*each, strict=True):
             self.layers.append(_Layer(n_inputs, n_outputs, *sizes))
             n_inputs = n_outputs
-        # channels dropped in every layer would leave small networks little to learn with
+        # dropping channels in every layer would be too much for small networks
         self.dropout = StepDropout(dropout)
         self.project = nn.Linear(n_inputs, width)
 
@@ -89,14 +89,14 @@ class Conv1dEncoder(Encoder):
         features, real = self._features(values, steps)
         if self.pooling == "mean":
             return self.project(masked_mean(features, real))
-        return self.project(features.amax(1))  # nothing is below zero, and padding is zero
+        return self.project(features.amax(1))  # values are not negative, and padding is zero
 
 
 class _Layer(nn.Module):
     def __init__(self, n_inputs, n_outputs, kernel_size, stride, pool):
         super().__init__()
         self.stride, self.pool = stride, pool
-        # so much padding that T steps become T / stride, rounded up, whatever T is
+        # pads such that T steps become T / stride, rounded up
         self.pad = nn.ConstantPad1d(((kernel_size - 1) // 2, kernel_size // 2), 0.0)
         self.conv = nn.Conv1d(n_inputs, n_outputs, kernel_size, stride)
         self.norm = nn.LayerNorm(n_outputs)
@@ -106,6 +106,6 @@ class _Layer(nn.Module):
         values = self.conv(self.pad(values.transpose(1, 2))).transpose(1, 2)
         real = shrink_mask(real, self.stride)
         values = self.norm(values).relu().masked_fill(~real.unsqueeze(-1), 0.0)
-        # nothing is below zero: the padding's zeros win over no real step
+        # values are not negative: the zeros of padding exceed no real step
         values = F.max_pool1d(values.transpose(1, 2), self.pool, ceil_mode=True).transpose(1, 2)
         return values, shrink_mask(real, self.pool)

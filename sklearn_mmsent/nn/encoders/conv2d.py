@@ -1,11 +1,11 @@
-"""Convolutions over pictures, and over spectrograms as pictures of sound.
+"""Convolutions over images, and over spectrograms as images of sound.
 
 Small kernels and max-pooling as in Simonyan, Zisserman (2015), Very deep
 convolutional networks for large-scale image recognition, ICLR; global average
-pooling as in Lin, Chen, Yan (2014), Network in network, ICLR. Each place is
+pooling as in Lin, Chen, Yan (2014), Network in network, ICLR. Each position is
 normalised over its channels, as in Liu et al. (2022), A ConvNet for the 2020s,
-CVPR: batch normalisation would let rows look at each other, and statistics over
-places would count padding.
+CVPR: with batch normalisation rows would depend on each other, and statistics over
+positions would include padding.
 """
 
 import torch
@@ -20,8 +20,8 @@ from sklearn_mmsent.nn.encoders.pooling import masked_mean, shrink_mask
 class Conv2dEncoder(Encoder):
     """Layers of 3x3 convolution, normalisation, ReLU and 2x2 max-pooling, then the mean.
 
-    An image of any size is taken, down to one pixel. A sequence is taken as a picture of one
-    channel, time downwards; padded steps are zero before each layer and do not count in the mean.
+    Images of any size are accepted. A sequence is read as an image with one channel and time as
+    the vertical axis; padded steps are zero before each layer and do not count in the mean.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ class Conv2dEncoder(Encoder):
         for n_outputs in self._one_per_layer("channels", channels, len(channels)):
             self.layers.append(_Layer(n_inputs, n_outputs))
             n_inputs = n_outputs
-        # channels dropped in every layer would leave small networks little to learn with
+        # dropping channels in every layer would be too much for small networks
         self.dropout = StepDropout(dropout)
         self.project = nn.Linear(n_inputs, width)
 
     def _features(self, values, steps):
-        """Return features of shape (B, H', W', C') and which rows of places are real, (B, H')."""
+        """Return features (B, H', W', C') and a mask of their real rows (B, H')."""
         if self.is_image:
             values = values.movedim(1, -1)  # (B, H, W, C)
             real = torch.ones_like(values[:, :, 0, 0], dtype=torch.bool)  # (B, H)
@@ -62,7 +62,7 @@ class Conv2dEncoder(Encoder):
         return self.dropout(values), real
 
     def tokens(self, values, steps):
-        """Encode a batch to vectors of places, or of steps, and their mask; see the base class."""
+        """Encode a batch to vectors of positions or steps, and their mask; see the base class."""
         features, real = self._features(values, steps)
         if self.is_image:
             real = real.repeat_interleave(features.shape[2], dim=1)  # (B, H' W')
@@ -82,9 +82,9 @@ class _Layer(nn.Module):
         self.norm = nn.LayerNorm(n_outputs)
 
     def forward(self, values, real):
-        """Map (B, H, W, C) and its mask (B, H) to half the places, zero where not real."""
+        """Map (B, H, W, C) and its mask (B, H) to half the positions, zero where not real."""
         values = self.norm(self.conv(values.movedim(-1, 1)).movedim(1, -1)).relu()
-        # nothing is below zero: the padding's zeros win over no real place
+        # values are not negative: the zeros of padding exceed no real position
         values = values.masked_fill(~real[:, :, None, None], 0.0)
         values = F.max_pool2d(values.movedim(-1, 1), 2, ceil_mode=True).movedim(1, -1)
         return values, shrink_mask(real, 2)

@@ -9,10 +9,10 @@ from sklearn_mmsent.nn.encoders.base import Encoder
 
 
 class MLPEncoder(Encoder):
-    """Dense layers over a block, whatever its shape; two of them by default.
+    """Dense layers over a block of any shape; two by default.
 
-    A flat block goes in as it is and an image as its pixels; a sequence as the
-    mean and standard deviation of its real steps (statistics pooling).
+    An image is flattened, and a sequence reduced to the mean and standard deviation of its
+    real steps (statistics pooling).
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class MLPEncoder(Encoder):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     hidden : sequence of int or None, default=None
-        Widths of the layers before the last, whose width is D; None for one of width D.
+        Widths of the layers before the last, which has width D; None for one of width D.
 
     References
     ----------

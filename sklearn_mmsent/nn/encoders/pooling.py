@@ -1,4 +1,4 @@
-"""What encoders of sequences share: pooling of what is real, and dropout alike in all steps."""
+"""Pooling over the real steps of sequences."""
 
 import torch
 from torch import nn
@@ -6,24 +6,24 @@ from torch.nn import functional as F
 
 
 def masked_mean(values, real):
-    """Average values of shape (B, S, D) over what is real (B, S): (B, D), zeros for nothing."""
+    """Average values (B, S, D) over real steps (B, S): (B, D), zeros without real steps."""
     count = real.sum(1, keepdim=True).clamp(min=1)  # (B, 1)
     return values.masked_fill(~real.unsqueeze(-1), 0.0).sum(1) / count
 
 
 def masked_softmax(scores, real):
-    """Softmax of scores of shape (B, S) over what is real: weights (B, S), zeros for nothing."""
-    lowest = torch.finfo(scores.dtype).min  # minus infinity has no softmax where nothing is real
+    """Softmax of scores (B, S) over real steps: weights (B, S), zeros without real steps."""
+    lowest = torch.finfo(scores.dtype).min  # minus infinity gives NaN without real steps
     return scores.masked_fill(~real, lowest).softmax(dim=1) * real
 
 
 def shrink_mask(real, factor):
-    """Take steps (B, S) together by ``factor``: (B, S'), real where any of them is."""
+    """Pool a mask of steps (B, S) by ``factor``: (B, S'), real where any step is."""
     return F.max_pool1d(real.float().unsqueeze(1), factor, ceil_mode=True).squeeze(1) > 0
 
 
 class AttentionPooling(nn.Module):
-    """Weights of each step from the step itself: a = softmax(v . tanh(W h + b)).
+    """Attention over steps: a = softmax(v . tanh(W h + b)).
 
     Parameters
     ----------

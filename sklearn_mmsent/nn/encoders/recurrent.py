@@ -21,7 +21,7 @@ class _RecurrentEncoder(Encoder):
     takes = (2,)
     any_length = True
     ragged = True
-    layer = None  # what a child runs over time
+    layer = None  # class of the recurrent layers
 
     def __init__(self, shape, width, dropout, *, n_layers=1, bidirectional=True, pooling="last"):
         super().__init__()
@@ -51,7 +51,7 @@ class _RecurrentEncoder(Encoder):
         return states, last
 
     def step_weights(self, values, steps):
-        """Return the attention, where pooling has one; see the base class."""
+        """Return the attention weights, with attention pooling; see the base class."""
         if self.pooling != "attention":
             return None
         return self.attention.weights(self._run(values, steps)[0], steps)
@@ -83,12 +83,12 @@ class GRUEncoder(_RecurrentEncoder):
     dropout : float
         Probability with which a hidden unit is zeroed in training, between layers and at the end.
     n_layers : int, default=1
-        Layers on top of each other.
+        Number of layers.
     bidirectional : bool, default=True
         Whether each layer also runs from the last real step to the first.
     pooling : {"last", "mean", "attention"}, default="last"
-        What becomes the vector: the last state of each direction, the mean of the states, or
-        their mean weighted by attention.
+        Result: the last state of each direction, the mean of the states, or their mean weighted
+        by attention.
     """
 
     layer = nn.GRU
@@ -106,12 +106,12 @@ class LSTMEncoder(_RecurrentEncoder):
     dropout : float
         Probability with which a hidden unit is zeroed in training, between layers and at the end.
     n_layers : int, default=1
-        Layers on top of each other.
+        Number of layers.
     bidirectional : bool, default=True
         Whether each layer also runs from the last real step to the first.
     pooling : {"last", "mean", "attention"}, default="last"
-        What becomes the vector: the last state of each direction, the mean of the states, or
-        their mean weighted by attention.
+        Result: the last state of each direction, the mean of the states, or their mean weighted
+        by attention.
     """
 
     layer = nn.LSTM

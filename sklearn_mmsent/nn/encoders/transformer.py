@@ -2,8 +2,8 @@
 
 Vaswani et al. (2017), Attention is all you need, NeurIPS:
 Attention(Q, K, V) = softmax(Q K^T / sqrt(d)) V, and positions
-P(t, 2i) = sin(t / 10000^(2i/D)), P(t, 2i+1) = cos(t / 10000^(2i/D)). Normalised
-before each layer, not behind: Xiong et al. (2020), On layer normalization in the
+P(t, 2i) = sin(t / 10000^(2i/D)), P(t, 2i+1) = cos(t / 10000^(2i/D)). Layers are
+pre-normalised: Xiong et al. (2020), On layer normalization in the
 transformer architecture, ICML.
 """
 
@@ -17,7 +17,7 @@ from sklearn_mmsent.nn.encoders.pooling import masked_mean
 
 
 class TransformerEncoder(Encoder):
-    """Self-attention among the real steps of a sequence, in layers.
+    """Layers of self-attention over the real steps of a sequence.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ class TransformerEncoder(Encoder):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     n_layers : int, default=2
-        Layers on top of each other.
+        Number of layers.
     n_heads : int, default=4
-        Attention heads, at most: the largest number up to it that divides the width is taken.
+        Maximum number of attention heads; the largest number up to it that divides the width is
+        used.
     pooling : {"mean", "cls"}, default="mean"
-        What becomes the vector: the mean of the steps, or a learned token of its own in front of
-        them (BERT's [CLS]), to which they can look, too.
+        Result: the mean of the steps, or the state of a learned token in front of them ([CLS]).
     """
 
     takes = (2,)
@@ -53,13 +53,13 @@ class TransformerEncoder(Encoder):
         self.norm = nn.LayerNorm(width)
 
     def _run(self, values, steps):
-        """Return the sequence behind all layers, with the own token in front, and its mask."""
+        """Return the result of all layers, with [CLS] in front if there is one, and its mask."""
         states = self.embed(values.masked_fill(~steps.unsqueeze(-1), 0.0))
         states, real = states + positions(states), steps
         if self.cls is not None:
             states = torch.cat([self.cls.expand(len(states), -1, -1), states], dim=1)
             real = F.pad(real, (1, 0), value=True)
-        # softmax over nothing is NaN: a row of padding looks at its first step
+        # softmax over nothing is NaN: a row of padding attends to its first step
         first = torch.arange(real.shape[1], device=real.device) == 0
         seen = real | (first & ~real.any(dim=1, keepdim=True))
         states = self.dropout(states)
@@ -95,7 +95,7 @@ class _Layer(nn.Module):
         self.dropout = StepDropout(dropout)
 
     def forward(self, states, seen):
-        """Map (B, T, D) to (B, T, D); steps that are not seen (B, T) are looked at by none."""
+        """Map (B, T, D) to (B, T, D), attending to the seen steps (B, T) only."""
         q, k, v = (
             self.qkv(self.norm_attention(states)).unflatten(-1, (3, self.n_heads, -1)).unbind(2)
         )
@@ -112,7 +112,7 @@ class _Layer(nn.Module):
 def positions(states):
     """Return the sinusoids of T positions for states of shape (B, T, D): (T, D)."""
     n_steps, width = states.shape[1:]
-    # bfloat16 does not tell step 256 from 257
+    # bfloat16 does not distinguish step 256 from 257
     dtype = torch.promote_types(states.dtype, torch.float32)
     step = torch.arange(n_steps, dtype=dtype, device=states.device)
     place = torch.arange(width, device=states.device)

@@ -1,4 +1,4 @@
-"""The ways to join: what M blocks say in, one fused vector out; one small file a family."""
+"""Fusion modules: vectors or sequences of M blocks in, one fused vector out."""
 
 from sklearn_mmsent.nn.fusion.attention import AttentionFusion
 from sklearn_mmsent.nn.fusion.base import Fusion
@@ -23,11 +23,11 @@ from sklearn_mmsent.utils._messages import did_you_mean
 #: Names of the built-in fusions, as `fusion=` of the estimators takes them.
 FUSIONS = {
     "concat": ConcatFusion,
-    # each block adds its part
+    # sums over blocks
     "sum": SumFusion,
     "mean": MeanFusion,
     "weighted": WeightedFusion,
-    # blocks open, shift or rescale what others say
+    # blocks gate, shift or rescale others
     "gated": GatedFusion,
     "mag": AdaptationGateFusion,
     "multiplicative": MultiplicativeFusion,
@@ -35,13 +35,13 @@ FUSIONS = {
     "tensor": TensorFusion,
     "low_rank": LowRankFusion,
     "attention": AttentionFusion,
-    # latent parts, held together by losses of their own
+    # latent parts with auxiliary losses
     "misa": MISAFusion,
     "poe": ProductOfExpertsFusion,
-    # each block decides alone
+    # decision level
     "decision": DecisionFusion,
     "quality_aware": QualityAwareFusion,
-    # sequences look at each other, step by step
+    # sequences, step by step
     "mult": MulTFusion,
     "bottleneck": BottleneckFusion,
     "memory": MemoryFusion,

@@ -4,9 +4,8 @@ Vaswani et al. (2017), Attention is all you need, NeurIPS (the layer), in the
 arrangement of Gorishniy, Rubachev, Khrulkov, Babenko (2021), Revisiting deep
 learning models for tabular data, NeurIPS: each token is a vector plus an
 embedding of where it comes from; a learned token [CLS] is put in front and its
-last state is the result; layers normalise what they read,
-x <- x + MHA(LN(x)), x <- x + FFN(LN(x)). Blocks that are absent are looked at
-by nobody.
+last state is the result; layers are pre-normalised,
+x <- x + MHA(LN(x)), x <- x + FFN(LN(x)). Absent blocks are masked.
 """
 
 import torch
@@ -16,7 +15,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class AttentionFusion(Fusion):
-    """Blocks look at each other, and a token of its own gathers what they say.
+    """Self-attention among blocks and a [CLS] token, whose state is the result.
 
     Parameters
     ----------
@@ -27,9 +26,9 @@ class AttentionFusion(Fusion):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     n_heads : int, default=4
-        Attention heads, at most: the largest number up to it that divides `width`.
+        Maximum number of heads; the largest number up to it that divides `width` is used.
     n_layers : int, default=1
-        Layers on top of each other.
+        Number of layers.
     """
 
     def __init__(self, n_blocks, width, dropout, n_heads=4, n_layers=1):
@@ -44,14 +43,14 @@ class AttentionFusion(Fusion):
         self.norm = nn.LayerNorm(width)
 
     def attention(self, vectors, there):
-        """Return how much [CLS] looks at each block in the last layer, (B, M), mean over heads.
+        """Return the attention of [CLS] to each block in the last layer, (B, M), mean over heads.
 
-        Zero for the absent; what is missing to a sum of one it looks at itself.
+        Zero for absent blocks; the rest of one is its attention to itself.
         """
         return self._run(vectors, there)[1][:, :, 0, 1:].mean(1)
 
     def block_weights(self, vectors, there):
-        """Return the shares of what [CLS] looks at besides itself; see the base class."""
+        """Return the attention of [CLS] to the blocks, normalised; see the base class."""
         return shares_of(self.attention(vectors, there))
 
     def forward(self, vectors, there):
@@ -68,14 +67,14 @@ class AttentionFusion(Fusion):
 
 
 class SelfAttentionLayer(nn.Module):
-    """One transformer layer over a few tokens, which also tells who looked at whom.
+    """One transformer layer over a few tokens, which also returns the attention.
 
     Parameters
     ----------
     width : int
         Width D of the tokens.
     n_heads : int
-        Heads, at most: the largest number up to it that divides `width`.
+        Maximum number of heads; the largest number up to it that divides `width` is used.
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     """
@@ -95,9 +94,9 @@ class SelfAttentionLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens, there):
-        """Let tokens of shape (B, N, D) look at those whose mask (B, N) is True.
+        """Attend from tokens of shape (B, N, D) to those whose mask (B, N) is True.
 
-        Returns the new tokens, and the shares of attention of shape (B, heads, N, N).
+        Returns the new tokens, and the attention of shape (B, heads, N, N).
         """
         heads = self.look(self.look_norm(tokens)).unflatten(2, (3 * self.n_heads, -1))
         queries, keys, values = heads.transpose(1, 2).chunk(3, dim=1)  # (B, heads, N, D / heads)

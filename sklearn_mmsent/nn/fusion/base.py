@@ -1,4 +1,4 @@
-"""What a fusion is: what the blocks say in, one fused vector out."""
+"""Fusion: base class of the modules that join blocks."""
 
 import torch
 
@@ -6,58 +6,59 @@ from sklearn_mmsent.nn.auxiliary import AuxiliaryModule
 
 
 class Fusion(AuxiliaryModule):
-    """Joins the vectors, or the sequences of vectors, of M blocks.
+    """Base class of fusions, which join the vectors, or sequences of vectors, of M blocks.
 
     Built as ``Fusion(n_blocks, width, dropout, **options)`` with M, D and the probability with
-    which a fused unit is zeroed in training. What follows is told by four attributes and one
-    method; the defaults are those of a fusion of vectors.
+    which a fused unit is zeroed in training. A child implements ``forward``; the other defaults
+    are those of a fusion of vectors without weights or auxiliary loss.
 
     A fusion of vectors is called with ``vectors`` of shape (B, M, D) and ``there``, a mask of
-    shape (B, M), and gives (B, D). What the vectors hold where the mask is False are learned
-    absence tokens; a row of which nothing is there comes with a mask that is True throughout.
+    shape (B, M), and returns (B, D). Where the mask is False, the vectors are learned absence
+    tokens; for a row without any block the mask is True throughout.
     """
 
-    #: True: called with a list of M ``tokens`` of shape (B, S_m, D), a list of M masks ``real`` of
-    #: shape (B, S_m), and ``there``. A row's absent block is one real token, its absence token.
+    #: Whether it joins sequences: called with a list of M ``tokens`` of shape (B, S_m, D), a list
+    #: of M masks ``real`` of shape (B, S_m), and ``there``. An absent block of a row is one real
+    #: token, its absence token.
     sequential = False
 
-    #: True: built with ``head`` too, which gives a fresh module from (B, D) to (B, C) when called
-    #: (a ``NewHead``), and gives the network's outputs (B, C) itself.
+    #: Whether it computes the network's outputs (B, C) itself: built with ``head``, too, a
+    #: ``NewHead``, which returns a new module from (B, D) to (B, C) when called.
     decides = False
 
-    #: What the numbers of ``block_weights`` are: "shares", which sum to one over what is there, or
-    #: "gates", each for itself.
+    #: Kind of ``block_weights``: "shares", which sum to one over the present blocks, or
+    #: independent "gates".
     weights_are = "shares"
 
     def block_weights(self, *inputs):
-        """Return how much each block counts, (B, M), zero for the absent; None if nothing tells.
+        """Return the weight of each block, (B, M), zero for absent ones; None if there are none.
 
         Parameters
         ----------
         *inputs : tuple
-            What ``forward`` takes.
+            Arguments of ``forward``.
         """
 
     def step_weights(self, *inputs):
-        """Return how much each step counts, M tensors of shape (B, S_m); None if nothing tells.
+        """Return the weight of each step, M tensors of shape (B, S_m); None if there are none.
 
-        Zero for padding and for the absent. Shares sum to one over the steps of a block.
+        Zero for padding and absent blocks. Shares sum to one over the steps of a block.
 
         Parameters
         ----------
         *inputs : tuple
-            What ``forward`` takes.
+            Arguments of ``forward``.
         """
 
 
 def shares_of(weights):
-    """Bring weights of shape (B, ...), none of them negative, to a sum of one; zeros stay zeros."""
+    """Normalise non-negative weights of shape (B, ...) to a sum of one; zeros stay zeros."""
     total = weights.flatten(1).sum(1).view(-1, *[1] * (weights.ndim - 1))
     return weights / total.clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def each(layers, vectors):
-    """Send each block's vector through a layer of its own: (B, M, D) to (B, M, ...)."""
+    """Apply one layer per block: (B, M, D) to (B, M, ...)."""
     return torch.stack(
         [layer(vector) for layer, vector in zip(layers, vectors.unbind(1), strict=True)], dim=1
     )

@@ -5,8 +5,8 @@ NeurIPS, section 3.2: in layer l each modality m, with its class token in front,
 
     [z_m, b_m] <- Transformer_m([z_m, b]),    then b <- mean over m of b_m,
 
-and the class tokens are averaged (the paper averages what its linear classifier makes of each,
-which is the same).
+and the class tokens are averaged (the paper averages the outputs of its linear classifier for
+each, which is equivalent).
 """
 
 import torch
@@ -17,10 +17,10 @@ from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class BottleneckFusion(Fusion):
-    """A transformer of its own for each block, all of them sharing a few bottleneck tokens.
+    """One transformer per block, which exchange information through a few bottleneck tokens.
 
-    Cost grows with the sum of the blocks' lengths squared, not with the square of their sum.
-    Absent blocks neither write into the bottleneck nor count in the result.
+    Cost grows with the sum of the squared lengths of the blocks, not with the square of their sum.
+    Absent blocks neither write to the bottleneck nor count in the result.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class BottleneckFusion(Fusion):
     n_bottlenecks : int, default=4
         Number of shared tokens N.
     n_layers : int, default=2
-        Layers of each block's transformer; with one layer, blocks only meet in the average.
+        Layers of each block's transformer; with one layer, blocks are only averaged.
     n_heads : int, default=4
         Heads of each attention.
     """
@@ -54,7 +54,7 @@ class BottleneckFusion(Fusion):
         self.dropout = nn.Dropout(dropout)
 
     def step_weights(self, tokens, real, there):
-        """Return how a block's class token looks at its steps in the last layer; see the base."""
+        """Return the attention of the class tokens in the last layer; see the base class."""
         before, masks = self._run(tokens, real, there, len(self.layers) - 1)
         n_shared = len(self.bottlenecks)
         looks = [
@@ -70,7 +70,7 @@ class BottleneckFusion(Fusion):
         return self.dropout(_mean_of_there([self.norm(x[:, n_shared]) for x in states], there))
 
     def _run(self, tokens, real, there, n_layers):
-        """Return what M transformers hold behind some layers, (B, N + 1 + S_m, D), and masks."""
+        """Return the states of M transformers after some layers, (B, N + 1 + S_m, D), and masks."""
         n_rows, n_shared = len(there), len(self.bottlenecks)
         shared = self.bottlenecks.expand(n_rows, -1, -1)  # (B, N, D)
         states, masks = [], []
@@ -91,6 +91,6 @@ class BottleneckFusion(Fusion):
 
 
 def _mean_of_there(vectors, there):
-    """Average M vectors of shape (B, ...) over the blocks that are there."""
+    """Average M vectors of shape (B, ...) over the present blocks."""
     share = there / there.sum(1, keepdim=True)  # (B, M)
     return torch.einsum("bm,mbd->bd", share.to(vectors[0].dtype), torch.stack(vectors))

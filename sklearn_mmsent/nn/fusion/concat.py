@@ -1,4 +1,4 @@
-"""Concatenation, the feature-level fusion that every other one is measured against.
+"""Concatenation, the baseline of feature-level fusion.
 
 Baltrusaitis, Ahuja, Morency (2019), Multimodal machine learning: a survey and
 taxonomy, IEEE TPAMI 41(2), section 6.1.
@@ -10,7 +10,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion
 
 
 class ConcatFusion(Fusion):
-    """All block vectors side by side, then one dense layer.
+    """Concatenation of the block vectors, then one dense layer.
 
     Parameters
     ----------
@@ -29,5 +29,5 @@ class ConcatFusion(Fusion):
         )
 
     def forward(self, vectors, there):
-        """Fuse vectors of shape (B, M, D) to (B, D); absence tokens stand for the absent."""
+        """Fuse vectors of shape (B, M, D) to (B, D); absent blocks are absence tokens."""
         return self.project(vectors.flatten(1))

@@ -1,8 +1,8 @@
-"""Decision-level (late) fusion: each block decides alone, and the decisions are averaged.
+"""Decision-level (late) fusion: the mean of predictions from single blocks.
 
 Baltrusaitis, Ahuja, Morency (2019), Multimodal machine learning: a survey and
 taxonomy, IEEE TPAMI 41(2), section 6.1. Weights from confidence are those of QMF; see
-`quality.py`, which adds the loss that ranks them.
+`quality.py`, which adds the ranking loss.
 """
 
 import torch
@@ -15,10 +15,10 @@ WEIGHTS = ("learned", "confidence", "mean")
 
 
 class DecisionFusion(Fusion):
-    """A weighted mean of what each block predicts alone.
+    """Weighted mean of the predictions from single blocks.
 
-    What it averages are the network's outputs: logits, or intensities. It adds
-    blocks up, and cannot see that one changes the meaning of another.
+    It averages the network's outputs (logits, or intensities), and cannot
+    represent interactions between blocks.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ class DecisionFusion(Fusion):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     head : NewHead
-        Gives the head of a block, when called.
+        Returns the head of a block when called.
     weights : {"learned", "confidence", "mean"}, default="learned"
-        "learned": one weight per block, renormalised over the blocks that are
-        there; "confidence": weights of each row, from the energy of each
-        block's logits, or for outputs that have none (an intensity, ordered
-        classes, several targets) from a learned linear confidence per block;
-        "mean": all the same.
+        "learned": one weight per block, renormalised over the present blocks;
+        "confidence": weights per row, from the energy of each block's logits,
+        or for outputs without logits (an intensity, ordered classes, several
+        targets) from a learned linear confidence per block; "mean": equal
+        weights.
     unimodal_weight : float, default=1.0
-        Weight in the loss of the sum of the losses of the blocks' own predictions.
+        Weight in the loss of the sum of the losses of the blocks' predictions.
     """
 
     decides = True
@@ -59,11 +59,11 @@ class DecisionFusion(Fusion):
             self.confidence = nn.ModuleList(nn.Linear(width, 1) for _ in range(n_blocks))
 
     def decisions(self, vectors):
-        """Return what each block predicts alone, of shape (B, M, C)."""
+        """Return the predictions from single blocks, of shape (B, M, C)."""
         return each(self.heads, vectors)
 
     def weights(self, vectors, there):
-        """Return the weights of shape (B, M): zero for the absent, summing to one."""
+        """Return the weights of shape (B, M): zero for absent blocks, summing to one."""
         return _convex(self._scores(vectors, self.decisions(vectors)), there)
 
     def block_weights(self, vectors, there):
@@ -82,7 +82,7 @@ class DecisionFusion(Fusion):
         return outputs, (decisions, scores, there)
 
     def auxiliary_loss(self, intermediates, batch):
-        """Return the weighted sum of the losses of the blocks' own predictions."""
+        """Return the weighted sum of the losses of the blocks' predictions."""
         decisions, _, there = intermediates
         return self._unimodal(unimodal_losses(decisions, batch.loss_of), there, batch.weights)
 
@@ -90,7 +90,7 @@ class DecisionFusion(Fusion):
         return self.unimodal_weight * weighted_mean((losses * there).sum(1), weights)
 
     def _scores(self, vectors, decisions):
-        """Return what the weights are the softmax of, (B, M)."""
+        """Return the scores, (B, M), whose softmax are the weights."""
         if self.weighting == "learned":
             return self.logits.expand(decisions.shape[:2])
         if self.weighting == "mean":

@@ -12,7 +12,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion, each
 
 
 class GatedFusion(Fusion):
-    """Each block passes through gates that look at all blocks.
+    """Sum of the blocks, each through gates that depend on all blocks.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class GatedFusion(Fusion):
         self.dropout = nn.Dropout(dropout)
 
     def gates(self, vectors, there):
-        """Return the gates z of shape (B, M, D), zero for the absent."""
+        """Return the gates z of shape (B, M, D), zero for absent blocks."""
         gates = self.gate(vectors.flatten(1)).sigmoid().view_as(vectors)
         return gates * there.unsqueeze(-1)
 
     def block_weights(self, vectors, there):
-        """Return how far the gates are open, mean over units; see the base class."""
+        """Return the gates, mean over units; see the base class."""
         return self.gates(vectors, there).mean(2)
 
     def forward(self, vectors, there):

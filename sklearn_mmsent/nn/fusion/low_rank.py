@@ -28,7 +28,7 @@ class LowRankFusion(Fusion):
     dropout : float
         Probability with which a fused unit is zeroed in training.
     rank : int, default=4
-        Number of products that are added up for each unit.
+        Number of products that are summed for each unit.
 
     See Also
     --------

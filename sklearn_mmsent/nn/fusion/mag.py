@@ -17,9 +17,9 @@ from sklearn_mmsent.nn.fusion.base import Fusion
 
 
 class AdaptationGateFusion(Fusion):
-    """One main block, shifted by what the others say, but never far.
+    """One main block, shifted by the others by a limited length.
 
-    Where the main block is absent, its absence token is shifted instead.
+    If the main block is absent, its absence token is shifted.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class AdaptationGateFusion(Fusion):
     main : int, default=0
         Number of the main block, in the order of the table.
     beta : float, default=1.0
-        Length of the longest shift, as a multiple of the main vector's length.
+        Maximum length of the shift, as a multiple of the main vector's length.
     """
 
     weights_are = "gates"
@@ -41,8 +41,8 @@ class AdaptationGateFusion(Fusion):
         super().__init__()
         if main not in range(n_blocks):
             raise ValueError(
-                f"AdaptationGateFusion: main={main!r} is the number of no block; with {n_blocks} "
-                f"block(s) it is at least 0 and at most {n_blocks - 1}."
+                f"AdaptationGateFusion: main must be the number of a block, from 0 to "
+                f"{n_blocks - 1}. Got {main!r} instead."
             )
         self.main = main
         self.beta = beta
@@ -53,7 +53,7 @@ class AdaptationGateFusion(Fusion):
         self.dropout = nn.Dropout(dropout)
 
     def gates(self, vectors, there):
-        """Return the gates g of shape (B, M, D): zero for the absent and for the main block."""
+        """Return the gates g of shape (B, M, D): zero for absent blocks and the main block."""
         gates = torch.zeros_like(vectors).unbind(1)
         gates = list(gates)
         for layer, i in zip(self.gate, self.others, strict=True):
@@ -62,7 +62,7 @@ class AdaptationGateFusion(Fusion):
         return torch.stack(gates, dim=1)
 
     def shift(self, vectors, there):
-        """Return what is added to the main block's vector, alpha H, of shape (B, D)."""
+        """Return the shift of the main block's vector, alpha H, of shape (B, D)."""
         main = vectors[:, self.main]
         gates = self.gates(vectors, there)
         shift = torch.zeros_like(main)

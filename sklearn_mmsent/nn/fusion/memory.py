@@ -1,12 +1,12 @@
-"""The memory fusion network (MFN): LSTMs side by side, watched by a memory of their own.
+"""The memory fusion network (MFN): one LSTM per block, and a gated memory over all.
 
 Zadeh, Liang, Mazumder, Poria, Cambria, Morency (2018), Memory fusion network for multi-view
-sequential learning, AAAI. With h_t, c_t the outputs and memories of all M LSTMs side by side,
+sequential learning, AAAI. With h_t, c_t the concatenated outputs and memories of M LSTMs,
 
     delta-memory attention  g_t = [c_(t-1), c_t] * softmax(D_a([c_(t-1), c_t]))
     multi-view gated memory u_t = s(D_1(g_t)) * u_(t-1) + s(D_2(g_t)) * tanh(D_u(g_t)),
 
-s the sigmoid, every D of two dense layers; the result is made of h_T and u_T.
+s the sigmoid, every D of two dense layers; the result is computed from h_T and u_T.
 """
 
 import torch
@@ -18,11 +18,11 @@ from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 
 class MemoryFusion(Fusion):
-    """An LSTM for each block, and a memory of what changes in their memories together.
+    """One LSTM per block, and a gated memory of joint changes in their memories.
 
-    The paper's sequences are aligned word by word. Here a row's sequences are set on the clock
-    of the longest one, shorter ones hold their steps longer, and a flat or an absent block is
-    constant; see `common_clock` in ``nn/_steps.py``.
+    The paper's sequences are aligned by word. Here a row's sequences are aligned to the longest
+    one, shorter ones hold their steps longer, and flat or absent blocks are constant; see
+    `common_clock` in ``nn/_alignment.py``.
 
     Parameters
     ----------
@@ -54,20 +54,20 @@ class MemoryFusion(Fusion):
     def block_weights(self, tokens, real, there):
         """Return the delta-memory attention to each block's memory; see the base class.
 
-        Summed over its units and averaged over time; of those that are there.
+        Summed over units, averaged over time, and normalised over the present blocks.
         """
-        ticks, _, window = self._watch(tokens, real)
+        ticks, _, window = self._run_cells(tokens, real)
         units = self.attention(window).softmax(-1).unflatten(-1, (2, there.shape[1], -1))
         attention = units.sum((2, 4)) * ticks.unsqueeze(-1)  # (B, T, M)
         return shares_of(attention.sum(1) * there)
 
     def forward(self, tokens, real, there):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
-        ticks, outputs, window = self._watch(tokens, real)
+        ticks, outputs, window = self._run_cells(tokens, real)
         noted = window * self.attention(window).softmax(-1)
         retain, update = self.retain(noted).sigmoid(), self.update(noted).sigmoid()
         proposal = update * self.propose(noted).tanh()  # (B, T, U)
-        # the steps behind a row's end are computed and never looked at
+        # steps after a row's end are computed but not used
         memory, watched = torch.zeros_like(proposal[:, 0]), []
         for kept, new in zip(retain.unbind(1), proposal.unbind(1), strict=True):
             memory = kept * memory + new
@@ -76,8 +76,8 @@ class MemoryFusion(Fusion):
         last = [take(x, end).squeeze(1) for x in (outputs, torch.stack(watched, dim=1))]
         return self.project(torch.cat(last, dim=1))
 
-    def _watch(self, tokens, real):
-        """Run the LSTMs; return the ticks that count, outputs, and two memories of each tick."""
+    def _run_cells(self, tokens, real):
+        """Run the LSTMs; return valid ticks, outputs, and two consecutive memories per tick."""
         indices, ticks = common_clock(real)
         inputs = [take(x, index) for x, index in zip(tokens, indices, strict=True)]
         outputs, memories = self.cells(torch.stack(inputs))  # (B, T, M D)
@@ -86,9 +86,9 @@ class MemoryFusion(Fusion):
 
 
 class ParallelLSTM(nn.Module):
-    """M LSTMs of one width, a step of all of them at once; gives their memories, too.
+    """M LSTMs of one width, which make each step together; returns their memories, too.
 
-    ``torch.nn.LSTM`` runs one sequence at a time and keeps the memories of the last step only.
+    ``torch.nn.LSTM`` runs one LSTM at a time and returns the memories of the last step only.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ class ParallelLSTM(nn.Module):
         outputs, memories = [], []
         for step in driven:
             gates = torch.baddbmm(step, h, self.recurrent)
-            let_in, forget, new, let_out = gates.chunk(4, dim=-1)
-            c = forget.sigmoid() * c + let_in.sigmoid() * new.tanh()
-            h = let_out.sigmoid() * c.tanh()
+            enter, forget, new, leave = gates.chunk(4, dim=-1)
+            c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
+            h = leave.sigmoid() * c.tanh()
             outputs.append(h)
             memories.append(c)
         return tuple(

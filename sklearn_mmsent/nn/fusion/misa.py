@@ -13,13 +13,12 @@ layer over all of them give the fused vector. The loss gets three additions:
   centred and of length one;
 - reconstruction: mean squared error of D_m(c_m + p_m) against u_m.
 
-Where the paper is silent: only rows and blocks that are there count, each row
-by its weight; P' Q is averaged over rows instead of summed, so that its size
-(at most one) does not depend on the batch; the transformer layer normalises
-what it reads; what is absent is looked at by nobody and enters the dense layer
-as zeros. u_m is normalised, as in the authors' code; and reconstruction, unlike
-there, teaches the parts and not u_m, which else becomes a constant, easy to
-tell, before the task has shown that it needs more.
+Where the paper is silent: only present blocks count, each row by its weight;
+P' Q is averaged over rows instead of summed, so that its size (at most one) does
+not depend on the batch; the transformer layer is pre-normalised; absent blocks
+are masked and enter the dense layer as zeros. u_m is normalised, as in the
+authors' code; unlike there, reconstruction has no gradient with respect to u_m,
+which would otherwise collapse to a constant early in training.
 """
 
 import torch
@@ -31,7 +30,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion, each, shares_of
 
 
 class MISAFusion(Fusion):
-    """What the blocks have in common and what each has alone, kept apart by extra losses.
+    """Shared and private parts of the blocks, separated by auxiliary losses.
 
     Parameters
     ----------
@@ -46,11 +45,11 @@ class MISAFusion(Fusion):
     difference_weight : float, default=0.3
         Weight in the loss of the overlap of shared and private parts.
     reconstruction_weight : float, default=1.0
-        Weight in the loss of the error with which both parts tell the block's vector.
+        Weight in the loss of the error of reconstructing the block's vector from both parts.
     n_moments : int, default=5
         Number K of moments that the discrepancy compares.
     n_heads : int, default=2
-        Attention heads, at most: the largest number up to it that divides `width`.
+        Maximum number of heads; the largest number up to it that divides `width` is used.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class MISAFusion(Fusion):
         return fused, (vectors, shared, private, there)
 
     def block_weights(self, vectors, there):
-        """Return which blocks' parts are looked at, mean over heads and over who looks."""
+        """Return the attention to each block's parts, mean over heads and queries."""
         both = there.repeat(1, 2)
         _, looks = self.mix(torch.cat(self.parts(vectors), dim=1), both)  # (B, heads, 2 M, 2 M)
         looks = (looks.mean(1) * both.unsqueeze(2)).sum(1)  # (B, 2 M)
@@ -155,10 +154,10 @@ def _mean(values, counts):
 
 
 def _seen(counts):
-    """Tell by ones which blocks any row of the batch has, (M,)."""
+    """Return ones for the blocks that any row of the batch has, (M,)."""
     return (counts.sum(0) > 0).to(counts.dtype)
 
 
 def _over_seen(values, seen):
-    """Mean over the blocks, or pairs, that are in the batch; zero if there are none."""
+    """Mean over the blocks, or pairs, in the batch; zero if there are none."""
     return (values * seen).sum() / seen.sum().clamp(min=1)

@@ -1,12 +1,12 @@
-"""The multimodal transformer (MulT): every modality reads every other one, step by step.
+"""The multimodal transformer (MulT): cross-modal attention between all pairs of blocks.
 
 Tsai, Bai, Liang, Kolter, Morency, Salakhutdinov (2019), Multimodal transformer for unaligned
 multimodal language sequences, ACL, section 3: from modality b to a, Z_0 = X_a + positions and
 
     Y_i = Z_(i-1) + attention(LN(Z_(i-1)), LN(X_b + positions)),    Z_i = Y_i + f(LN(Y_i)),
 
-the results of all b side by side, a transformer over these, its last step of each a side by
-side, and dense layers. What is added is not normed, as in the authors' code; their text norms it.
+the results of all b are concatenated, a transformer runs over them, and its last steps of all a are
+concatenated, before dense layers. Residuals are not normalised, as in the authors' code.
 """
 
 import torch
@@ -20,8 +20,8 @@ from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 class MulTFusion(Fusion):
     """Cross-modal transformers for each ordered pair of blocks, which need not be aligned.
 
-    An absent block is read by nobody; it reads the others by its absence token, which is one
-    step. A single block is left to itself.
+    Absent blocks are masked as sources; as a target, an absent block is one step, its absence
+    token. A single block has self-attention only.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class MulTFusion(Fusion):
         )
 
     def step_weights(self, tokens, real, there):
-        """Return how the other blocks that are there look at each step; see the base class.
+        """Return the attention of the other present blocks to each step; see the base class.
 
-        In the last layers, mean over heads and over the real steps of who looks.
+        In the last layers, mean over heads and over the real steps of the targets.
         """
         tokens = [
             add_positions(sequence, mask) for sequence, mask in zip(tokens, real, strict=True)
@@ -96,7 +96,7 @@ class MulTFusion(Fusion):
 
 
 class CrossModalTransformer(nn.Module):
-    """Layers in which the target reads the source as it came in."""
+    """Layers in which the target attends to the unchanged source."""
 
     def __init__(self, width, n_heads, n_layers, dropout):
         super().__init__()
@@ -112,14 +112,14 @@ class CrossModalTransformer(nn.Module):
         return self.norm(target)
 
     def shares(self, target, source, mask):
-        """Return how the target looks at the source in the last layer, (B, S, T)."""
+        """Return the attention of the target to the source in the last layer, (B, S, T)."""
         for layer in self.layers[:-1]:
             target = layer(target, mask, source)
         return self.layers[-1].shares(target, mask, source)
 
 
 class SelfTransformer(nn.Module):
-    """Layers in which a sequence reads itself."""
+    """Layers in which a sequence attends to itself."""
 
     def __init__(self, width, n_heads, n_layers, dropout):
         super().__init__()

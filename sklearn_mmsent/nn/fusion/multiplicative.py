@@ -22,7 +22,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion, each
 
 
 class MultiplicativeFusion(Fusion):
-    """Each block rescales, unit by unit, what the blocks before it said.
+    """Each block rescales the joint state of the previous blocks, unit by unit.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class MultiplicativeFusion(Fusion):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(n_blocks))
         self.dropout = nn.Dropout(dropout)
         for layer in self.scale:
-            nn.init.ones_(layer.bias)  # what came before passes at first
+            nn.init.ones_(layer.bias)  # initially, the state passes unchanged
 
     def scales(self, vectors, there):
-        """Return what each block multiplies by, (B, M, D): ones for the absent."""
+        """Return the factors of each block, (B, M, D): ones for absent blocks."""
         scales = each(self.scale, vectors)
         return torch.where(there.unsqueeze(-1), scales, torch.ones_like(scales))
 

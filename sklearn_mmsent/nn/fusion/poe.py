@@ -20,9 +20,9 @@ from sklearn_mmsent.nn.losses import weighted_mean
 
 
 class ProductOfExpertsFusion(Fusion):
-    """Each block votes for each unit with a precision of its own; the sure ones count more.
+    """Gaussian experts per block and unit, weighted by precision.
 
-    In training the latent vector is drawn, in prediction it is the mean.
+    In training the latent vector is sampled; in prediction it is the mean.
 
     Parameters
     ----------
@@ -33,8 +33,7 @@ class ProductOfExpertsFusion(Fusion):
     dropout : float
         Probability with which a fused unit is zeroed in training.
     kl_weight : float, default=1e-3
-        Weight of the divergence from the prior in the loss; the larger, the
-        less a row may tell.
+        Weight of the divergence from the prior in the loss.
     """
 
     def __init__(self, n_blocks, width, dropout, kl_weight=1e-3):
@@ -47,15 +46,15 @@ class ProductOfExpertsFusion(Fusion):
         """Return the means and log-variances of the blocks' experts, each of shape (B, M, D)."""
         experts = each(self.layers, vectors)
         means, log_variances = experts.chunk(2, dim=2)
-        return means, log_variances.clamp(-10, 10)  # or a precision could overflow
+        return means, log_variances.clamp(-10, 10)  # so that no precision overflows
 
     def weights(self, vectors, there):
-        """Return each expert's share of the precision, (B, M, D); the rest is the prior's."""
+        """Return each expert's share of the precision, (B, M, D); the rest is that of the prior."""
         precisions = (-self.experts(vectors)[1]).exp() * there.unsqueeze(-1)
         return precisions / (1 + precisions.sum(1, keepdim=True))
 
     def block_weights(self, vectors, there):
-        """Return the shares of what is not the prior's, mean over units; see the base class."""
+        """Return the shares of the experts, mean over units; see the base class."""
         return shares_of(self.weights(vectors, there).mean(2))
 
     def forward(self, vectors, there):

@@ -1,4 +1,4 @@
-"""Simple pooling: the mean, or the sum, of the block vectors that are there.
+"""Simple pooling: the mean, or the sum, of the present blocks' vectors.
 
 Baltrusaitis, Ahuja, Morency (2019), Multimodal machine learning: a survey and
 taxonomy, IEEE TPAMI 41(2), section 3.1 (joint representations); with all
@@ -11,7 +11,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion
 
 
 class SumFusion(Fusion):
-    """The sum of the block vectors that are there: evidence adds up.
+    """Sum of the vectors of the present blocks.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SumFusion(Fusion):
 
 
 class MeanFusion(SumFusion):
-    """The mean of the block vectors that are there: of one scale, however many are missing.
+    """Mean of the vectors of the present blocks, whose scale does not depend on their number.
 
     Parameters
     ----------

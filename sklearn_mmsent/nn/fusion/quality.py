@@ -1,4 +1,4 @@
-"""Quality-aware fusion (QMF): decisions weighted by confidence, which is ranked like past losses.
+"""Quality-aware fusion (QMF): decisions weighted by confidence, trained by ranking past losses.
 
 Zhang, Wu, Zhang, Hu, Fu, Zhou, Peng (2023), Provable dynamic fusion for low-quality multimodal
 data, ICML: f(x) = sum_m w_m(x) f_m(x_m), with w_m linear in the energy -log sum_c exp f_mc(x_m),
@@ -10,12 +10,12 @@ where k_i is the loss of row i under f_m, averaged over all epochs so far and sc
 the least and the largest of all rows. The last is after Moon, Kim, Shin, Hwang (2020),
 Confidence-aware learning for deep neural networks, ICML.
 
-What differs: a softmax over the blocks that are there turns confidences into weights, since
-energies may have either sign and blocks may be missing; the weights pass gradients, which teach
-them when to be sure. What is ranked is what the softmax takes: minus the energy, or a learned
-confidence. The neighbour of a row is the next of the batch, in a circle, that has the block and a
-weight, too; rows that no batch has shown yet are not among all rows. The authors' program takes
-|k_i - k_j| off instead of adding it, which leaves near pairs alone; here it is as in the paper.
+What differs: a softmax over the present blocks turns confidences into weights, since energies may
+have either sign and blocks may be missing; the weights pass gradients. The input of the softmax is
+ranked: minus the energy, or a learned confidence. The neighbour of a row is the next one of the
+batch, cyclically, that also has the block and a weight; rows not seen yet are ignored. The authors'
+program subtracts |k_i - k_j| instead of adding it, which ignores near pairs; here it is as in the
+paper.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class LossHistory:
         return cls(mean, torch.zeros_like(mean))
 
     def add(self, rows, losses, counted):
-        """Take in the losses (B, M) of some rows, where they count."""
+        """Add the losses (B, M) of some rows, where they count."""
         missing = int(rows.max()) + 1 - len(self.mean)
         if missing > 0:
             for name in ("mean", "visits"):
@@ -65,13 +65,13 @@ class LossHistory:
         unseen = self.visits == 0
         least = self.mean.masked_fill(unseen, torch.inf).amin(0)
         largest = self.mean.masked_fill(unseen, -torch.inf).amax(0)
-        span = largest - least  # 0 as long as all are equal, below it where nothing was seen
+        span = largest - least  # 0 if all are equal, negative if nothing was seen
         scaled = (self.mean[rows] - least) / span
         return scaled.masked_fill(unseen[rows] | (span <= 0), 0.0)
 
 
 class QualityAwareFusion(DecisionFusion):
-    """Decision-level fusion that trusts in each row the blocks that are sure of it (QMF).
+    """Decision-level fusion that weights blocks by their per-row confidence (QMF).
 
     In training it remembers the losses of the training rows, which neither pickles nor copies
     hold.
@@ -85,12 +85,12 @@ class QualityAwareFusion(DecisionFusion):
     dropout : float
         Probability with which a hidden unit is zeroed in training.
     head : NewHead
-        Gives the head of a block, when called.
+        Returns the head of a block when called.
     unimodal_weight : float, default=1.0
-        Weight in the loss of the sum of the losses of the blocks' own predictions.
+        Weight in the loss of the sum of the losses of the blocks' predictions.
     ranking_weight : float, default=0.1
-        Weight in the loss of the sum of the blocks' ranking losses; 0 remembers nothing, which
-        lets networks be trained together.
+        Weight in the loss of the sum of the blocks' ranking losses; with 0 nothing is remembered
+        and networks can be stacked.
 
     See Also
     --------
@@ -109,7 +109,7 @@ class QualityAwareFusion(DecisionFusion):
         self.remembers = ranking_weight > 0
 
     def auxiliary_loss(self, intermediates, batch):
-        """Return the weighted losses of the blocks' own predictions and of their ranks."""
+        """Return the weighted losses of the blocks' predictions and of their ranks."""
         decisions, scores, there = intermediates
         losses = unimodal_losses(decisions, batch.loss_of)
         auxiliary = self._unimodal(losses, there, batch.weights)
@@ -125,12 +125,12 @@ class QualityAwareFusion(DecisionFusion):
 
 
 def ranking_losses(confidence, difficulty, counted):
-    """Compare each row's confidence with that of the next row that counts, block by block.
+    """Return the ranking loss of each row's confidence against the next row's, block by block.
 
     Parameters
     ----------
     confidence : Tensor of shape (B, M)
-        Which is to be the higher, the lower the difficulty.
+        Confidence, which should be higher for lower difficulty.
     difficulty : Tensor of shape (B, M)
         Past losses from 0 to 1, without gradient.
     counted : BoolTensor of shape (B, M)
@@ -139,7 +139,7 @@ def ranking_losses(confidence, difficulty, counted):
     Returns
     -------
     Tensor of shape (B, M)
-        Zero for what does not count.
+        Losses; zero for rows that do not count.
     """
     n = len(counted)
     places = torch.arange(2 * n, device=counted.device).unsqueeze(1)  # twice around the circle

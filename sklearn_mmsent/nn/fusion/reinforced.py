@@ -3,18 +3,17 @@
 Chen, Wang, Liang, Baltrusaitis, Zadeh, Morency (2017), Multimodal sentiment analysis with
 word-level fusion and reinforcement learning, ICMI: a controller C of each modality switches its
 input x_t at each step on or off, c_t ~ Bernoulli(s(C(x_t))), s the sigmoid; an LSTM reads the
-gated inputs c_t x_t of all modalities side by side, and attention over time makes of its
-outputs h_t the sum of a_t h_t, with a = softmax(v' tanh(W h_t)) over the steps.
+gated concatenated inputs c_t x_t of all modalities, and attention over time pools its outputs
+h_t to the sum of a_t h_t, with a = softmax(v' tanh(W h_t)) over the steps.
 
 The controllers learn by REINFORCE, the negative loss of a row being its reward: Williams (1992),
 Simple statistical gradient-following algorithms for connectionist reinforcement learning,
-Machine Learning 8. What descends is, for loss l, its running mean m and standard deviation d,
+Machine Learning 8. For loss l, its running mean m and standard deviation d, the objective is
 
     (l - m) / d * sum over gates of log p(c)  +  cost * r * mean p(open)  -  entropy * mean H(p)
 
-with r = 1 - m / (the largest m so far), the share of the loss that the network has learned to
-avoid. The paper has no price of opening; with r it is paid out of what has been gained, or else
-a network that has learned nothing yet would shut everything out, and never learn.
+with r = 1 - m / (the largest m so far), the relative reduction of the loss. The paper has no cost
+of open gates; without the factor r, an untrained network would close all gates and never learn.
 """
 
 import torch
@@ -28,12 +27,11 @@ from sklearn_mmsent.nn.losses import weighted_mean
 
 
 class ReinforcedFusion(Fusion):
-    """Each step of each block is let in or not; the choice is drawn in training, then firm.
+    """Hard gates for each step of each block, sampled in training, deterministic in prediction.
 
-    Steps at which nothing is let in are passed over, as if they were not there. The paper gates
-    sound and picture, aligned to the words, which always come in; here every block is gated,
-    and unequal lengths are set on the clock of the longest, see
-    `common_clock` in ``nn/_steps.py``. Absent blocks come in as their absence tokens.
+    Steps at which all gates are closed are skipped. The paper gates audio and image, aligned to
+    words, which are not gated; here every block is gated, and sequences are aligned to the
+    longest, see `common_clock` in ``nn/_alignment.py``. Absent blocks enter as absence tokens.
 
     Parameters
     ----------
@@ -44,14 +42,14 @@ class ReinforcedFusion(Fusion):
     dropout : float
         Probability with which a fused unit is zeroed in training.
     gated : bool, default=True
-        False lets everything in, to compare with.
+        Whether there are gates; False is a baseline with all gates open.
     gate_cost : float, default=1.0
-        Price of letting everything in, in standard deviations of the rows' losses, for a network
-        without any loss left; it is lower as long as there is more to learn.
+        Cost of open gates, in standard deviations of the rows' losses, at zero loss; lower while
+        the loss is high.
     entropy : float, default=0.01
-        Bonus for being undecided, in standard deviations per nat, which keeps exploring.
+        Bonus for entropy, in standard deviations per nat, which keeps exploration.
     decay : float, default=0.95
-        Of the running mean and deviation of the losses, per batch.
+        Decay per batch of the running mean and deviation of the losses.
     """
 
     sequential = True
@@ -76,19 +74,19 @@ class ReinforcedFusion(Fusion):
         self.lstm = nn.LSTM(n_blocks * width, width, batch_first=True)
         self.attention = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1))
         self.dropout = nn.Dropout(dropout)
-        # running sums of one, the loss and its square, all decaying alike
+        # decaying sums of one, the loss and its square
         self.register_buffer("moments", torch.zeros(3))
         self.register_buffer("worst", torch.zeros(()))  # the largest running mean so far
 
     def gates(self, tokens, real, there):
-        """Return which steps are let in: a list of M masks of shape (B, S_m).
+        """Return which steps have open gates: a list of M masks of shape (B, S_m).
 
-        Drawn at random in training mode. False for padding, True for absence tokens.
+        Sampled in training mode. False for padding, True for absence tokens.
         """
         return self._open(self._logits(tokens), real, there)
 
     def block_weights(self, tokens, real, there):
-        """Return which share of a block's real steps is let in; see the base class."""
+        """Return the share of a block's real steps with open gates; see the base class."""
         if not self.gated:
             return None
         opened = self.step_weights(tokens, real, there)
@@ -96,7 +94,7 @@ class ReinforcedFusion(Fusion):
         return torch.stack(shares, dim=1)
 
     def step_weights(self, tokens, real, there):
-        """Return one for each step that is let in, zero for the others; see the base class."""
+        """Return one for steps with open gates, zero for the others; see the base class."""
         if not self.gated:
             return None
         gates = self.gates(tokens, real, there)
@@ -115,13 +113,13 @@ class ReinforcedFusion(Fusion):
             take(sequence * gate.unsqueeze(-1), index)
             for sequence, gate, index in zip(tokens, opened, indices, strict=True)
         ]
-        # an absence token tells nothing of a step, so it does not make one count
-        let_in = [
+        # a step does not count for an absence token alone
+        open_at = [
             take(gate & there[:, i, None], index)
             for i, (gate, index) in enumerate(zip(opened, indices, strict=True))
         ]
-        counts = ticks & torch.stack(let_in).any(0)  # (B, T)
-        # the LSTM reads those that count alone
+        counts = ticks & torch.stack(open_at).any(0)  # (B, T)
+        # the LSTM reads only steps that count
         states, _ = RealSteps(counts).run(self.lstm, torch.cat(gated, dim=-1))  # (B, T, D)
         share = _softmax(self.attention(states).squeeze(-1), counts)
         fused = self.dropout((share.unsqueeze(-1) * states).sum(1))
@@ -143,7 +141,7 @@ class ReinforcedFusion(Fusion):
         return weighted_mean(gain + shares / free.sum(1).clamp(min=1), batch.weights)
 
     def _logits(self, tokens):
-        # the controllers' gradient is mostly noise, which must not reach the encoders
+        # the noisy gradient of the controllers must not reach the encoders
         return [
             controller(sequence.detach())
             for controller, sequence in zip(self.controllers, tokens, strict=False)
@@ -159,7 +157,7 @@ class ReinforcedFusion(Fusion):
         return opened
 
     def _follow(self, losses, weights):
-        """Return the losses' running mean and deviation, and which share has been learned."""
+        """Return the losses' running mean and deviation, and the relative reduction of the loss."""
         powers = [weighted_mean(losses**k, weights) for k in range(3)]
         with torch.no_grad():
             self.moments.lerp_(torch.stack(powers).to(self.moments.dtype), 1 - self.decay)
@@ -172,7 +170,7 @@ class ReinforcedFusion(Fusion):
 
 
 class Controller(nn.Module):
-    """Two dense layers from a token to the logit of letting it in, at first three to one.
+    """Two dense layers from a token to the logit of its gate, initially 3:1 for open.
 
     Parameters
     ----------
@@ -191,7 +189,7 @@ class Controller(nn.Module):
 
 
 def _choices(real, there):
-    """Which gates are the controllers' to decide: those of real steps of what is there."""
+    """Return which gates the controllers control: those of real steps of present blocks."""
     return [mask & there[:, i, None] for i, mask in enumerate(real)]
 
 

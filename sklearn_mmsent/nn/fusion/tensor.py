@@ -15,12 +15,12 @@ from torch import nn
 
 from sklearn_mmsent.nn.fusion.base import Fusion
 
-#: Numbers in the outer product: what the default aims at, and what is refused.
+#: Size of the outer product: target of the default, and maximum.
 AIM, LIMIT = 4096, 1_000_000
 
 
 class TensorFusion(Fusion):
-    """Products of units of all blocks, of all pairs of blocks, and of each alone.
+    """Outer product of all blocks, with the products of all subsets of blocks.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class TensorFusion(Fusion):
     dropout : float
         Probability with which a fused unit is zeroed in training.
     factor : int or None, default=None
-        Numbers per block that enter the product. None takes as many as keep it
-        at 4096 numbers, at most `width`: 63 for two blocks, 15 for three, 7 for
-        four.
+        Size of each block in the product. None takes the largest, up to `width`,
+        with which the product has at most 4096 numbers: 63 for two blocks, 15
+        for three, 7 for four.
 
     See Also
     --------
@@ -73,6 +73,6 @@ class TensorFusion(Fusion):
 
 
 def _root(number, degree):
-    """Return the whole part of a root, free of rounding."""
+    """Return the integer part of a root, without rounding error."""
     root = round(number ** (1 / degree))
     return root if root**degree <= number else root - 1

@@ -11,7 +11,7 @@ from sklearn_mmsent.nn.fusion.base import Fusion
 
 
 class WeightedFusion(Fusion):
-    """One learned weight per block, renormalised over the blocks that are there.
+    """Mean of the blocks by learned weights, renormalised over the present blocks.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class WeightedFusion(Fusion):
         self.dropout = nn.Dropout(dropout)
 
     def weights(self, there):
-        """Return the weights of shape (B, M): zero for the absent, summing to one."""
+        """Return the weights of shape (B, M): zero for absent blocks, summing to one."""
         return self.logits.masked_fill(~there, -torch.inf).softmax(dim=1)
 
     def block_weights(self, vectors, there):

@@ -1,4 +1,4 @@
-"""Many networks at once: folds, candidates and seeds, stacked where they are alike."""
+"""Training many networks at once: folds, candidates and seeds, stacked where compatible."""
 
 from sklearn_mmsent.training.batched.train_members import Trained, train_members
 

@@ -1,4 +1,4 @@
-"""Which networks are alike: the same function but for weights, statistics, rates of dropout."""
+"""Which networks can be stacked: those that differ in weights, statistics and dropout only."""
 
 import functools
 
@@ -7,7 +7,7 @@ from sklearn_mmsent.training.batched.layers import WITH_RATE
 
 
 def plan_key(member):
-    """Return what members must have in common to be stacked, as far as settings tell it."""
+    """Return the settings that members must have in common to be stacked."""
     plan, loss = member.plan, member.loss
     if isinstance(loss, functools.partial):
         loss = loss.func, loss.args, tuple(sorted(loss.keywords.items()))
@@ -32,7 +32,7 @@ def plan_key(member):
 
 
 def network_key(module):
-    """Return what networks must have in common to be stacked, layer by layer."""
+    """Return the properties of layers that networks must have in common to be stacked."""
     return tuple((name, type(layer), _numbers(layer)) for name, layer in module.named_modules())
 
 

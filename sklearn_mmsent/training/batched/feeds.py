@@ -1,7 +1,7 @@
-"""The batches that a stack of members is fed with; who looks at the same rows shares them.
+"""Feeds: the batches of a stack of members; members with the same rows share a feed.
 
-Candidates of a search with one seed read the same rows of a fold in the same order: then they are
-one stream. Shapes: K members, S streams, B rows of a batch, F features.
+Candidates of a search with one seed read the same rows of a fold in the same order and share one
+feed. Shapes: K members, S feeds, B rows of a batch, F features.
 """
 
 import torch
@@ -11,8 +11,8 @@ from sklearn_mmsent.training.out_of_core import StreamedValues
 from sklearn_mmsent.utils._tensors import map_tensors
 
 
-class Streams:
-    """What members read, epoch by epoch.
+class Feeds:
+    """Batches of the members of a stack, epoch by epoch.
 
     Parameters
     ----------
@@ -28,50 +28,50 @@ class Streams:
 
     def __init__(self, members, modules, *, training, batch_size):
         self.training, self.batch_size = training, batch_size
-        self.streams, self.stream_of = [], []
+        self.feeds, self.feed_of = [], []
         known = {}
         for member, module in zip(members, modules, strict=True):
-            key = stream_key(member, training=training)
+            key = feed_key(member, training=training)
             if key not in known:
-                known[key] = len(self.streams)
+                known[key] = len(self.feeds)
                 seed = member.seed if training else None
                 data = member.train if training else member.valid
-                self.streams.append(_Stream(data, module.standardizers, seed))
-            self.stream_of.append(known[key])
+                self.feeds.append(_Feed(data, module.standardizers, seed))
+            self.feed_of.append(known[key])
         data = [member.train if training else member.valid for member in members]
         self.sizes = [len(rows) for rows in data]
-        self.weights = _side_by_side([rows.weights for rows in data])  # (K, n)
+        self.weights = _padded([rows.weights for rows in data])  # (K, n)
 
     @property
     def shared(self):
-        """Whether all members look at the same rows."""
-        return len(self.streams) == 1
+        """Whether all members share one feed."""
+        return len(self.feeds) == 1
 
     def n_batches(self, i):
         """Return how many batches member number i has in an epoch."""
         return -(-self.sizes[i] // self.batch_size)
 
     def keep(self, kept):
-        """Go on with some of the members, by their numbers."""
-        of = [self.stream_of[i] for i in kept]
+        """Continue with some of the members, by their numbers."""
+        of = [self.feed_of[i] for i in kept]
         used = sorted(set(of))
-        self.streams = [self.streams[i] for i in used]
-        self.stream_of = [used.index(i) for i in of]
+        self.feeds = [self.feeds[i] for i in used]
+        self.feed_of = [used.index(i) for i in of]
         self.sizes = [self.sizes[i] for i in kept]
         self.weights = self.weights[kept]
 
     def epoch(self):
         """Yield the batches of an epoch: inputs, targets, and weights of shape (K, B).
 
-        Inputs and targets have an axis of members in front unless all share one stream. Where
-        rows of some are used up, a batch goes on with rows of weight zero.
+        Inputs and targets have a leading axis of members unless all share one feed. Members whose
+        rows are used up get rows of weight zero.
         """
         orders, real = self._orders()  # (S, n)
         device = self.weights.device
-        of = torch.tensor(self.stream_of, device=device)
+        of = torch.tensor(self.feed_of, device=device)
         longest, size = orders.shape[1], self.batch_size
-        row = sum(values.shape[1:].numel() for values in self.streams[0].data.values) * 4
-        n_rows = size * max(1, CHUNK // (row * size * len(self.streams)))
+        row = sum(values.shape[1:].numel() for values in self.feeds[0].data.values) * 4
+        n_rows = size * max(1, CHUNK // (row * size * len(self.feeds)))
         for start in range(0, longest, n_rows):
             rows = orders[:, start : start + n_rows]
             weights = self.weights.gather(1, rows[of])
@@ -87,9 +87,9 @@ class Streams:
                 )
 
     def _orders(self):
-        """Return the rows of each stream in order, and which are no padding (None for all)."""
+        """Return the rows of each feed in order, and which are no padding (None for all)."""
         device = self.weights.device
-        orders = [stream.order() for stream in self.streams]
+        orders = [feed.order() for feed in self.feeds]
         longest = max(map(len, orders))
         if all(len(order) == longest for order in orders):
             return torch.stack(orders).to(device), None
@@ -101,7 +101,7 @@ class Streams:
         return padded.to(device), real.to(device)
 
     def _gather(self, rows):
-        parts = [stream.take(order) for stream, order in zip(self.streams, rows, strict=True)]
+        parts = [feed.take(order) for feed, order in zip(self.feeds, rows, strict=True)]
         if self.shared:
             return map_tensors(parts[0], lambda x: x.unsqueeze(0))
         values, present, steps = zip(*(inputs for inputs, _ in parts), strict=True)
@@ -116,16 +116,16 @@ class Streams:
         return inputs, torch.stack([targets for _, targets in parts])
 
     def _of_members(self, batch, of):
-        """From streams to members."""
+        """Repeat the batches of feeds for their members."""
         if self.shared:
             return map_tensors(batch, lambda x: x[0])
-        if len(self.streams) == len(of):
-            return batch  # the first member is of the first stream, and so on
+        if len(self.feeds) == len(of):
+            return batch  # each member has its own, in order
         return map_tensors(batch, lambda x: x.index_select(0, of))
 
 
-class _Stream:
-    """The rows of one dataset, standardised as one network does it."""
+class _Feed:
+    """The rows of one dataset, standardised by one network."""
 
     def __init__(self, data, standardizers, seed):
         self.data = data
@@ -145,7 +145,7 @@ class _Stream:
         for layer, x, step, whole in zip(
             self.standardizers, values, steps, self.whole, strict=True
         ):
-            if whole:  # nothing is missing: no need to look for it
+            if whole:  # nothing is missing
                 x = x.to(layer.mean.dtype).sub_(layer.mean).mul_(layer.inverse_scale)
             else:
                 x = layer(x, step)
@@ -153,8 +153,8 @@ class _Stream:
         return (standardised, present, steps), batch[0]
 
 
-def stream_key(member, *, training):
-    """Return what decides the batches that a member reads."""
+def feed_key(member, *, training):
+    """Return what determines the batches of a member."""
     data = member.train if training else member.valid
     arrays = [part for part in (data.targets, data.rows, data.classes) if part is not None]
     numbers = b"".join(array.cpu().numpy().tobytes() for array in arrays)
@@ -164,12 +164,12 @@ def stream_key(member, *, training):
 
 
 def _whole(values, steps):
-    if steps is not None or isinstance(values, StreamedValues):  # to look would be to read all
+    if steps is not None or isinstance(values, StreamedValues):  # to check would read all
         return False
     return not values.is_floating_point() or not bool(values.isnan().any())
 
 
-def _side_by_side(rows):
-    """Stack weights of unequal numbers of rows, filled up by zeros."""
+def _padded(rows):
+    """Stack weights of unequal numbers of rows, padded with zeros."""
     longest = max(map(len, rows))
     return torch.stack([torch.nn.functional.pad(x, (0, longest - len(x))) for x in rows])

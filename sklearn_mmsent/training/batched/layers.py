@@ -1,8 +1,8 @@
-"""Layers whose numbers are another for each member of a stack.
+"""Layers with a different dropout rate for each member of a stack.
 
-Under `torch.func.vmap` a layer is written for one member, and runs for all of them in one
-operation. Dense layers need no other form: while gradients are taken outside of `vmap`, its own
-batched products were 5 to 45 % faster than an `autograd.Function` around `baddbmm`.
+Under `torch.func.vmap` a layer is written for one member and runs for all in one operation. Dense
+layers need no special form: with gradients taken outside of `vmap`, its batched products were 5 to
+45 % faster than an `autograd.Function` around `baddbmm`.
 Shapes: K members, B batch, D width.
 """
 
@@ -18,28 +18,28 @@ from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
 
 def for_stack(modules):
-    """Return a copy of the first of some like networks that `vmap` maps over all their weights.
+    """Return a copy of the first of several networks, which `vmap` maps over the weights of all.
 
     Parameters
     ----------
     modules : list of FusionNetwork
-        Alike but for weights, statistics and rates of dropout.
+        They differ only in weights, statistics and rates of dropout.
 
     Returns
     -------
     FusionNetwork
-        It takes values that are standardised already. Rates that differ have become buffers.
+        It takes standardised values. Rates that differ are buffers.
     rates : dict of str to Tensor of shape (K,)
         The values of those buffers.
     """
     network = copy.deepcopy(modules[0])
-    network.trims = False  # to lengths that the members' batches need not have in common
+    network.trims = False  # the members' batches may differ in length
     rates = {}
     others = [dict(module.named_modules()) for module in modules]
     for name, layer in list(network.named_modules()):
         kind = type(layer)
         if kind is Standardize:
-            network.set_submodule(name, _AsTheyAre())
+            network.set_submodule(name, _Passthrough())
         elif kind is MultiHeadAttention:
             layer.fused = False
         elif kind in WITH_RATE:
@@ -53,14 +53,14 @@ def for_stack(modules):
     return network, rates
 
 
-class _AsTheyAre(nn.Module):
-    """Stands where values would be standardised."""
+class _Passthrough(nn.Module):
+    """Replaces Standardize: values are standardised before."""
 
     def forward(self, values, steps):
         return values
 
 
-# The rate is a tensor: no branch depends on it.
+# The rate is a tensor, on which no branch may depend.
 
 
 class _MemberDropout(nn.Dropout):
@@ -85,7 +85,7 @@ class _MemberModalityDropout(ModalityDropout):
 
 
 def _kept(values, p):
-    """Draw what is kept, scaled up by what is lost."""
+    """Draw a dropout mask, scaled by the share that is kept."""
     return (torch.rand_like(values) >= p) / (1 - p)
 
 

@@ -1,4 +1,4 @@
-"""Training a stack: epochs, early stopping of each member, and what is left of it."""
+"""Training a stack: epochs, and early stopping of each member."""
 
 import math
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from sklearn_mmsent.exceptions import DivergenceError
-from sklearn_mmsent.training.batched.feeds import Streams
+from sklearn_mmsent.training.batched.feeds import Feeds
 from sklearn_mmsent.training.batched.optimizer import StackedAdamW, clip
 from sklearn_mmsent.training.batched.stack import NetworkStack, write_back
 
@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 4096  # of all members together, in validation
 
 @dataclass(frozen=True)
 class Settings:
-    """What the optimizer knows of a member; members with equal ones make steps of equal size."""
+    """Optimizer settings of a member; members with equal settings make steps of equal size."""
 
     lr: float
     weight_decay: float
@@ -28,13 +28,13 @@ class Settings:
 
 
 class Training:
-    """K members that are trained together.
+    """Training of K stacked members.
 
     Parameters
     ----------
     members : list of Member
-        With networks of equal shapes, one loss and batch size, on one device, and validation
-        rows for all or for none.
+        Their networks have equal shapes, they share loss, batch size and device, and all or none
+        have validation rows.
     nets : list of FusionNet
         Initialised; their networks are trained, their histories are written.
     """
@@ -46,11 +46,11 @@ class Training:
         modules = [net.module_ for net in self.nets]
         first = self.members[0]
         self.stack = NetworkStack(modules, first.loss)
-        self.train = Streams(self.members, modules, training=True, batch_size=first.batch_size)
+        self.train = Feeds(self.members, modules, training=True, batch_size=first.batch_size)
         self.valid = None
         if first.valid is not None:
             size = max(32, ROWS_AT_ONCE // len(members))
-            self.valid = Streams(self.members, modules, training=False, batch_size=size)
+            self.valid = Feeds(self.members, modules, training=False, batch_size=size)
         settings = []
         for i, member in enumerate(self.members):
             n = self.train.n_batches(i)
@@ -63,15 +63,15 @@ class Training:
         limits = [member.max_gradient_norm for member in self.members]
         self.limits = torch.tensor(limits, device=self.stack.weights.device).unsqueeze(1)
         self.best = [None] * len(members)
-        self.watch = [_Watch() for _ in members]
+        self.stopping = [_EarlyStopping() for _ in members]
 
     def run(self, watch=None):
-        """Train all members to their ends; return the errors, by net, of those that diverged.
+        """Train all members; return the errors, by net, of those that diverged.
 
         Parameters
         ----------
         watch : Watch or None, default=None
-            May end members after an epoch; see `train_members`.
+            May stop members after an epoch; see `train_members`.
         """
         errors = {}
         while self.members:
@@ -79,25 +79,25 @@ class Training:
             columns = [self._epoch(self.train, training=True)]
             if self.valid is not None:
                 columns.append(self._epoch(self.valid, training=False))
-            losses = torch.stack(columns, dim=1).tolist()  # the one wait for the device
+            losses = torch.stack(columns, dim=1).tolist()  # the only wait for the device
             seconds = (time.perf_counter() - started) / len(self.members)
             kept = []
             for i, (member, net) in enumerate(zip(self.members, self.nets, strict=True)):
                 error = self._record(i, losses[i], seconds)
                 if error is not None:
                     errors[net] = error
-                elif self._goes_on(i, losses[i], len(net.history), member):
+                elif self._continues(i, losses[i], len(net.history), member):
                     kept.append(i)
                 else:
                     self._finish(i)
             if watch is not None and kept and len(self.nets[kept[0]].history) in watch.epochs:
-                kept = self._let_go(kept, watch)
+                kept = self._watched(kept, watch)
             if len(kept) < len(self.members):
                 self._keep(kept)
         return errors
 
     def batches(self, n):
-        """Make some steps, which no history tells of; to measure how long they take."""
+        """Make some steps without recording them, to measure their time."""
         while True:
             for number, batch in enumerate(self.train.epoch()):
                 if n == 0:
@@ -105,16 +105,16 @@ class Training:
                 self._step(number, batch)
                 n -= 1
 
-    def _epoch(self, streams, *, training):
+    def _epoch(self, feeds, *, training):
         """Return each member's weighted mean loss, (K,), on the device."""
         total = weight = 0.0
-        for number, batch in enumerate(streams.epoch()):
+        for number, batch in enumerate(feeds.epoch()):
             if training:
                 losses = self._step(number, batch)
             else:
-                losses = self.stack.losses(*batch, shared=streams.shared, training=False)
+                losses = self.stack.losses(*batch, shared=feeds.shared, training=False)
             of_batch = batch[2].sum(1)
-            # a member whose rows are used up has no loss here, be it NaN
+            # the loss of a member whose rows are used up does not count, even if it is NaN
             total = total + torch.where(of_batch > 0, losses * of_batch, 0.0)
             weight = weight + of_batch
         return total / weight.clamp(min=1e-12)
@@ -127,12 +127,12 @@ class Training:
         return losses
 
     def _record(self, i, losses, seconds):
-        """Write an epoch into a member's history, as its net would; return what went wrong."""
+        """Record an epoch in a member's history, like its net; return the error if it diverged."""
         history = self.nets[i].history
         history.new_epoch()
         history.record("epoch", len(history))
         both = (("train", self.train), ("valid", self.valid))
-        for (prefix, streams), loss in zip(both, losses, strict=False):
+        for (prefix, feeds), loss in zip(both, losses, strict=False):
             if not math.isfinite(loss):
                 return DivergenceError(
                     f"training diverged: the {prefix} loss of epoch {len(history)} is {loss}. "
@@ -140,22 +140,22 @@ class Training:
                     "features or targets."
                 )
             history.record(f"{prefix}_loss", loss)
-            history.record(f"{prefix}_batch_count", streams.n_batches(i))
+            history.record(f"{prefix}_batch_count", feeds.n_batches(i))
             best = min(history[:, f"{prefix}_loss"])
             history.record(f"{prefix}_loss_best", loss <= best)
         history.record("dur", seconds)
         return None
 
-    def _goes_on(self, i, losses, epoch, member):
+    def _continues(self, i, losses, epoch, member):
         if member.patience is not None:
-            if self.watch[i].improves(losses[-1]):
+            if self.stopping[i].improves(losses[-1]):
                 self.best[i] = self.stack.weights[i].clone()
-            elif self.watch[i].misses == member.patience:
+            elif self.stopping[i].misses == member.patience:
                 return False
         return epoch < member.max_epochs
 
-    def _let_go(self, kept, watch):
-        """Show members as they are now; return those that are to go on."""
+    def _watched(self, kept, watch):
+        """Show members to a watch; return those that continue."""
         for i in kept:
             write_back(self.stack.weights[i], self.nets[i].module_)
             self.nets[i].module_.eval()
@@ -171,7 +171,7 @@ class Training:
 
     def _keep(self, kept):
         """Continue with some of the members, by their numbers."""
-        for name in ("members", "nets", "best", "watch"):
+        for name in ("members", "nets", "best", "stopping"):
             setattr(self, name, [getattr(self, name)[i] for i in kept])
         if not kept:
             return
@@ -183,8 +183,8 @@ class Training:
             self.valid.keep(kept)
 
 
-class _Watch:
-    """Looks for a better validation loss, by the rules of skorch's EarlyStopping."""
+class _EarlyStopping:
+    """Tracks the best validation loss by the rules of skorch's EarlyStopping."""
 
     def __init__(self):
         self.misses = 0
@@ -200,6 +200,6 @@ class _Watch:
 
 
 def _numbers(member):
-    """Return what members are sorted by, so that those of equal steps stand side by side."""
+    """Return the sort key of a member, by which those with equal steps are adjacent."""
     n_rows = len(member.train)
     return (member.lr, member.weight_decay, n_rows, member.max_epochs, str(member.lr_schedule))

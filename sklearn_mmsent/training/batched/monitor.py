@@ -1,17 +1,17 @@
-"""Watching a member that is trained by itself."""
+"""Monitor: a watch over a member that is trained alone."""
 
 from skorch.callbacks import Callback
 
 
-class Watched(Callback):
-    """Shows a net to who watches after some epochs, and ends its training if told so.
+class Monitor(Callback):
+    """Calls a watch after some epochs, and stops training if it says so.
 
     Parameters
     ----------
     member : Member
-        What is trained.
+        Member that is trained.
     watch : Watch
-        As `train_members` takes it.
+        See `train_members`.
     """
 
     def __init__(self, member, watch):
@@ -19,10 +19,10 @@ class Watched(Callback):
         self.watch = watch
 
     def on_epoch_end(self, net, **kwargs):
-        """Show the net, which is switched back to training by its next epoch."""
+        """Call the watch; the next epoch switches the net back to training mode."""
         if len(net.history) not in self.watch.epochs:
             return
         net.module_.eval()
         (over,) = self.watch([self.member], [net])
         if over:
-            raise KeyboardInterrupt  # skorch's way to ask for a stop
+            raise KeyboardInterrupt  # skorch's request to stop

@@ -1,4 +1,4 @@
-"""AdamW over members that lie side by side, each with a learning rate and weight decay of its own.
+"""AdamW over stacked members, each with a separate learning rate and weight decay.
 
 Loshchilov, Hutter (2019), Decoupled weight decay regularization, ICLR, algorithm 2, with the
 constants that `torch.optim.AdamW` has by default: for step t and gradient g
@@ -19,15 +19,15 @@ BETAS, EPS = (0.9, 0.999), 1e-8
 
 
 class StackedAdamW:
-    """One step for all members.
+    """AdamW for all members of a stack.
 
-    On a CPU members of the same numbers, which stand one after another, share a call of torch's
-    fused kernel; elsewhere, where each call costs a launch, all share a few operations.
+    On a CPU, adjacent members with equal settings share a call of torch's fused kernel; on other
+    devices, where each call costs a launch, all members share a few operations.
 
     Parameters
     ----------
     weights : Tensor of shape (K, P)
-        What is learned.
+        Parameters of the members.
     gradients : Tensor of shape (K, P)
         Read at each step.
     settings : list of Settings
@@ -39,12 +39,12 @@ class StackedAdamW:
     def __init__(self, weights, gradients, settings, *, fused):
         self.weights, self.gradients, self.settings = weights, gradients, settings
         self.moments = torch.zeros_like(weights), torch.zeros_like(weights)
-        self.steps = [0] * len(settings)  # that each member has made
+        self.steps = [0] * len(settings)  # made by each member
         self.fused = fused
         self._arrange()
 
     def _arrange(self):
-        """Cut the members into runs that make the same steps."""
+        """Group adjacent members that make the same steps."""
         self.runs = []
         numbers = list(zip(self.settings, self.steps, strict=True))
         for (_, step), run in groupby(range(len(numbers)), key=numbers.__getitem__):
@@ -55,7 +55,7 @@ class StackedAdamW:
             self.runs.append((at, [[tensor[at]] for tensor in tensors], state))
 
     def keep(self, weights, gradients, kept):
-        """Go on with some of the members, whose weights and gradients have moved."""
+        """Continue with some of the members, whose weights and gradients have moved."""
         self.weights, self.gradients = weights, gradients
         self.moments = tuple(moment[kept] for moment in self.moments)
         self.settings = [self.settings[i] for i in kept]
@@ -63,9 +63,9 @@ class StackedAdamW:
         self._arrange()
 
     def step(self, batch):
-        """Make the step that follows the batch of a number in its epoch.
+        """Make a step after a batch, given by its number in the epoch.
 
-        A member whose rows are used up in this epoch stays as it is.
+        Members whose rows are used up in this epoch do not change.
         """
         active = [batch < settings.n_batches for settings in self.settings]
         rates = [
@@ -78,8 +78,8 @@ class StackedAdamW:
                     state += 1
                     self._step_fused(tensors, state, rates[at.start], self.settings[at.start])
         else:
-            self._step_together(active, rates)
-        self.steps = [step + here for step, here in zip(self.steps, active, strict=True)]
+            self._step_vectorized(active, rates)
+        self.steps = [step + moves for step, moves in zip(self.steps, active, strict=True)]
 
     def _step_fused(self, tensors, state, lr, settings):
         torch._fused_adamw_(
@@ -95,17 +95,17 @@ class StackedAdamW:
             maximize=False,
         )
 
-    def _step_together(self, active, rates):
+    def _step_vectorized(self, active, rates):
         columns = [
             [
-                lr * here,
-                1 - lr * settings.weight_decay * here,
-                (1 - BETAS[0]) * here,
-                (1 - BETAS[1]) * here,
+                lr * moves,
+                1 - lr * settings.weight_decay * moves,
+                (1 - BETAS[0]) * moves,
+                (1 - BETAS[1]) * moves,
                 1 - BETAS[0] ** (step + 1),
                 (1 - BETAS[1] ** (step + 1)) ** 0.5,
             ]
-            for here, lr, settings, step in zip(
+            for moves, lr, settings, step in zip(
                 active, rates, self.settings, self.steps, strict=True
             )
         ]
@@ -121,7 +121,7 @@ class StackedAdamW:
         self.weights.sub_(mean / slope * (lr / correct_mean))
 
 
-def clip(gradients, longest):
-    """Scale gradients (K, P) down to the length (K, 1) that each member allows."""
+def clip(gradients, limits):
+    """Scale the gradients (K, P) of each member down to its maximum norm (K, 1)."""
     length = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-    gradients.mul_((longest / (length + 1e-6)).clamp(max=1))
+    gradients.mul_((limits / (length + 1e-6)).clamp(max=1))

@@ -1,32 +1,32 @@
-"""How many members fit into one stack."""
+"""Number of members that fit into one stack."""
 
 from itertools import pairwise
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-MOST = {"cpu": 40}  # members of a stack that still get faster; other devices have no limit
+MAX_MEMBERS = {"cpu": 40}  # more do not get faster; other devices have no limit
 CPU_BYTES = 2**30
 SHARE = 0.7  # of the free memory of other devices
 
 
 def bytes_of(member, module, compute):
-    """Estimate what a member of a stack occupies while it is trained.
+    """Estimate the memory of a member of a stack in training.
 
     Parameters
     ----------
     member : Member
-        What is trained.
+        Member that is trained.
     module : FusionNetwork
         Its network.
     compute : callable
-        Runs the network forward on a training batch, and gives its loss.
+        Computes the loss of a training batch.
 
     Returns
     -------
     int
-        Bytes of weights, gradients, moments, best weights, of a batch and of what the forward
-        pass keeps for the backward pass, twice, for what passes by.
+        Bytes of weights, gradients, moments, best weights, a batch, and twice those that the
+        forward pass keeps for the backward pass.
     """
     kept = {}
 
@@ -42,17 +42,17 @@ def bytes_of(member, module, compute):
 
 
 def members_at_once(device, of_one, max_bytes=None):
-    """Return how many members of a size to stack on a device.
+    """Return the number of members to stack on a device.
 
     Parameters
     ----------
     device : str
-        Where they are trained.
+        Device that they are trained on.
     of_one : int
-        Bytes that one occupies.
+        Bytes of one member.
     max_bytes : int or None, default=None
-        Budget; None takes a part of the memory that is free on a GPU, and one GiB elsewhere,
-        where stacks that are too large for the processor's caches gain nothing.
+        Budget; None takes a share of the free memory of a GPU, and one GiB elsewhere, where
+        stacks beyond the processor's caches gain nothing.
 
     Returns
     -------
@@ -63,19 +63,19 @@ def members_at_once(device, of_one, max_bytes=None):
     if max_bytes is None:
         free = torch.cuda.mem_get_info(device)[0] if kind == "cuda" else 0
         max_bytes = SHARE * free if kind == "cuda" else CPU_BYTES
-    return int(max(1, min(MOST.get(kind, 1024), max_bytes // of_one)))
+    return int(max(1, min(MAX_MEMBERS.get(kind, 1024), max_bytes // of_one)))
 
 
 def cut(items, size):
-    """Cut a list into as few lists of at most a size as it takes, nearly equally long."""
+    """Split a list into as few nearly equal lists of at most a size as possible."""
     n = -(-len(items) // size)
     ends = [round(i * len(items) / n) for i in range(n + 1)]
     return [items[a:b] for a, b in pairwise(ends)]
 
 
 def is_out_of_memory(error):
-    """Tell whether an error is a lack of memory, which torch reports in several ways."""
+    """Return whether an error is a lack of memory, which torch reports in several ways."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    told = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in told)
+    phrases = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(p in str(error).lower() for p in phrases)

@@ -1,4 +1,4 @@
-"""Networks of equal shapes as one: weights side by side, forward and backward passes together.
+"""Networks of equal shapes as one, with stacked weights and joint forward and backward passes.
 
 Shapes: K members, P parameters of each, B batch.
 """
@@ -11,12 +11,12 @@ from sklearn_mmsent.training.batched.layers import for_stack
 
 
 class NetworkStack:
-    """K networks, alike but for weights, statistics and rates of dropout.
+    """K networks that differ only in weights, statistics and rates of dropout.
 
     Parameters
     ----------
     modules : list of FusionNetwork
-        They stay as they are.
+        They are not changed.
     loss : callable
         Maps outputs and targets of a batch to the loss of each row.
     """
@@ -39,14 +39,14 @@ class NetworkStack:
         return len(self.weights)
 
     def _cut(self):
-        """Name the weights' and gradients' places in the flat ones."""
+        """Name the views of the flat weights and gradients."""
         self.gradients = torch.zeros_like(self.weights)
         self.places = _places(self.weights, self.objective)
         self.into = list(_places(self.gradients, self.objective).values())
         self.leaves = {name: place.detach().requires_grad_() for name, place in self.places.items()}
 
     def keep(self, kept):
-        """Go on with some of the members, by their numbers."""
+        """Continue with some of the members, by their numbers."""
         self.weights = self.weights[kept]
         self.buffers = {name: buffer[kept] for name, buffer in self.buffers.items()}
         self._cut()
@@ -57,13 +57,13 @@ class NetworkStack:
         Parameters
         ----------
         inputs : (values, present, steps)
-            What the networks are called with, with an axis of members in front, or without it.
+            Arguments of the networks, with a leading axis of members unless shared.
         targets : Tensor
-            Of the batch, with an axis of members in front, or without it.
+            Targets of the batch, with a leading axis of members unless shared.
         weights : Tensor of shape (K, B)
             Weight of each row for each member.
         shared : bool
-            Whether the members look at the same rows: no axis of members in front.
+            Whether the members have the same rows.
         training : bool
             Whether the networks are in training mode.
         """
@@ -87,7 +87,7 @@ class NetworkStack:
 
 
 def write_back(weights, module):
-    """Put a member's flat weights (P,) into its network."""
+    """Copy a member's flat weights (P,) into its network."""
     start = 0
     with torch.no_grad():
         for parameter in module.parameters():
@@ -97,7 +97,7 @@ def write_back(weights, module):
 
 
 def flat(module):
-    """Return a network's weights side by side, (P,)."""
+    """Return a network's weights as one vector, (P,)."""
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 

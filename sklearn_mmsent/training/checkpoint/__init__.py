@@ -1,4 +1,4 @@
-"""Checkpoints: training that was killed goes on where it was, to the same end."""
+"""Checkpoints: interrupted training resumes, with the same result."""
 
 from sklearn_mmsent.training.checkpoint.digest import digest, digest_of_network
 from sklearn_mmsent.training.checkpoint.file import (

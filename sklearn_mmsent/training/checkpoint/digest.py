@@ -1,7 +1,7 @@
-"""Digests of all that decides what a network becomes: the names of its checkpoints.
+"""Digests of everything that determines a trained network, which name its checkpoints.
 
-Equal digests mean equal training. So what cannot be told from one process to the next, such as a
-function made inside another, is refused rather than left out.
+Equal digests mean equal training. What cannot be identified in another process, such as a function
+defined inside another, raises an error.
 """
 
 import functools
@@ -16,10 +16,10 @@ import torch
 from sklearn_mmsent import __version__
 from sklearn_mmsent.training.encoder_start import EncoderStart
 
-FORMAT = 1  # of what is written; a new one finds none of the old files
+FORMAT = 1  # of the files; another number finds none of the old ones
 CHUNK = 2**24  # bytes of a tensor that are on the CPU at once
 
-#: Packages whose code is told by their version.
+#: Packages whose code is identified by their version.
 _VERSIONED = {
     "sklearn_mmsent": __version__,
     "torch": torch.__version__,
@@ -31,18 +31,18 @@ _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
 
 
 def digest_of_network(plan, train, valid, settings, known=None):
-    """Return the digest of what decides how a network comes out.
+    """Return the digest of everything that determines a trained network.
 
     Parameters
     ----------
     plan : NetworkPlan
-        What is built.
+        Architecture.
     train, valid : BlockDataset or None
-        Rows.
+        Training and validation rows.
     settings : dict
-        Other arguments of `train_network`.
+        Other fields of `Member`.
     known : dict or None, default=None
-        Digests of tensors of many rows, which datasets share; filled here.
+        Digests of large tensors that datasets share; filled here.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def digest_of_network(plan, train, valid, settings, known=None):
     Raises
     ------
     ValueError
-        If some of it has no digest.
+        If a part has no digest.
     """
     known = {} if known is None else known
     parts = {**vars(plan), "kind of plan": type(plan), **settings}
@@ -64,9 +64,9 @@ def digest_of_network(plan, train, valid, settings, known=None):
             digests[name] = digest(value)
         except _NoDigest as error:
             raise ValueError(
-                f"checkpoint_dir: {name} holds {error}. Another run could not tell whether it is "
-                "the same, and must not go on from other training. Define it by name at the top "
-                "of a module, or train with checkpoint_dir=None."
+                f"checkpoint_dir: {name} holds {error}. Another run could not identify it, and "
+                "must not resume a different training. Define it at module level, or train with "
+                "checkpoint_dir=None."
             ) from None
     return digest(("network", FORMAT, _VERSIONED, digests))
 
@@ -82,26 +82,26 @@ def digest(value):
 
 
 def parameters_of(thing):
-    """Return an estimator's or a callback's parameters, without what it has learned."""
+    """Return the parameters of an estimator or a callback, without fitted attributes."""
     names = inspect.signature(type(thing)).parameters
     if any(p.kind is p.VAR_KEYWORD for p in names.values()) and hasattr(thing, "get_params"):
         return thing.get_params(deep=False)
-    # skorch takes every attribute of a callback for a parameter
+    # skorch regards every attribute of a callback as a parameter
     return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
 
 
 class _NoDigest(ValueError):
-    """Tells what it is that has no digest."""
+    """Names the value that has no digest."""
 
 
 def _add(hasher, value):
-    """Add a value to a hasher, its type and length first, so that no two are written alike."""
+    """Add a value to a hasher, type and length first, so that the encoding is unique."""
     if isinstance(value, np.generic) and not isinstance(value, np.void):
         value = value.item()
     if isinstance(value, _PLAIN):
         _write(hasher, type(value).__name__, repr(value).encode("utf-8", "surrogatepass"))
     elif isinstance(value, (type, *_FUNCTIONS)):
-        _write(hasher, "named", _told(value).encode())
+        _write(hasher, "named", _named(value).encode())
     elif isinstance(value, torch.Tensor):
         _write(hasher, "tensor", _of_tensor(value).encode())
     elif isinstance(value, np.ndarray) and value.dtype.kind not in "OV":
@@ -109,10 +109,10 @@ def _add(hasher, value):
         hasher.update(np.ascontiguousarray(value).tobytes())
     elif isinstance(value, dict | set | frozenset):
         items = value.items() if isinstance(value, dict) else value
-        _add_all(hasher, type(value).__name__, sorted(map(digest, items)))  # in whichever order
+        _add_all(hasher, type(value).__name__, sorted(map(digest, items)))  # in any order
     elif isinstance(value, list | tuple):
         _add_all(hasher, type(value).__name__, value)
-    elif isinstance(value, EncoderStart):  # whose name is for messages
+    elif isinstance(value, EncoderStart):  # without the name used in messages
         _add_all(hasher, "start", (value.encoder, value.standardizer, value.frozen))
     elif hasattr(value, "get_params") or hasattr(value, "on_train_begin"):
         _add_all(hasher, "parameters", (type(value), parameters_of(value)))
@@ -131,8 +131,8 @@ def _write(hasher, kind, content):
 
 
 def _reduced(value):
-    """Return what pickle would take an object apart to."""
-    _told(type(value))
+    """Return the parts of an object that pickle would write."""
+    _named(type(value))
     try:
         reduced = value.__reduce_ex__(4)
     except Exception:
@@ -144,22 +144,22 @@ def _reduced(value):
 
 
 @functools.lru_cache(maxsize=1024)
-def _told(thing):
-    """Return the name of a class or function, and its source if no version tells what it does."""
+def _named(thing):
+    """Return the name of a class or function, and its source unless a version identifies it."""
     module = getattr(thing, "__module__", None) or "builtins"
     name = getattr(thing, "__qualname__", thing.__name__)
     if "<" in name:
-        raise _NoDigest(f"{name} of {module}, which is defined inside a function or has no name")
+        raise _NoDigest(f"{name} of {module}, which is a lambda or defined inside a function")
     if module.partition(".")[0] in _NAMED or isinstance(thing, types.BuiltinFunctionType):
         return f"{module}.{name}"
     try:
         source = inspect.getsource(thing)
     except (OSError, TypeError):
         if module == "__main__":
-            raise _NoDigest(f"{name} of {module}, whose source is in no file") from None
+            raise _NoDigest(f"{name} of {module}, which has no source file") from None
         source = ""  # compiled
     if isinstance(thing, type):
-        source += "".join(map(_told, thing.__bases__))
+        source += "".join(map(_named, thing.__bases__))
     return f"{module}.{name}\n{source}"
 
 
@@ -168,17 +168,20 @@ def _kind(value):
 
 
 def _of_dataset(data, known):
-    """Return digests of a dataset's tensors; the large ones may be shared by many."""
+    """Return digests of a dataset's tensors; the large ones may be shared by datasets."""
     shared = [*data.values, data.present, *data.steps]
     for tensor in shared:
         if tensor is not None and id(tensor) not in known:
-            known[id(tensor)] = _of_tensor(tensor), tensor  # kept, or its id could be another's
+            known[id(tensor)] = (
+                _of_tensor(tensor),
+                tensor,
+            )  # else its id may be reused
     digests = [None if tensor is None else known[id(tensor)][0] for tensor in shared]
     return digests, data.rows, data.targets, data.weights, data.classes
 
 
 def _of_tensor(tensor):
-    """Return the digest of a tensor, wherever it is."""
+    """Return the digest of a tensor on any device."""
     hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)
     for part in _parts(tensor):
         hasher.update(part.cpu().contiguous().view(torch.uint8).numpy())
@@ -186,7 +189,7 @@ def _of_tensor(tensor):
 
 
 def _parts(tensor):
-    """Yield the numbers of a tensor, or of what streams its rows, part by part."""
+    """Yield the values of a tensor, or of streamed values, part by part."""
     if isinstance(tensor, torch.Tensor):
         flat = tensor.detach().reshape(-1)
         yield from flat.split(max(1, CHUNK // max(1, tensor.element_size())))

@@ -1,4 +1,4 @@
-"""Files of checkpoints: written whole or not at all, read without running what is in them."""
+"""Files of checkpoints: written atomically, read without executing code."""
 
 import json
 import time
@@ -11,8 +11,7 @@ from sklearn_mmsent.exceptions import MMSentError
 from sklearn_mmsent.utils._files import write_atomically
 from sklearn_mmsent.utils._messages import first_line
 
-#: Seconds from one save in training to the next. A kill costs at most these and an epoch; a save
-#: takes some thousandths, so that training feels nothing of it.
+#: Seconds between two saves. A kill costs at most these and an epoch; a save takes milliseconds.
 SECONDS = 1.0
 
 _MARK = "sklearn_mmsent checkpoint"
@@ -23,16 +22,16 @@ class CheckpointError(MMSentError, OSError):
 
 
 class CheckpointFile:
-    """The state of some training, in a file named after what is trained.
+    """File that holds the state of a training, named by its digest.
 
     Parameters
     ----------
     folder : str or Path
-        Where; made if it is not there.
+        Folder of the file; created if it does not exist.
     kind : str
         "network" or "stack".
     key : str
-        Digest of what is trained.
+        Digest of the training.
     """
 
     def __init__(self, folder, kind, key):
@@ -41,7 +40,7 @@ class CheckpointFile:
         self.last = time.monotonic()
 
     def due(self):
-        """Tell whether it is time to save."""
+        """Return whether it is time to save."""
         return time.monotonic() - self.last >= SECONDS
 
     def save(self, state):
@@ -54,12 +53,12 @@ class CheckpointFile:
         self.last = time.monotonic()
 
     def load(self):
-        """Return the state, or None: there is no file, or (with a warning) it is another's."""
+        """Return the state; None if there is no file or, with a warning, an invalid one."""
         if not self.path.exists():
             return None
         try:
             read = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # of half a dozen kinds, by where the file is broken
+        except Exception as error:  # the kind depends on where the file is broken
             return self.refuse(f"is broken ({first_line(error)})")
         if not isinstance(read, dict) or {k: read.get(k) for k in self.mark} != self.mark:
             return self.refuse("was not written for this training")
@@ -71,50 +70,50 @@ class CheckpointFile:
         """Warn that the file is not used; return None."""
         warnings.warn(
             f"checkpoint_dir: the file {str(self.path)!r} {why}. It is replaced, and training "
-            "starts anew, to the same end.",
+            "starts from scratch, with the same result.",
             UserWarning,
             stacklevel=2,
         )
 
 
 class Decisions:
-    """What was measured or tried once, and must be the same when training goes on.
+    """Results of measurements, which must be the same when training is resumed.
 
     Parameters
     ----------
     folder : str or Path
-        Where.
+        Folder of the file.
     kind : str
         First part of the file's name.
     key : str
-        Digest of what is decided about.
+        Digest of the members concerned.
     """
 
     def __init__(self, folder, kind, key):
         self.path = Path(folder).expanduser() / f"{kind}-{key}.json"
 
     def get(self, name, kinds):
-        """Return a decision of some types, or None."""
+        """Return a decision if it is of one of the given types, else None."""
         value = self._read().get(name)
         return value if type(value) in kinds else None
 
     def set(self, name, value):
-        """Write a decision down."""
-        told = json.dumps({**self._read(), "what": _MARK, name: value})
-        write_whole(self.path, lambda path: path.write_text(told))
+        """Save a decision."""
+        text = json.dumps({**self._read(), "what": _MARK, name: value})
+        write_whole(self.path, lambda path: path.write_text(text))
 
     def _read(self):
         try:
-            told = json.loads(self.path.read_text())
-        except OSError:  # it is not there, or whoever writes it will tell why not
+            decisions = json.loads(self.path.read_text())
+        except OSError:  # it does not exist, or writing it will raise the error
             return {}
         except (ValueError, RecursionError):
-            told = None
-        if isinstance(told, dict) and told.get("what") == _MARK:
-            return told
+            decisions = None
+        if isinstance(decisions, dict) and decisions.get("what") == _MARK:
+            return decisions
         warnings.warn(
-            f"checkpoint_dir: the file {str(self.path)!r} is broken, or another's. It is replaced, "
-            "and what it told is decided anew.",
+            f"checkpoint_dir: the file {str(self.path)!r} is broken or not a checkpoint. It is "
+            "replaced, and its measurements are repeated.",
             UserWarning,
             stacklevel=3,
         )
@@ -122,13 +121,13 @@ class Decisions:
 
 
 class NoDecisions:
-    """Stands where nothing is kept."""
+    """Replaces Decisions where nothing is saved."""
 
     def get(self, name, kinds):
-        """Return None: nothing has been decided."""
+        """Return None."""
 
     def set(self, name, value):
-        """Forget it."""
+        """Do nothing."""
 
 
 def write_whole(path, write):
@@ -139,27 +138,26 @@ def write_whole(path, write):
     except (OSError, RuntimeError) as error:  # torch raises RuntimeError
         raise CheckpointError(
             f"checkpoint_dir: {str(path)!r} cannot be written ({first_line(error)}). Choose a "
-            "folder with free space that you may write to; what was saved there stays usable."
+            "writable folder with free space; earlier checkpoints remain usable."
         ) from error
 
 
 def plain(value, where):
-    """Return a value as the safe reader takes it: tensors on the CPU, Python's numbers."""
+    """Convert a value for the safe reader: tensors on the CPU, Python's numbers."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
-        # a view would be written with all that it is a view of
+        # a view would be written with its whole storage
         return value.clone() if value.untyped_storage().nbytes() != value.nbytes else value
     if isinstance(value, dict):
         return {plain(k, where): plain(v, f"{where}, {k}") for k, v in value.items()}
     if isinstance(value, list | tuple):
-        told = [plain(v, where) for v in value]
-        return told if isinstance(value, list) else tuple(told)
+        return type(value)([plain(v, where) for v in value])
     if value is None or isinstance(value, str) or type(value) in (bool, int, float):
         return str(value) if isinstance(value, str) else value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        return plain(value.item(), where)  # one of numpy's numbers
+        return plain(value.item(), where)  # a NumPy scalar
     raise ValueError(
-        f"checkpoint_dir: {where}, holds an object of type {type(value).__name__}, which a "
-        "checkpoint cannot. Keep tensors, numbers, strings, and lists and dicts of them there, or "
-        "train with checkpoint_dir=None."
+        f"checkpoint_dir: {where}, holds an object of type {type(value).__name__}, which cannot "
+        "be saved. Use tensors, numbers, strings, and lists and dicts of them, or train with "
+        "checkpoint_dir=None."
     )

@@ -111,7 +111,7 @@ class NetworkCheckpoint:
 
 
 def _networks(net):
-    """Return the states of the network, of its loss, and of parts that remember training rows."""
+    """Return the state of the objective, and what parts remember of the training rows."""
     remembering = {
         name: part.training_state()
         for name, part in net.module_.named_modules()
@@ -128,13 +128,13 @@ def _fill(net, state):
 
 @contextlib.contextmanager
 def distinguish_sigint():
-    """Let Ctrl-C raise an error of its own: a callback that asks for a stop raises skorch's.
+    """Raise `Interrupted` on Ctrl-C, since callbacks request a stop by KeyboardInterrupt.
 
-    Taken for such a request, it would leave half a training behind as a whole one.
+    Taken for such a request, Ctrl-C would save an interrupted training as a finished one.
     """
-    usual = signal.default_int_handler
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) is not usual:
+    default = signal.default_int_handler
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not default:
         yield
         return
 
@@ -145,4 +145,4 @@ def distinguish_sigint():
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        signal.signal(signal.SIGINT, default)

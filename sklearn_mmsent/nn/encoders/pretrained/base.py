@@ -1,4 +1,4 @@
-"""What pretrained encoders share: loading, freezing, and a learning rate of their own.
+"""Base class of pretrained encoders: loading, freezing, and a separate learning rate.
 
 Which layers to tune: Howard, Ruder (2018), Universal language model fine-tuning for
 text classification, ACL.
@@ -19,25 +19,25 @@ from sklearn_mmsent.nn.encoders.pooling import masked_mean
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._optional import import_optional
 
-_ROWS = 32  # at once where nothing is learnt: a prediction's batches are larger than a model's
+_ROWS = 32  # per run without gradients: batches in prediction are too large for such models
 
 
 class PretrainedEncoder(Encoder):
     """A pretrained model whose last layers are tuned, dropout and a projection to the width.
 
-    A child checks its shape, loads its model, hands it to ``_adopt`` and writes ``_run``. The
-    weights are read once per process and copied into each network; a trained network holds
-    weights and configuration, and needs the model's folder no more.
+    A child checks its shape, loads its model, passes it to ``_adopt`` and implements ``_run``.
+    Weights are read once per process and copied into each network; a trained network contains
+    weights and configuration, and does not need the model's folder.
     """
 
-    raw = True  # the model knows on its own what its numbers mean
+    raw = True  # the model expects the values of the table
 
-    #: The extra of the package that brings what loads the model.
+    #: Extra of the package that installs the dependencies.
     extra = None
 
     @abstractmethod
     def _run(self, values, steps):
-        """Run the model: states (B, S, H), the real ones (B, S), and vectors (B, H) or None."""
+        """Return states (B, S, H), which are real (B, S), and vectors (B, H) or None."""
 
     def _check_options(self, pooling, poolings, lr):
         self._check_option("pooling", pooling, poolings)
@@ -46,7 +46,7 @@ class PretrainedEncoder(Encoder):
         self.pooling, self.lr = pooling, lr
 
     def _adopt(self, model, n_states, width, dropout, trainable_layers):
-        """Take a copy of a loaded model, whose states are H wide, and freeze what is not tuned."""
+        """Copy a loaded model with states of width H, and freeze the layers that are not tuned."""
         self.model = copy.deepcopy(model)
         self._settle()
         self._tune(trainable_layers)
@@ -54,7 +54,7 @@ class PretrainedEncoder(Encoder):
         self.project = nn.Linear(n_states, width)
 
     def _settle(self):
-        """Take out of the copy what is not used, or could not be pickled."""
+        """Remove parts of the copy that are unused or cannot be pickled."""
         pooler = getattr(self.model, "pooler", None)
         if pooler is not None and any(True for _ in pooler.parameters()):
             self.model.pooler = None  # often untrained; that of a CNN is a plain mean
@@ -62,14 +62,14 @@ class PretrainedEncoder(Encoder):
     # -- freezing ----------------------------------------------------------------------------
 
     def _layers(self):
-        """Return the model's layers in order, whatever its kind calls them."""
+        """Return the model's layers in order."""
         config = self.model.config
         n_layers = getattr(config, "num_hidden_layers", None) or len(getattr(config, "depths", ()))
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList)]
         return next((m for m in lists if len(m) == n_layers), [])
 
     def _tune(self, trainable_layers):
-        """Freeze all but the last layers; note what is in training at all."""
+        """Freeze all but the last layers."""
         if trainable_layers == "all":
             self.n_tuned = None
             return
@@ -90,7 +90,7 @@ class PretrainedEncoder(Encoder):
         return layers[len(layers) - self.n_tuned :]
 
     def train(self, mode=True):
-        """Switch to training or evaluation; what is frozen stays in evaluation, without dropout."""
+        """Switch to training or evaluation; frozen layers stay in evaluation, without dropout."""
         super().train(mode)
         if self.n_tuned is not None:
             self.model.eval()
@@ -98,7 +98,7 @@ class PretrainedEncoder(Encoder):
                 layer.train(mode)
         for module in self.model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()  # or rows would look at each other
+                module.eval()  # or rows would depend on each other
         return self
 
     def learning_rates(self):
@@ -108,7 +108,7 @@ class PretrainedEncoder(Encoder):
     # -- encoding ----------------------------------------------------------------------------
 
     def _in_parts(self, encode, values, steps):
-        """Encode a few rows at a time where no gradient needs them all."""
+        """Encode a few rows at a time if no gradient is needed."""
         if torch.is_grad_enabled() or len(values) <= _ROWS:
             return encode(values, steps)
         parts = [
@@ -139,14 +139,14 @@ class PretrainedEncoder(Encoder):
 
 
 def load_model(model, owner, extra):
-    """Return a model of the transformers library from this process's memory, or load it."""
+    """Load a model of the transformers library, once per process."""
     return loading.load(_read, model, owner, extra, owner=owner, extra=extra)
 
 
 def _read(source, owner, extra):
     transformers = import_optional("transformers", extra=extra, needed_by=owner)
     try:
-        # what the file lacks is drawn: the same at each load, and not from the caller's numbers
+        # weights that the file lacks are random: the same at each load, without the caller's state
         with loading.quiet(), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             return transformers.AutoModel.from_pretrained(

@@ -15,19 +15,19 @@ from torch.nn import functional as F
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder
 from sklearn_mmsent.pretrained import image as vision
 
-_SLACK = 0.5  # of the range: noise and sharpening may leave it, another unit is far outside
+_SLACK = 0.5  # of the range, for noise and sharpening; another unit is far outside
 
 
 class PretrainedImageEncoder(PretrainedEncoder):
     """A vision model over pixels, as `Pixels` makes them, whose last layers are tuned.
 
-    Pictures are brought to the size that the model's own image processor would give them
-    (bilinear and antialiased; proportions are as the block has them), grey ones to three equal
-    channels, and values to the processor's mean and scale. Batch normalisation of a tuned CNN
-    keeps the statistics that it was trained with: rows must not look at each other.
+    Images are resized like by the model's image processor (bilinear, antialiased, without
+    preserving proportions), grey ones are repeated in three channels, and values are normalised
+    with the processor's mean and scale. Batch normalisation of a tuned CNN keeps its pretrained
+    statistics, so that rows do not depend on each other.
 
-    The weights are read once per process and copied into each network; a trained network holds
-    weights and configuration, and needs the model's folder no more.
+    Weights are read once per process and copied into each network; a trained network contains
+    weights and configuration, and does not need the model's folder.
 
     Parameters
     ----------
@@ -36,26 +36,26 @@ class PretrainedImageEncoder(PretrainedEncoder):
     width : int
         Hidden width D of the output.
     dropout : float
-        Probability with which a unit of the output is zeroed in training; inside, the model's own
-        probabilities hold in the layers that are tuned.
+        Probability with which a unit of the output is zeroed in training; tuned layers use the
+        model's configuration.
     model : str or Path, default="google/siglip-base-patch16-224"
         A local folder, which never touches the network, or the name of a model on the Hugging
         Face hub: a vision transformer (ViT, DINOv2, BEiT, Swin), the vision part of CLIP or
         SigLIP, a CNN (ResNet, ConvNeXT), or a model of timm (the extra ``timm``).
     trainable_layers : int or "all", default="all"
-        How many of the last layers (of a CNN: stages) are tuned; 0 freezes the model, "all" tunes
-        its patches' embeddings, too.
+        Number of last layers (of a CNN: stages) that are tuned; 0 freezes the model, "all" tunes
+        its patch embeddings, too.
     lr : float, default=2e-5
-        Learning rate of the model; that of the estimator is for what is new.
+        Learning rate of the model; the other layers use that of the estimator.
     pooling : {"mean", "cls"}, default="mean"
-        What becomes the vector: the mean of the patches, which CNNs take in their own way, or the
-        class token of a transformer that has one.
+        Result: the mean of the patches (of a CNN: its pooled output), or the class token of a
+        transformer that has one.
     pixel_range : float, default=1.0
-        Value of a full channel: 1 for what `Pixels` makes, 255 for bytes. What lies far outside
-        is refused.
+        Value of a full channel: 1 for the output of `Pixels`, 255 for bytes. Values far outside
+        raise an error.
     image_size : int, tuple of two int or None, default=None
-        Height and width in pixels that pictures are brought to, for models that read any; None
-        means the model's own.
+        Height and width in pixels to which images are resized, for models that accept any; None
+        uses the model's size.
     """
 
     takes = (3,)
@@ -79,7 +79,7 @@ class PretrainedImageEncoder(PretrainedEncoder):
         self._check_options(pooling, ("mean", "cls"), lr)
         if shape[0] not in (1, 3):
             raise ValueError(
-                f"The encoder 'pretrained_image' reads pictures of one or three channels, of shape "
+                f"The encoder 'pretrained_image' reads images of one or three channels, of shape "
                 f"(C, H, W), as Pixels makes them. Got a block of shape {tuple(shape)} instead."
             )
         if not isinstance(pixel_range, Real) or not pixel_range > 0:
@@ -122,31 +122,31 @@ class PretrainedImageEncoder(PretrainedEncoder):
 
     def _settle(self):
         super()._settle()
-        if getattr(self.model, "use_head", False):  # SigLIP's, which makes a vector of the tokens
+        if getattr(self.model, "use_head", False):  # of SigLIP, which pools the tokens
             self.model.use_head, self.model.head = False, None
 
     def _try(self, shape, model):
-        """Refuse a size that the model does not read, before training starts."""
+        """Raise an error for a size that the model does not accept, before training starts."""
         self.eval()
         try:
             with torch.no_grad():
                 self._run(torch.zeros(1, *shape), None)
         except (ValueError, RuntimeError) as error:
             raise ValueError(
-                f"PretrainedImageEncoder: the model {str(model)!r} does not read pictures of "
+                f"PretrainedImageEncoder: the model {str(model)!r} does not read images of "
                 f"{self.size[0]} x {self.size[1]} pixels: {error}. Leave image_size at None."
             ) from error
         self.train()
 
     def _prepare(self, pixels):
-        """Bring pictures (B, C, H, W) to the model's size, channels and scale."""
+        """Convert images (B, C, H, W) to the model's size, channels and scale."""
         low, high = pixels.amin(), pixels.amax()
         slack = _SLACK * self.pixel_range
         if low < -slack or high > self.pixel_range + slack:
             raise ValueError(
                 f"PretrainedImageEncoder: pixels lie between {float(low):g} and {float(high):g}, "
-                f"and pixel_range={self.pixel_range:g}. Set pixel_range=255 for bytes, leave it at "
-                "1 for what Pixels makes, and keep scalers away from the block."
+                f"and pixel_range={self.pixel_range:g}. Set pixel_range=255 for bytes or 1 for the "
+                "output of Pixels, and do not scale the block."
             )
         pixels = pixels.expand(-1, 3, -1, -1)
         if pixels.shape[-2:] != self.size:
@@ -158,7 +158,7 @@ class PretrainedImageEncoder(PretrainedEncoder):
     def _run(self, values, steps):
         output = self.model(pixel_values=self._prepare(values))
         states, vectors = output.last_hidden_state, None
-        if states.ndim == 4:  # a CNN's places, and their mean as it takes it
+        if states.ndim == 4:  # positions of a CNN, and its pooled output
             inner = getattr(self.model, "timm_model", None)
             if getattr(inner, "output_fmt", "NCHW") != "NHWC":
                 states = states.movedim(1, -1)  # (B, H', W', H)
@@ -171,6 +171,4 @@ class PretrainedImageEncoder(PretrainedEncoder):
 
 
 def _load(model):
-    # this part of the package knows how vision models are read and prepared for; it is no torch
-
     return vision.load(model, "cpu", "PretrainedImageEncoder")

@@ -2,8 +2,8 @@
 
 Baevski, Zhou, Mohamed, Auli (2020), wav2vec 2.0: a framework for self-supervised
 learning of speech representations, NeurIPS; Hsu et al. (2021), HuBERT, IEEE/ACM TASLP
-29; Chen et al. (2022), WavLM, IEEE JSTSP 16(6). That the convolutions stay as they
-are when emotions are learnt: Wagner et al. (2023), Dawn of the transformer era in
+29; Chen et al. (2022), WavLM, IEEE JSTSP 16(6). Frozen convolutions in learning
+emotions: Wagner et al. (2023), Dawn of the transformer era in
 speech emotion recognition, IEEE TPAMI 45(9).
 """
 
@@ -19,22 +19,22 @@ from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder, load_m
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._optional import import_optional
 
-_MASKED = ("hubert", "wav2vec2", "wavlm")  # what reads padding as silence only in its first norm
-_ONE_BY_ONE = ("cpu",)  # devices on which padding costs more than many small runs
+_MASKED = ("hubert", "wav2vec2", "wavlm")  # only their first norm ignores the attention mask
+_ONE_BY_ONE = ("cpu",)  # devices on which padding costs more than small runs
 
 
 class PretrainedSpeechEncoder(PretrainedEncoder):
     """A speech model over samples, as `Waveform` makes them, whose last layers are tuned.
 
-    Padding is not heard. Models whose first norm runs over time, the "base" ones among them, would
-    hear it in spite of a mask: so each clip runs at its own length, together with those of equal
-    length. On a GPU, where many small runs take longer, wav2vec 2.0, HuBERT and WavLM run a batch
-    at once, and that norm counts a clip's own samples alone. A clip too short for the model's
-    convolutions is lengthened with silence.
+    Padding has no influence. Models whose first norm runs over time, such as the "base" ones,
+    would read it in spite of a mask: so clips of equal length run together, without padding. On a
+    GPU, where many small runs take longer, wav2vec 2.0, HuBERT and WavLM run a whole batch, with
+    that norm restricted to the real samples. A clip too short for the model's convolutions is
+    padded with silence.
 
-    The weights are read once per process and copied into each network; a trained network holds
-    weights and configuration, and needs the model's folder no more. In training the model masks
-    no frames and drops no whole layers, whatever its configuration says.
+    Weights are read once per process and copied into each network; a trained network contains
+    weights and configuration, and does not need the model's folder. In training the model masks no
+    frames and drops no layers, whatever its configuration.
 
     Parameters
     ----------
@@ -43,24 +43,24 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
     width : int
         Hidden width D of the output.
     dropout : float
-        Probability with which a unit of the output is zeroed in training; inside, the model's own
-        probabilities hold in the layers that are tuned.
+        Probability with which a unit of the output is zeroed in training; tuned layers use the
+        model's configuration.
     model : str or Path, default="microsoft/wavlm-base-plus"
         A local folder, which never touches the network, or the name of a model on the Hugging
         Face hub: wav2vec 2.0, HuBERT, WavLM, data2vec, UniSpeech and others that read waveforms.
-        Whisper reads spectrograms and is not taken.
+        Whisper reads spectrograms and is not supported.
     trainable_layers : int or "all", default="all"
-        How many of the last layers are tuned; 0 freezes the model, "all" tunes what stands
-        between convolutions and layers, too.
+        Number of last layers that are tuned; 0 freezes the model, "all" tunes the projection
+        before the layers, too.
     lr : float, default=2e-5
-        Learning rate of the model; that of the estimator is for what is new.
+        Learning rate of the model; the other layers use that of the estimator.
     pooling : {"mean", "attention"}, default="mean"
-        What becomes the vector: the mean of the frames, or their mean weighted by attention.
+        Result: the mean of the frames, or their mean weighted by attention.
     freeze_features : bool, default=True
-        Whether the convolutions that turn samples into frames stay as they are also with
+        Whether the convolutions that turn samples into frames are frozen even with
         ``trainable_layers="all"``.
     sample_rate : int, default=16000
-        Rate of the block's samples in Hz; a model that was trained at another is refused.
+        Rate of the block's samples in Hz; must be that of the model.
     """
 
     takes = (2,)
@@ -91,9 +91,9 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
         loaded, notes = _load(model)
         if notes.sampling_rate != sample_rate:
             raise ValueError(
-                f"PretrainedSpeechEncoder: the model {str(model)!r} hears {notes.sampling_rate} "
-                f"samples per second, and sample_rate={sample_rate}. Make the block with "
-                f"Waveform(sample_rate={notes.sampling_rate}), and tell the encoder."
+                f"PretrainedSpeechEncoder: the model {str(model)!r} expects a sample rate of "
+                f"{notes.sampling_rate} Hz, and sample_rate={sample_rate}. Set "
+                f"sample_rate={notes.sampling_rate} here and in Waveform."
             )
         self.normalize = bool(notes.do_normalize)
         self.freeze_features = bool(freeze_features)
@@ -124,7 +124,7 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
                 self.model.set_submodule(name, _plain(module))
 
     def train(self, mode=True):
-        """Switch to training or evaluation; what is frozen stays in evaluation, without dropout."""
+        """Switch to training or evaluation; frozen layers stay in evaluation, without dropout."""
         super().train(mode)
         if self.freeze_features:
             self.model.feature_extractor.eval()
@@ -136,7 +136,7 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
         return n_samples
 
     def _run(self, values, steps):
-        # real samples first, and what is no sample behind them
+        # real samples first, then padding
         order = (~steps).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T)
         samples = values.squeeze(-1).masked_fill(~steps, 0.0).gather(1, order)
         counts = steps.sum(1)
@@ -146,15 +146,15 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
         n_frames = self._n_frames(samples.shape[1])
         lengths = counts.clamp(min=self.shortest)
         if self.masks and samples.device.type not in _ONE_BY_ONE:
-            states = self._hear_together(samples[:, : int(lengths.max())], lengths)
+            states = self._run_batch(samples[:, : int(lengths.max())], lengths)
             states = _padded(states, n_frames)  # (B, S, H)
         else:
-            states = self._hear_by_length(samples, lengths, n_frames)
+            states = self._run_by_length(samples, lengths, n_frames)
         real = _first(n_frames, self._n_frames(lengths)) & steps.any(dim=1, keepdim=True)
         return states.masked_fill(~real.unsqueeze(-1), 0.0), real, None
 
-    def _hear_together(self, samples, lengths):
-        """Run clips of any length at once, as the model itself does but for the first norm."""
+    def _run_batch(self, samples, lengths):
+        """Run clips of any length at once, like the model itself except for the first norm."""
         model, hidden = self.model, samples.unsqueeze(1)  # (B, 1, T)
         for layer, (kernel, stride) in zip(
             model.feature_extractor.conv_layers, self.convolutions, strict=True
@@ -174,8 +174,8 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
             return model.encoder(hidden, attention_mask=seen).last_hidden_state
 
-    def _hear_by_length(self, samples, lengths, n_frames):
-        """Run clips of equal length together, whatever the model makes of padding."""
+    def _run_by_length(self, samples, lengths, n_frames):
+        """Run clips of equal length together, without padding."""
         states = None
         for length in lengths.unique().tolist():
             rows = (lengths == length).nonzero().squeeze(1)
@@ -192,7 +192,7 @@ class PretrainedSpeechEncoder(PretrainedEncoder):
 
 
 def _plain(convolution):
-    """Return a convolution with the same weights and nothing behind them."""
+    """Return a convolution with the same weights, without parametrization."""
     c = convolution
     plain = nn.Conv1d(
         c.in_channels,
@@ -203,7 +203,7 @@ def _plain(convolution):
         c.dilation,
         c.groups,
         c.bias is not None,
-        device="meta",  # where no weights are drawn
+        device="meta",  # without initialising weights
     )
     plain.weight = nn.Parameter(c.weight.detach().clone())
     plain.bias = None if c.bias is None else nn.Parameter(c.bias.detach().clone())
@@ -211,17 +211,17 @@ def _plain(convolution):
 
 
 def _first(n, counts):
-    """Tell the first few of n places in each row: (B, n)."""
+    """Return a mask of the first positions of n in each row: (B, n)."""
     return torch.arange(n, device=counts.device) < counts.unsqueeze(1)
 
 
 def _padded(states, n_frames):
-    """Lengthen (B, S', H) with zeros to (B, S, H)."""
+    """Pad (B, S', H) with zeros to (B, S, H)."""
     return nn.functional.pad(states, (0, 0, 0, n_frames - states.shape[1]))
 
 
 def _normalized(values, counts, eps=1e-7):
-    """Bring each row's first values (B, ..., T) to zero mean and unit variance, zero behind."""
+    """Normalise each row's first values (B, ..., T) to zero mean and unit variance."""
     real = _first(values.shape[-1], counts)  # (B, T)
     counts = counts.clamp(min=1)
     while real.ndim < values.ndim:
@@ -234,7 +234,7 @@ def _normalized(values, counts, eps=1e-7):
 
 
 def _n_samples(convolutions):
-    """Return the fewest samples that give a frame."""
+    """Return the minimum number of samples for one frame."""
     n_samples = 1
     for kernel, stride in reversed(convolutions):
         n_samples = (n_samples - 1) * stride + kernel
@@ -242,14 +242,14 @@ def _n_samples(convolutions):
 
 
 def _load(model):
-    """Return a speech model and how its samples are prepared, or say what it is instead."""
+    """Return a speech model and the configuration of its preprocessing."""
     owner, extra = "PretrainedSpeechEncoder", PretrainedSpeechEncoder.extra
     loaded = load_model(model, owner, extra)
     if loaded.main_input_name != "input_values" or not hasattr(loaded, "feature_extractor"):
         raise DataFormatError(
             f"{owner} needs a model that reads waveforms, such as wav2vec 2.0, HuBERT, WavLM or "
             f"data2vec; {str(model)!r} is of type {loaded.config.model_type!r}, which reads "
-            f"{loaded.main_input_name}. SpeechEmbedder takes Whisper, too."
+            f"{loaded.main_input_name}. SpeechEmbedder supports Whisper, too."
         )
     return loaded, loading.load(_read_notes, model, owner=owner, extra=extra)
 
@@ -267,7 +267,6 @@ def _read_notes(source):
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFormatError(
-            f"PretrainedSpeechEncoder cannot read how samples are prepared for the model "
-            f"{source!r}: {type(error).__name__}: {error}. Its folder needs a "
-            "'preprocessor_config.json'."
+            f"PretrainedSpeechEncoder cannot read the preprocessing of the model {source!r}: "
+            f"{type(error).__name__}: {error}. Its folder needs a 'preprocessor_config.json'."
         ) from error

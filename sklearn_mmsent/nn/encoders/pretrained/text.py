@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.nn.encoders.pretrained.base import PretrainedEncoder, load_model
 
-_GROUP = 8  # rows that run together on a CPU: smaller groups gain little and pay for each call
+_GROUP = 8  # rows per run on a CPU; smaller groups gain little
 
 
 class PretrainedTextEncoder(PretrainedEncoder):
     """A transformer over token numbers, as `TokenIds` makes them, whose last layers are tuned.
 
-    The weights are read once per process and copied into each network; a trained network holds
-    weights and configuration, and needs the model's folder no more.
+    Weights are read once per process and copied into each network; a trained network contains
+    weights and configuration, and does not need the model's folder.
 
     Parameters
     ----------
@@ -27,18 +27,17 @@ class PretrainedTextEncoder(PretrainedEncoder):
     width : int
         Hidden width D of the output.
     dropout : float
-        Probability with which a unit of the output is zeroed in training; inside, the model's own
-        probabilities hold in the layers that are tuned.
+        Probability with which a unit of the output is zeroed in training; tuned layers use the
+        model's configuration.
     model : str or Path, default="sentence-transformers/all-MiniLM-L6-v2"
         A local folder, which never touches the network, or the name of a model on the Hugging
         Face hub: the one whose tokenizer made the numbers.
     trainable_layers : int or "all", default="all"
-        How many of the last layers are tuned; 0 freezes the model, "all" tunes its embeddings,
-        too.
+        Number of last layers that are tuned; 0 freezes the model, "all" tunes its embeddings, too.
     lr : float, default=2e-5
-        Learning rate of the model; that of the estimator is for what is new.
+        Learning rate of the model; the other layers use that of the estimator.
     pooling : {"mean", "cls"}, default="mean"
-        What becomes the vector: the mean of the tokens, or the first one.
+        Result: the mean of the tokens, or the first one.
     """
 
     takes = (2,)
@@ -94,11 +93,11 @@ class PretrainedTextEncoder(PretrainedEncoder):
                 f"{int(numbers.max())}. Make it with TokenIds of the same model, and keep scalers "
                 "and samplers that interpolate away from it."
             )
-        # softmax over nothing is NaN in some kernels: a row of padding looks at its first step
+        # softmax over nothing is NaN in some kernels: a row of padding attends to its first step
         first = torch.arange(steps.shape[1], device=steps.device) == 0
         seen = steps | (first & ~steps.any(dim=1, keepdim=True))
-        # steps that no row has cost time and tell nothing, and one long text makes many of them:
-        # rows run with those of about their length, but on a GPU, which would wait for each group
+        # one long text causes many padded steps, so rows run with those of similar length; not on
+        # a GPU, which would wait for each group
         lengths = (seen * torch.arange(1, seen.shape[1] + 1, device=seen.device)).amax(1)  # (B,)
         size = _GROUP if seen.device.type == "cpu" else max(len(seen), 1)
         groups = lengths.argsort(stable=True).split(size)
@@ -108,7 +107,7 @@ class PretrainedTextEncoder(PretrainedEncoder):
         return states, steps[:, :length], states[:, 0] if self.pooling == "cls" else None
 
     def _states(self, numbers, seen, lengths, length):
-        """Run rows as far as the longest of them goes; zeros make up for the rest."""
+        """Run rows up to the length of the longest; the rest is padded with zeros."""
         own = int(lengths.max()) if len(lengths) else 1
         output = self.model(input_ids=numbers[:, :own], attention_mask=seen[:, :own].long())
         return F.pad(output.last_hidden_state, (0, 0, 0, length - own))
