@@ -90,7 +90,7 @@ def test_the_flat_namespace_is_listed_and_small():
         ("nn", ["ENCODERS", "FUSIONS", "Encoder", "Fusion"]),
     ],
 )
-def test_what_extensions_build_on_is_public_where_it_lives(package, names):
+def test_base_classes_and_helpers_for_extensions_are_public(package, names):
     assert set(names) <= set(getattr(sklearn_mmsent, package).__all__)
 
 
@@ -184,7 +184,7 @@ def _project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_constraints_pin_what_the_project_asks_for(project):
+def test_constraints_pin_all_requirements(project):
     pins = dict(
         line.split("==")
         for line in (ROOT / "constraints.txt").read_text().splitlines()

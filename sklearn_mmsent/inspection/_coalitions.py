@@ -14,20 +14,7 @@ MAX_MODALITIES = 12
 
 
 def check_number(n, *, owner):
-    """Check that all subsets of the modalities can be evaluated.
-
-    Parameters
-    ----------
-    n : int
-        Number of modalities.
-    owner : str
-        Name used in error messages.
-
-    Raises
-    ------
-    ValueError
-        If there are more than `MAX_MODALITIES`.
-    """
+    """Raise ValueError if `n` modalities have more subsets than can be evaluated."""
     if n > MAX_MODALITIES:
         raise ValueError(
             f"{owner}: exact Shapley values of {n} modalities need {2**n:,} predictions of all "
@@ -38,7 +25,7 @@ def check_number(n, *, owner):
 
 
 def values_of(rows, value, coalitions, *, by, orders):
-    """Evaluate coalitions of modalities.
+    """Evaluate coalitions of modalities, with all other modalities removed.
 
     Parameters
     ----------
@@ -47,7 +34,7 @@ def values_of(rows, value, coalitions, *, by, orders):
     value : callable
         Maps an estimator and rows to a number, or an array.
     coalitions : iterable of int
-        Modalities that are kept; the others are removed.
+        Coalitions.
     by : {"masking", "permutation"}
         How modalities are removed.
     orders : list of ndarray of int
@@ -72,19 +59,9 @@ def values_of(rows, value, coalitions, *, by, orders):
 
 
 def shapley(values, n):
-    """Return the Shapley values of modalities.
+    """Return Shapley values (n, ...) of `n` modalities from the values of all 2^n coalitions.
 
-    Parameters
-    ----------
-    values : dict of int to ndarray of shape (...)
-        Values of all 2^n coalitions.
-    n : int
-        Number of modalities.
-
-    Returns
-    -------
-    ndarray of shape (n, ...)
-        Their sum is the value of all modalities minus that of none.
+    Their sum is the value of all modalities minus that of none.
     """
     shares = [factorial(s) * factorial(n - s - 1) / factorial(n) for s in range(n)]
     return np.stack(

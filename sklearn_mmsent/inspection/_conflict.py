@@ -14,19 +14,10 @@ import numpy as np
 
 
 def conflict_of_classes(probabilities, contradicts):
-    """Return the conflict of each row, mean over pairs of modalities.
+    """Return the conflict of each row, averaged over pairs of modalities: from 0 to 1.
 
-    Parameters
-    ----------
-    probabilities : list of ndarray of shape (n_samples, n_classes)
-        Unimodal predictions; NaN in rows that lack the modality.
-    contradicts : ndarray of bool of shape (n_classes, n_classes)
-        Symmetric; True where two classes contradict each other.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        From 0 to 1; NaN in rows of fewer than two modalities.
+    Takes probabilities (n_samples, n_classes) by modality, NaN where it is missing, and the
+    matrix of contradicting classes. NaN in rows of fewer than two modalities.
     """
 
     def conflict(p, q):
@@ -38,39 +29,18 @@ def conflict_of_classes(probabilities, contradicts):
 
 
 def conflict_of_intensities(intensities, scale):
-    """Return the conflict of each row: the mean distance of two modalities, in units of `scale`.
+    """Return the mean distance of each row between two modalities, in units of `scale`.
 
-    Parameters
-    ----------
-    intensities : list of ndarray of shape (n_samples,)
-        Unimodal predictions; NaN in rows that lack the modality.
-    scale : float
-        Distance that counts as one.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        From 0 up; NaN in rows of fewer than two modalities.
+    Takes intensities (n_samples,) by modality, NaN where it is missing. NaN in rows of fewer than
+    two modalities.
     """
     return _mean_over_pairs(intensities, lambda a, b: np.abs(a - b) / scale)
 
 
 def contradictions(classes, opposites, *, owner):
-    """Return the matrix of the classes that contradict each other.
+    """Return a symmetric matrix that is True where two classes contradict each other.
 
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        All classes.
-    opposites : list of pairs of labels or None
-        With None, any two different classes contradict each other.
-    owner : str
-        Name used in error messages.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_classes, n_classes)
-        Symmetric.
+    With `opposites` None, any two different classes do.
     """
     if opposites is None:
         return ~np.eye(len(classes), dtype=bool)

@@ -255,15 +255,7 @@ def _evaluate(estimator, X, y, *, by, orders, scoring, method, modalities):
 
 
 def choose_removal(rows, by):
-    """Return how modalities are removed: "masking" or "permutation".
-
-    Parameters
-    ----------
-    rows : Rows
-        Rows to predict.
-    by : {"auto", "masking", "permutation"}
-        The parameter of that name.
-    """
+    """Return how modalities are removed, "masking" or "permutation", for the parameter `by`."""
     if by == "masking":
         rows.check_masking()
     if by != "auto":

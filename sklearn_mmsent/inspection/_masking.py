@@ -116,18 +116,7 @@ class Rows:
         return joined
 
     def has(self, name):
-        """Return which rows have a modality.
-
-        Parameters
-        ----------
-        name : str
-            One of `names`.
-
-        Returns
-        -------
-        ndarray of bool of shape (n_samples,)
-            True where any part of it is present.
-        """
+        """Return which rows have any part of a modality."""
         columns = self.columns[name]
         if self._layout is None:
             cells = self.X.iloc[:, columns]
@@ -139,18 +128,7 @@ class Rows:
     # -- removing modalities -----------------------------------------------------------------
 
     def masked(self, absent):
-        """Return the rows with some modalities set missing.
-
-        Parameters
-        ----------
-        absent : iterable of str
-            Modalities to remove.
-
-        Returns
-        -------
-        DataFrame or ndarray
-            Rows for the estimator.
-        """
+        """Return the rows with some modalities set missing."""
         return self._masked(self.X, absent)
 
     def _masked(self, X, absent):
@@ -169,20 +147,7 @@ class Rows:
         return _replaced(X, columns, gaps)
 
     def permuted(self, absent, order):
-        """Return the rows with some modalities replaced by those of another row, the same for all.
-
-        Parameters
-        ----------
-        absent : iterable of str
-            Modalities to replace.
-        order : ndarray of int of shape (n_samples,)
-            Number of the row that each takes them from.
-
-        Returns
-        -------
-        DataFrame or ndarray
-            Rows for the estimator.
-        """
+        """Return the rows with some modalities taken from the rows `order`."""
         columns = self._columns(absent)
         if not len(columns):
             return self.X

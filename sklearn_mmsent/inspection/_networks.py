@@ -8,27 +8,8 @@ from sklearn_mmsent.estimators import BaseFusion
 def networks_of(estimator, X, *, owner):
     """Return the fusion estimators inside an estimator, and the rows transformed for them.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted fusion estimator, deep ensemble of them, pipeline that ends in one, or search over
-        one.
-    X : DataFrame or array-like of shape (n_samples, n_columns)
-        Rows to predict.
-    owner : str
-        Name used in error messages.
-
-    Returns
-    -------
-    networks : list of BaseFusion
-        One, or the members of an ensemble.
-    X : DataFrame or array-like
-        Rows for the networks.
-
-    Raises
-    ------
-    TypeError
-        If the estimator has no fusion network.
+    The estimator is a fitted fusion estimator, a deep ensemble of them, a pipeline that ends in
+    one, or a search over one; for others, a TypeError is raised.
     """
     final = getattr(estimator, "best_estimator_", estimator)
     while isinstance(final, Pipeline):

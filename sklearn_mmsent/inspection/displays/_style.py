@@ -10,21 +10,9 @@ GREY = "#777777"
 
 
 def new_axes(ax, display, figsize):
-    """Return axes to plot on, and store them in a display.
+    """Return axes without upper and right spine, and store them in a display.
 
-    Parameters
-    ----------
-    ax : Axes or None
-        Axes of the caller; None creates a figure.
-    display : object
-        Display whose ``ax_`` and ``figure_`` are set.
-    figsize : tuple of float
-        Size of a new figure, in inches.
-
-    Returns
-    -------
-    Axes
-        Axes without the upper and the right spine.
+    With `ax` None, they belong to a new figure of `figsize` inches.
     """
     plt = import_optional("matplotlib.pyplot", extra="report", needed_by=type(display).__name__)
     if ax is None:
