@@ -31,7 +31,7 @@ def _table():
 
 @pytest.fixture
 def scores():
-    """Targets of a regression beside `table`: the number of the class, with noise."""
+    """Regression targets of `table`: the number of the class, with noise."""
 
     def of(y):
         numbers = np.searchsorted(np.unique(y), y)
@@ -41,7 +41,7 @@ def scores():
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Notes what reaches ``fit``, and predicts the shares of the classes."""
+    """Record the arguments of ``fit``, and predict class frequencies."""
 
     seen: list = []
 

@@ -17,7 +17,7 @@ METHODS = ["sigmoid", "isotonic", "temperature"]
 
 
 def overconfident(n=600, n_classes=3, seed=0):
-    """Probabilities that are true, and others far too sure of themselves."""
+    """Return true probabilities, and overconfident ones."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(n, n_classes))
     truth = np.array([rng.choice(n_classes, p=p) for p in softmax(logits, axis=1)])

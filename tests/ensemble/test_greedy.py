@@ -47,7 +47,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-# -- selection -----------------------------------------------------------------------------------
+# -- selection -------------------------------------------------------------------------------------
 
 
 def errors(n_members=5, n=200, seed=0):
@@ -124,7 +124,7 @@ def test_bags_are_random_subsets():
     assert draw_bags(3, 1, 0.3, None)[0].tolist() == [0, 1, 2]
 
 
-# -- ensembles -----------------------------------------------------------------------------------
+# -- ensembles -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scoring", [None, "f1_macro", "accuracy", "roc_auc_ovr"])
@@ -188,7 +188,7 @@ def test_the_seed_determines_the_ensemble(table, bags):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(greedy)).predict_proba(X), proba)
 
 
-# -- searches ------------------------------------------------------------------------------------
+# -- searches --------------------------------------------------------------------------------------
 
 GRID = {"C": [1e-4, 0.1, 1.0, 10.0]}
 
@@ -263,7 +263,7 @@ def test_groups_reach_the_search_and_the_folds(table, recorder, cv):
 
 
 class Fragile(LogisticRegression):
-    """Fails with one value of C, which a search would leave out."""
+    """Fail with one value of C."""
 
     def fit(self, X, y, sample_weight=None):
         if self.C == 3 and len(X) > 45:

@@ -34,11 +34,11 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-# -- means ----------------------------------------------------------------------------
+# -- means -----------------------------------------------------------------------------------------
 
 
 def by_hand(X, y, rows):
-    """Probabilities of one linear model for each modality, NaN where it is missing."""
+    """Return probabilities of a linear model per modality, NaN for missing modalities."""
     outputs = []
     for columns in (["text__a", "text__b"], ["face__a"]):
         known, asked = X[columns].notna().all(axis=1), rows[columns].notna().all(axis=1)
@@ -99,7 +99,7 @@ def test_weights_are_renormalised_over_present_modalities(table):
     np.testing.assert_allclose(late.predict_proba(only_face), face, atol=1e-6)
 
 
-# -- weights that are learned --------------------------------------------------------------------
+# -- learned weights -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weights", ["score", "learned"])
@@ -155,7 +155,7 @@ def test_uninformative_experts_get_equal_weights(table):
     assert set(late.fit(X, y).weights_.values()) == {0.5}
 
 
-# -- experts -------------------------------------------------------------------------------------
+# -- experts ---------------------------------------------------------------------------------------
 
 
 def test_named_experts_of_one_or_several_modalities(table):
@@ -290,7 +290,7 @@ def test_metadata_routing(table):
     assert routed.weights_ == clone(late).fit(X, y, groups=groups).weights_
 
 
-# -- bad input -----------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

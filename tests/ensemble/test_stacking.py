@@ -185,7 +185,7 @@ def test_metadata_routing(table):
     np.testing.assert_array_equal(clone(stacked).fit(X, y, groups=groups).predict_proba(X), routed)
 
 
-# -- bad input -----------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

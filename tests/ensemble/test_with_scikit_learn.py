@@ -53,7 +53,7 @@ def test_all_classifiers_in_one_ensemble(table, around):
 @pytest.mark.parametrize("around", [StackingRegressor, VotingRegressor])
 def test_all_regressors_in_one_ensemble(table, scores, around):
     X, y = table(80, missing=0.2)
-    # members that say nearly the same need more of a penalty than scikit-learn's default
+    # nearly collinear members need a larger penalty than scikit-learn's default
     options = {"cv": 2, "final_estimator": Ridge(10)} if around is StackingRegressor else {}
     assert around(list(REGRESSORS.items()), **options).fit(X, scores(y)).score(X, scores(y)) > 0.1
 

@@ -53,7 +53,7 @@ def table(named_table):
     "ignore:.*columns name no modality:UserWarning",
     "ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning",
     "ignore:Skipping check_array_api_input:sklearn.exceptions.SkipTestWarning",
-    # the stratified splitter looks at the infinite targets that are then refused
+    # the stratified splitter casts infinite targets before they raise an error
     "ignore:invalid value encountered in cast:RuntimeWarning",
 )
 @parametrize_with_checks(

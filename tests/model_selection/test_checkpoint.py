@@ -140,7 +140,7 @@ def test_a_checkpoint_dir_without_a_seed_raises_an_error(table, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# -- SIGKILL ---------------------------------------------------------------------------------
+# -- SIGKILL ---------------------------------------------------------------------------------------
 
 SCRIPT = """
 import sys

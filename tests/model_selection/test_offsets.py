@@ -31,7 +31,7 @@ def lopsided(n=400, seed=0):
     return X, y
 
 
-# as many as tests need that are not about how good offsets are
+# enough for tests that are not about the quality of offsets
 FEW = {"thresholds": 8}
 
 

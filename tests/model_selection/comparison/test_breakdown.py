@@ -94,7 +94,7 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error():
 
 
 def test_rows_of_one_group_are_left_out_together():
-    """Twelve groups whose rows are all alike tell as much as twelve rows."""
+    """Twelve groups of equal rows are worth twelve rows."""
     y = np.where(GROUPS % 2, "glad", "sad")
     wrong = GROUPS < 3
     rows = pd.DataFrame({"text__a": np.where(wrong, -1.0, 1.0) * (GROUPS % 2 - 0.5)})

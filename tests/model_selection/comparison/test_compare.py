@@ -65,7 +65,7 @@ def _forget():
 
 
 class Fails(ClassifierMixin, BaseEstimator):
-    """Fails where the first row is in its training part."""
+    """Fail if the first row is in the training part."""
 
     def fit(self, X, y):
         if 0 in X.index:
@@ -77,7 +77,7 @@ class Fails(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
-# -- what is fitted on what ----------------------------------------------------------------------
+# -- fits ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -88,7 +88,7 @@ def test_each_model_on_each_split_with_each_seed(n_jobs):
         results = compare(models, X, Y, cv=3, n_repeats=2, seeds=(0, 7), n_jobs=n_jobs).results
     keys = list(results[["model", "repeat", "seed", "fold"]].itertuples(index=False, name=None))
     all_splits = [(r, f) for r in range(2) for f in range(3)]
-    # what knows no chance is not fitted twice
+    # deterministic models are fitted once
     assert keys == [
         *(("constant", r, 0, f) for r, f in all_splits),
         *(("forest", r, s, f) for r in range(2) for s in (0, 7) for f in range(3)),
@@ -185,7 +185,7 @@ def test_a_given_splitter_is_shuffled_or_raises_an_error():
         compare(BAYES, X, Y, cv=[(np.arange(30), np.arange(30, N))], n_repeats=2)
 
 
-# -- what comes back -----------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------
 
 
 def test_a_constant_predictor_is_the_default_baseline():
@@ -277,7 +277,7 @@ def test_global_states_do_not_change(global_states):
     assert global_states() == before
 
 
-# -- what goes wrong -----------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

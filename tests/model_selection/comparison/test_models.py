@@ -26,7 +26,7 @@ SCORING = ["f1_macro"]
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Notes the rows, and their groups, that it is fitted on."""
+    """Record the training rows and their groups."""
 
     seen: list = []
 
@@ -46,9 +46,9 @@ ROWS = pd.DataFrame({"row": np.arange(N, dtype=float)})
 
 
 @pytest.mark.filterwarnings(
-    # OptunaSearchCV says so of itself on every use
+    # raised by OptunaSearchCV on every use
     "ignore:OptunaSearchCV is experimental:optuna.exceptions.ExperimentalWarning",
-    # optuna_integration 5.0 uses what optuna 5.0 has deprecated
+    # optuna_integration 5.0 uses a function that optuna 5.0 deprecates
     "ignore:`optuna.terminator` module:FutureWarning",
 )
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_chosen_parameters_of_each_fold():
     assert len(chosen) == 6
     assert set(chosen["C"]) <= set(GRID["C"])
     assert chosen["best_score"].between(0, 1).all()
-    # what is chosen on inner folds is not what was scored best on outer test rows
+    # inner folds may choose other parameters than those that score best on outer test rows
     assert not np.allclose(
         chosen["best_score"], comparison.results.query("model == 'grid'")["f1_macro"]
     )

@@ -45,9 +45,9 @@ QUICK = {"level": None, "n_trials": 6, "cv": 2, "random_state": 0, "batched": Tr
     "ignore:.*columns name no modality:UserWarning",
     "ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning",
     "ignore:Skipping check_array_api_input:sklearn.exceptions.SkipTestWarning",
-    # the checks fit on rows of which some folds lack a class
+    # some folds of the checks lack a class
     "ignore:FusionSearchCV. the test part of:UserWarning",
-    # the stratified splitter looks at the infinite targets that are then refused
+    # the stratified splitter casts infinite targets before they raise an error
     "ignore:invalid value encountered in cast:RuntimeWarning",
 )
 @parametrize_with_checks(
@@ -286,7 +286,7 @@ def test_a_search_starts_from_another(table):
         FusionSearchCV(CLASSIFIER, SPACE, start_from=3, **QUICK).fit(X, y)
 
 
-# -- scores and metadata -------------------------------------------------------------------------
+# -- scores and metadata ---------------------------------------------------------------------------
 
 
 def test_several_scores_and_none_to_refit(table):
@@ -364,7 +364,7 @@ def test_regression_and_no_target_to_stratify(table):
     assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]
 
 
-# -- errors -----------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:.*trials failed:sklearn.exceptions.FitFailedWarning")

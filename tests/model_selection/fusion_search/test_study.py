@@ -151,7 +151,7 @@ def test_the_study_of_another_search_raises_an_error(tmp_path):
     assert len(other.study_.trials) == 2
 
 
-# -- several processes ---------------------------------------------------------------------------
+# -- several processes -----------------------------------------------------------------------------
 
 SCRIPT = """
 import os, sys, time
@@ -255,7 +255,7 @@ def test_several_jobs_share_a_study_without_a_storage(capsys):
     assert not Recorded.fits
 
 
-# -- dead workers ---------------------------------------------------------------------
+# -- dead workers ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -360,5 +360,5 @@ def test_heartbeats_are_written(tmp_path, monkeypatch):
 
 
 def test_journals_of_optuna_have_no_heartbeats(tmp_path):
-    # the reason for our own: once they have, ``_workers`` can go
+    # once they have, `_workers` can be replaced
     assert not is_heartbeat_enabled(_journal(tmp_path / "study.log"))
