@@ -45,7 +45,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
       on all parameters.
     - ``adopt`` makes the estimator predict with a trained network.
 
-    Estimators whose parameters of a stage and of those before it are equal (``params_of``) can
+    Estimators with equal parameters of a stage and of those before it (``params_of``) can
     share its result: ``split`` and ``member`` also take what another estimator returned, and then
     set the attributes that ``prepare`` would have set. Only the order of the stages matters;
     members can be trained as a batch, elsewhere or later.

@@ -1,4 +1,4 @@
-"""A projection under which rows of a class lie together, learned from few rows.
+"""A projection that brings rows of a class together, learned from few rows.
 
 Supervised contrastive learning: Khosla et al. (2020), Supervised contrastive learning, NeurIPS. For
 few examples: Tunstall et al. (2022), Efficient few-shot learning without prompts, arXiv:2209.11055.
@@ -9,14 +9,17 @@ import torch
 from torch.nn import functional as F
 
 _LR, _WEIGHT_DECAY = 2e-2, 1e-3
-_NOISE, _HIDDEN = 0.5, 0.3  # of features: added noise in standard deviations, share that is hidden
+_NOISE, _HIDDEN = (
+    0.5,
+    0.3,
+)  # noise added to features, in standard deviations, and share of hidden features
 
 
 def contrastive_projection(rows, classes, width, *, temperature, n_steps, seed):
     """Learn a linear projection with the supervised contrastive loss.
 
-    Each row stands in the batch twice, each time with noise on its features and a part of them
-    hidden, so that a class of one row has a pair, too.
+    Each row is in the batch twice, with different noise on its features and different features
+    hidden, so that a class with one row has a pair, too.
 
     Parameters
     ----------
@@ -25,13 +28,13 @@ def contrastive_projection(rows, classes, width, *, temperature, n_steps, seed):
     classes : ndarray of int of shape (N,)
         Class numbers.
     width : int
-        Features that the projection gives.
+        Width of the projected rows.
     temperature : float
-        Of the similarities.
+        Temperature of the similarities.
     n_steps : int
-        Of AdamW.
+        Number of steps of AdamW.
     seed : int
-        Of start and noise; global generators stay as they are.
+        Seed of initial weights and noise; global generators are not used.
 
     Returns
     -------

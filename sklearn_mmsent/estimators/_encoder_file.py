@@ -1,10 +1,10 @@
-"""Encoders in a file: tensors and a description, nothing that could run.
+"""Trained encoders in a file: tensors and a description, no executable code.
 
-The format is safetensors, whose reader checks that all tensors lie inside the file before any
-is read. Its metadata has one entry, since the order of several would be another each time:
-``sklearn_mmsent.encoders``, in JSON ``format_version``, ``package_version`` and ``blocks``, a list
-of name, shape, encoder, options and width. The tensors of block i are named ``i.encoder.*`` and
-``i.standardizer.*``.
+The format is safetensors, whose reader checks that all tensors lie inside the file before reading
+one. The metadata has a single entry, since the order of several is not reproducible:
+``sklearn_mmsent.encoders``, JSON with ``format_version``, ``package_version`` and ``blocks``, a
+list of name, shape, encoder, options and width. The tensors of block i are named ``i.encoder.*``
+and ``i.standardizer.*``.
 """
 
 import json
@@ -27,18 +27,18 @@ _PARTS = ("encoder", "standardizer")
 
 @dataclass(frozen=True)
 class TrainedBlock:
-    """A block's trained encoder, as it is handed on.
+    """The trained encoder of a block.
 
     Parameters
     ----------
     name : str
         Name of the block.
     shape : list of int
-        Shape of one row of it.
+        Shape of one row of the block.
     encoder : str
-        Name of the encoder's class: the key of ENCODERS, or that of a class of one's own.
+        Name of the encoder's class: the key in ENCODERS, or the name of a custom class.
     options : dict
-        Those of its options that JSON can tell, defaults included.
+        Options of the encoder that JSON can represent, including defaults.
     width : int
         Hidden width D.
     states : dict of str to dict of str to Tensor
@@ -54,14 +54,14 @@ class TrainedBlock:
 
 
 def write_encoders(path, blocks):
-    """Write blocks to a file, wholly or not at all.
+    """Write trained encoders to a file, as a whole or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Where; a file that is there is replaced.
+        Path of the file; an existing file is replaced.
     blocks : list of TrainedBlock
-        What.
+        The encoders.
     """
     tensors = {
         f"{i}.{part}.{name}": value
@@ -69,12 +69,12 @@ def write_encoders(path, blocks):
         for part, state in block.states.items()
         for name, value in state.items()
     }
-    told = {
+    description = {
         "format_version": _VERSION,
         "package_version": __version__,
         "blocks": [{field: getattr(block, field) for field in _FIELDS} for block in blocks],
     }
-    content = save(tensors, {_ENTRY: json.dumps(told)})
+    content = save(tensors, {_ENTRY: json.dumps(description)})
     path = Path(path).expanduser()
 
     def write(draft):
@@ -87,72 +87,72 @@ def write_encoders(path, blocks):
 
 
 def read_encoders(path, *, owner):
-    """Read blocks that `write_encoders` wrote.
+    """Read the encoders of a file from `write_encoders`.
 
     Parameters
     ----------
     path : str or Path
-        Where.
+        Path of the file.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     list of TrainedBlock
-        In the order of the table that they were trained on.
+        In the order of the blocks in the training table.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     DataFormatError
-        If it is broken, or something else.
+        If the file is damaged, or was not written by `write_encoders`.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
-            f"{owner}: there is no file {str(path)!r} to take encoders from. Write one with "
+            f"{owner}: there is no file {str(path)!r} to read encoders from. Write one with "
             "save_encoders of a fitted estimator."
         )
-    who = f"{owner}: the file {str(path)!r}"
+    source = f"{owner}: the file {str(path)!r}"
     try:
         with safe_open(path, framework="pt") as file:
-            told = _read_description(file.metadata(), who)
-            keys = {field: set() for field in range(len(told))}
-            for key in file.keys():  # noqa: SIM118 - it is no mapping
-                number, part = _take_apart(key, len(told), who)
+            blocks = _read_description(file.metadata(), source)
+            keys = {i: set() for i in range(len(blocks))}
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                number, part = _parse_key(key, len(blocks), source)
                 keys[number].add((part, key))
-            return [_read_block(file, told[i], keys[i], who) for i in keys]
+            return [_read_block(file, blocks[i], keys[i], source) for i in keys]
     except SafetensorError as error:
         raise DataFormatError(
-            f"{who} is broken, or not in the format safetensors ({error}). Expected one that "
-            "save_encoders wrote: write it again."
+            f"{source} is damaged, or not in the safetensors format ({error}). Expected a file "
+            "from save_encoders: write it again."
         ) from error
 
 
-def _read_description(metadata, who):
-    """Return the list of blocks in the metadata, every field of the right type."""
+def _read_description(metadata, source):
+    """Return the descriptions of the blocks in the metadata, with fields of the right types."""
     if not metadata or _ENTRY not in metadata:
         raise DataFormatError(
-            f"{who} holds tensors, but was not written by save_encoders: its metadata has no entry "
-            f"{_ENTRY!r}. Weights of other models are read by encoders of your own."
+            f"{source} holds tensors, but was not written by save_encoders: its metadata has no "
+            f"entry {_ENTRY!r}. For weights of other models, write a custom encoder."
         )
     try:
-        told = json.loads(metadata[_ENTRY])
+        description = json.loads(metadata[_ENTRY])
     except (ValueError, RecursionError):
-        told = None
-    told = told if isinstance(told, dict) else {}
-    version, blocks = told.get("format_version"), told.get("blocks")
+        description = None
+    description = description if isinstance(description, dict) else {}
+    version, blocks = description.get("format_version"), description.get("blocks")
     if isinstance(version, int) and version > _VERSION:
         raise DataFormatError(
-            f"{who} has the format version {version}, written by version "
-            f"{told.get('package_version')!r:.40} of the package; this is version "
+            f"{source} has the format version {version}, written by version "
+            f"{description.get('package_version')!r:.40} of the package; this is version "
             f"{__version__}, which reads {_VERSION}. Update the package."
         )
     fits = isinstance(blocks, list) and all(_is_description(block) for block in blocks)
     if version != _VERSION or not fits or len({b["name"] for b in blocks}) < len(blocks):
         raise DataFormatError(
-            f"{who} does not tell its blocks as save_encoders does: a list of "
+            f"{source} does not describe its blocks as save_encoders does: a list of "
             f"{', '.join(_FIELDS)}, each name once. Write it again."
         )
     return blocks
@@ -169,28 +169,28 @@ def _is_description(block):
     )
 
 
-def _take_apart(key, n_blocks, who):
-    """Return the number of a tensor's block and the part of it."""
+def _parse_key(key, n_blocks, source):
+    """Return the number of a tensor's block and the part that it belongs to."""
     number, _, rest = key.partition(".")
     part, _, name = rest.partition(".")
     known = {str(i) for i in range(n_blocks)}
     if number not in known or part not in _PARTS or not name:
         raise DataFormatError(
-            f"{who} holds the tensor {key[:80]!r}, which belongs to none of its {n_blocks} "
+            f"{source} holds the tensor {key[:80]!r}, which belongs to none of its {n_blocks} "
             "blocks. Expected names such as '0.encoder.weight': write it again."
         )
     return int(number), part
 
 
-def _read_block(file, told, keys, who):
+def _read_block(file, description, keys, source):
     states = {part: {} for part in _PARTS}
     for part, key in sorted(keys):
         value = file.get_tensor(key)
         if value.is_complex() or (value.is_floating_point() and not value.isfinite().all()):
             raise DataFormatError(
-                f"{who} holds numbers that are not finite, or not real, in the tensor "
-                f"{key[:80]!r}. Train the encoder of the block {told['name'][:80]!r} again."
+                f"{source} holds numbers that are not finite, or not real, in the tensor "
+                f"{key[:80]!r}. Train the encoder of the block {description['name'][:80]!r} again."
             )
-        # a copy: what is mapped from the disk would vanish with the file
+        # a copy: a mapped tensor would become invalid with the file
         states[part][key.split(".", 2)[2]] = value.clone(memory_format=torch.contiguous_format)
-    return TrainedBlock(**told, states=states)
+    return TrainedBlock(**description, states=states)

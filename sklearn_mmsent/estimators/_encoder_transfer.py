@@ -1,4 +1,4 @@
-"""Where trained encoders come from, and which block they are for."""
+"""Trained encoders: from a fitted estimator or a file to the blocks of another estimator."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ from sklearn_mmsent.training.encoder_start import EncoderStart, plain_state
 
 
 def trained_blocks(estimator):
-    """Take the encoders out of a fitted fusion estimator.
+    """Return the encoders of a fitted fusion estimator.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def trained_blocks(estimator):
     Returns
     -------
     list of TrainedBlock
-        One per block, without those that no training row had.
+        One per block, except blocks that no training row has.
     """
     network = estimator.net_.module_
     return [
@@ -32,7 +32,7 @@ def trained_blocks(estimator):
             name=block.name,
             shape=[int(n) for n in block.shape],
             encoder=_name_of(encoder),
-            options=_told(encoder, options),
+            options=_json_options(encoder, options),
             width=int(network.absence.shape[1]),
             states={
                 "encoder": plain_state(network.encoders[i]),
@@ -47,7 +47,7 @@ def trained_blocks(estimator):
 
 
 def find_starts(source, layout, encoders, *, width, frozen, owner):
-    """Find what the encoder of each block starts with.
+    """Return the initial weights of the encoder of each block.
 
     Parameters
     ----------
@@ -60,46 +60,46 @@ def find_starts(source, layout, encoders, *, width, frozen, owner):
     width : int
         Hidden width D.
     frozen : bool
-        Whether the encoders stay as they are.
+        Whether the encoders are not trained further.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     tuple of EncoderStart or None
-        One per block; None where it starts anew.
+        One per block; None for random weights.
 
     Raises
     ------
     ValueError
-        If a block of the same name differs, or none is there.
+        If a block of the same name differs, or no name is in common.
     """
     find = _find_named if isinstance(source, Mapping) else _find_common
-    found = find(source, layout, owner)  # (where it is from, TrainedBlock) by name of block
+    found = find(source, layout, owner)  # (description of the source, TrainedBlock) by block
     starts = []
     for block, (encoder, options) in zip(layout.blocks, encoders, strict=True):
         if block.name not in found:
             starts.append(None)
             continue
-        where, trained = found[block.name]
-        who = f"{owner}: the block {block.name!r} of encoders_from ({where})"
-        _check_agrees(trained, block, encoder, options, width, who)
-        who += f", of shape {tuple(trained.shape)} there and {block.shape} here,"
+        origin, trained = found[block.name]
+        subject = f"{owner}: the block {block.name!r} of encoders_from ({origin})"
+        _check_compatible(trained, block, encoder, options, width, subject)
+        subject += f", of shape {tuple(trained.shape)} there and {block.shape} here,"
         states = trained.states
-        starts.append(EncoderStart(who, states["encoder"], states["standardizer"], frozen))
+        starts.append(EncoderStart(subject, states["encoder"], states["standardizer"], frozen))
     return tuple(starts)
 
 
 def _find_common(source, layout, owner):
     """Return all blocks of the table that the source has."""
-    where, trained = _open(source, owner)
+    origin, trained = _open(source, owner)
     names = [block.name for block in layout.blocks]
     if not set(names) & trained.keys():
         raise ValueError(
-            f"{owner}: encoders_from ({where}) has encoders of {_list(trained)}, and the table has "
-            f"{_list(names)}: no name in common. Name the columns' blocks alike."
+            f"{owner}: encoders_from ({origin}) has encoders of {_list(trained)}, and the table "
+            f"has {_list(names)}: no name in common. Give the blocks the same names."
         )
-    return {name: (where, trained[name]) for name in names if name in trained}
+    return {name: (origin, trained[name]) for name in names if name in trained}
 
 
 def _find_named(sources, layout, owner):
@@ -114,27 +114,27 @@ def _find_named(sources, layout, owner):
     for key, source in sources.items():
         if source is None:
             continue
-        where, trained = _open(source, owner)
+        origin, trained = _open(source, owner)
         inside = {b.name for b in layout.blocks if b.name == key or b.modality == key}
         if not inside & trained.keys():
             raise ValueError(
-                f"{owner}: encoders_from takes {key!r} from {where}, which has encoders of "
+                f"{owner}: encoders_from takes {key!r} from {origin}, which has encoders of "
                 f"{_list(trained)} only."
             )
         for name in inside & trained.keys():
-            # what is said of a block goes before what is said of its modality
+            # an entry for a block takes precedence over one for its modality
             if name == key or name not in sources:
-                found[name] = (where, trained[name])
+                found[name] = (origin, trained[name])
     return found
 
 
 def _open(source, owner):
-    """Return where a source is, in words, and its trained blocks by name."""
+    """Return a description of a source and its trained blocks by name."""
     if isinstance(source, str | os.PathLike):
         blocks = read_encoders(source, owner=owner)
         return f"the file {os.fspath(source)!r}", {block.name: block for block in blocks}
     estimator = source
-    while (inner := _inside(estimator)) is not None:  # ensembles may be false: they have a length
+    while (inner := _inside(estimator)) is not None:  # ensembles can be falsy: they have a length
         estimator = inner
     name = type(estimator).__name__
     if not hasattr(estimator, "save_encoders"):
@@ -153,7 +153,7 @@ def _open(source, owner):
 
 
 def _inside(estimator):
-    """Return what a frozen estimator, a search or a pipeline is about, or None."""
+    """Return the estimator inside a frozen estimator, a search or a pipeline, or None."""
     if isinstance(estimator, FrozenEstimator):
         return estimator.estimator
     if hasattr(estimator, "best_estimator_"):
@@ -162,27 +162,28 @@ def _inside(estimator):
     return steps[-1][1] if steps else None
 
 
-def _check_agrees(trained, block, encoder, options, width, who):
-    """Refuse weights of another kind of block or encoder; shapes of weights are checked later."""
+def _check_compatible(trained, block, encoder, options, width, subject):
+    """Check the kinds of block and encoder; shapes of weights are checked when they are loaded."""
     here, there = block.shape, tuple(trained.shape)
     n_features = [shape[0 if len(shape) == 3 else -1] for shape in (here, there)]
     if len(here) != len(there) or n_features[0] != n_features[1]:
         raise ValueError(
-            f"{who} has the shape {there} there and {here} here, and no weights fit both. Make the "
-            "tables alike, or name the blocks to take: encoders_from={name: source}."
+            f"{subject} has the shape {there} there and {here} here, and no weights fit both. Give "
+            "the tables the same shapes, or name the blocks to take: encoders_from={name: source}."
         )
-    mine = _told(encoder, options)
+    mine = _json_options(encoder, options)
     # an option that is newer than the file has its default there
-    theirs = {**_told(encoder, {}), **trained.options}
+    theirs = {**_json_options(encoder, {}), **trained.options}
     if (trained.encoder, theirs) != (_name_of(encoder), mine):
-        told = [_write(trained.encoder, theirs, mine), _write(_name_of(encoder), mine, theirs)]
+        there = _write(trained.encoder, theirs, mine)
+        here = _write(_name_of(encoder), mine, theirs)
         raise ValueError(
-            f"{who} has the encoder {told[0]} there and {told[1]} here. Give both the same in "
+            f"{subject} has the encoder {there} there and {here} here. Give both the same in "
             f"encoders, as in encoders={{{block.name!r}: ({trained.encoder!r}, {{...}})}}."
         )
     if trained.width != width:
         raise ValueError(
-            f"{who} was trained with hidden_size={trained.width}, and here it is {width}. Set "
+            f"{subject} was trained with hidden_size={trained.width}, and here it is {width}. Set "
             f"hidden_size={trained.width}."
         )
 
@@ -191,20 +192,20 @@ def _name_of(encoder):
     return next((n for n, cls in ENCODERS.items() if cls is encoder), encoder.__name__)
 
 
-def _told(encoder, options):
-    """Return an encoder's options as JSON tells them, defaults included."""
+def _json_options(encoder, options):
+    """Return the options of an encoder that JSON can represent, including defaults."""
     parameters = inspect.signature(encoder).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    told = {}
+    found = {}
     for name, value in {**defaults, **options}.items():
         if name in encoder.training_options:
             continue
         try:
             # tuples become lists, and numpy's numbers Python's
-            told[name] = json.loads(json.dumps(value, default=lambda number: number.item()))
+            found[name] = json.loads(json.dumps(value, default=lambda number: number.item()))
         except (TypeError, ValueError, AttributeError):
-            continue  # a class or function: what it makes is told by the shapes of the weights
-    return told
+            continue  # a class or function: the shapes of the weights show its effect
+    return found
 
 
 def _write(name, options, others):

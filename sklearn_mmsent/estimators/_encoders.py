@@ -1,19 +1,18 @@
-"""Which encoder each block gets, by what `encoders=` of the estimators says."""
+"""The encoder of each block, from the parameter `encoders` of the estimators."""
 
 from collections.abc import Mapping
 
 from sklearn_mmsent.nn import ENCODERS, Encoder
 
-#: A waveform has this many channels at most and this many steps at least.
+#: A waveform has at most this many channels and at least this many steps.
 _WAVEFORM_CHANNELS, _WAVEFORM_STEPS = 2, 1000
 
 
 def cnn_end_to_end(shape):
-    """Return the encoder of a block in the small network that learns from raw input.
+    """Return the encoder of a block in the small network for raw input.
 
-    Its textbook sketch has layers of fixed sizes, which fit one size of image and sound and,
-    without pooling, not even those. Here each convolution is followed by pooling and the last
-    one by a mean, so that any size goes in.
+    Each convolution is followed by pooling and the last one by a mean, so that images and sounds
+    may have any size.
 
     Parameters
     ----------
@@ -25,7 +24,7 @@ def cnn_end_to_end(shape):
     name : str
         Key of ENCODERS.
     options : dict
-        Of the encoder.
+        Options of the encoder.
     """
     if len(shape) == 1:
         return "mlp", {"hidden": (128,)}
@@ -33,14 +32,14 @@ def cnn_end_to_end(shape):
         return "conv2d", {"channels": (64, 128)}
     n_steps, n_features = shape
     if n_features <= _WAVEFORM_CHANNELS and n_steps >= _WAVEFORM_STEPS:
-        # kernels, strides and pools of M5's first layers (Dai et al. 2017): 80 samples are 10 ms
-        # at 8 kHz, a period of the lowest voices; five would hear none, at sixteen times the steps
+        # kernels, strides and pools of the first layers of M5 (Dai et al. 2017): 80 samples are
+        # 10 ms at 8 kHz, a period of the lowest voices
         sizes = {"kernel_size": (80, 3), "stride": (4, 1), "pool": (4, 4)}
         return "conv1d", {"channels": (64, 128), **sizes}
     return "conv1d", {"channels": (64, 128)}
 
 
-#: Names of the presets, as `encoders=` of the estimators takes them.
+#: Names that `encoders` accepts in addition to those of ENCODERS.
 PRESETS = {"cnn-end-to-end": cnn_end_to_end}
 
 
@@ -50,22 +49,22 @@ def choose_encoder(choice, block, layout, *, sequential, owner):
     Parameters
     ----------
     choice : str, type, tuple or mapping
-        What `encoders=` says.
+        The parameter `encoders`.
     block : Block
-        Which is encoded.
+        The block to encode.
     layout : BlockLayout
         All blocks of the table.
     sequential : bool
-        Whether the fusion joins sequences.
+        Whether the fusion is one of sequences.
     owner : str
-        Who asks, for messages.
+        Name used in error messages.
 
     Returns
     -------
     encoder : type
-        Its class.
+        Class of the encoder.
     options : dict
-        Keyword arguments for it.
+        Its keyword arguments.
     """
     if isinstance(choice, Mapping):
         names = {b.name for b in layout.blocks} | set(layout.modalities)
@@ -97,9 +96,9 @@ def choose_encoder(choice, block, layout, *, sequential, owner):
 
 
 def _automatic(shape, sequential):
-    """Return the name of the encoder that a block of a shape gets under a kind of fusion."""
+    """Return the name of the encoder for a shape and a kind of fusion."""
     if len(shape) == 3 and min(shape[1:]) >= 8:
         return "conv2d"
     if len(shape) == 2 and sequential:
         return "gru"
-    return "mlp"  # over a sequence: mean and deviation of its steps
+    return "mlp"  # reads mean and standard deviation of a sequence

@@ -19,53 +19,53 @@ from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 from sklearn_mmsent.utils._validation import check_labels, check_table
 
-_EDGE = 0.002  # share of rows that a rank tells apart at most
-_SHARPNESS = np.geomspace(0.25, 16.0, 13)  # of scores, that probabilities are chosen from
-_TOLD_SHARPNESS = 3.0  # of scores by which unlabelled rows are told their classes
-_PROJECTED, _PRINCIPAL = 32, 300  # features that are looked at, by default
-_ROWS_PER_CLASS = 4  # folds that the sharpness of probabilities is chosen on, at most
+_EDGE = 0.002  # smallest distance of a rank from 0 and 1
+_SHARPNESS = np.geomspace(0.25, 16.0, 13)  # candidates for the scale of scores in the softmax
+_LABELLING_SHARPNESS = 3.0  # scale of scores that assign unlabelled rows to classes
+_PROJECTED, _PRINCIPAL = 32, 300  # default numbers of components
+_MAX_FOLDS = 4  # of the cross-validation that chooses the sharpness
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
-    """Classify rows of several modalities after few examples of each class.
+    """Classify rows of several modalities from few examples of each class.
 
-    Each class is told by a prototype, the mean of its rows [1]_, and a row goes to the class whose
-    prototype is nearest. What is near is measured by the covariance within the classes, shrunk
-    towards a sphere by several degrees at once, since of few rows none could be chosen. Four to
-    sixteen rows per class are what it is made for; rows without a label may help.
+    Each class is represented by a prototype, the mean of its rows [1]_, and a row is assigned to
+    the class with the nearest prototype. Distances use the covariance within the classes, shrunk
+    towards a sphere by several amounts at once, since few rows do not suffice to choose one. It is
+    made for four to sixteen rows per class; rows without a label may help.
 
     Parameters
     ----------
     representation : fitted fusion estimator or None, default=None
-        Whose fused vectors rows are told by, such as those of a `FusionClassifier` that has learned
-        a related task on many rows of the same blocks; it is not trained further. None takes the
-        blocks themselves.
+        Estimator whose fused vectors are the features, such as a `FusionClassifier` that was
+        trained for a related task on many rows of the same blocks; it is not trained further. None
+        uses the blocks as they are.
     modalities : "auto", mapping or None, default="auto"
-        Where the blocks are; see `FusionClassifier`. With `representation`, that knows.
+        Blocks of the table; see `FusionClassifier`. Not used with `representation`.
     scaling : {"standard", "normal"}, default="standard"
-        What makes features comparable. "standard": mean 0 and variance 1. "normal": by their rank
-        among the rows of ``fit``, with or without a label, to a normal distribution, which takes
-        outliers their weight.
+        Scaling of the features. "standard": mean 0 and variance 1. "normal": mapped by rank among
+        the rows of ``fit``, with or without a label, to a normal distribution, which reduces the
+        influence of outliers.
     projection : {"contrastive"} or None, default=None
-        "contrastive": a linear projection under which rows of a class lie together is learned
-        first, from pairs of rows [2]_ [3]_.
+        "contrastive": a linear projection that brings rows of a class together is learned first,
+        from pairs of rows [2]_ [3]_.
     n_components : int or None, default=None
-        Width of the projection, or, where there is none but rows without a label, number of the
-        principal components of all rows that are looked at. None means 32, or 300.
+        Width of the projection; without one, if there are rows without a label, number of
+        principal components of all rows. None means 32 and 300.
     temperature : float, default=0.2
-        Of the similarities in the contrastive loss; lower looks at the nearest pairs alone.
+        Temperature of the contrastive loss; a lower one concentrates on the nearest pairs.
     n_steps : int, default=100
-        Steps by which the projection is learned.
+        Training steps of the projection.
     shrinkage : float or list of float, default=(0.05, 0.15, 0.4, 0.8)
-        Weight of the sphere in the covariance, above 0 and up to 1, which is Euclidean distance.
-        Scores under several are averaged.
+        Weight of the sphere in the covariance, above 0 and up to 1, where distances are Euclidean.
+        Scores of several values are averaged.
     unlabelled_weight : float, default=0.3
-        What a row of `X_unlabelled` weighs, where a labelled row weighs 1.
+        Weight of a row of `X_unlabelled`, relative to a labelled row.
     n_rounds : int, default=3
-        How often rows without a label are told their classes anew, and prototypes and covariance
-        are learned again from all.
+        Number of rounds in which rows without a label are assigned to classes, and prototypes and
+        covariance are estimated from all rows.
     random_state : int, RandomState instance or None, default=None
-        Seed of the projection and of the folds on which the sharpness of probabilities is chosen.
+        Seed of the projection and of the folds for choosing `sharpness_`.
 
     Attributes
     ----------
@@ -74,25 +74,25 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     layout_ : BlockLayout
         The blocks of the training table.
     projection_ : ndarray of shape (n_block_features, n_components) or None
-        What the contrastive loss has learned.
+        The learned projection.
     sharpness_ : float
-        By which scores become probabilities, chosen by cross-validation.
+        Scale of the scores in the softmax of the probabilities, chosen by cross-validation.
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Their names, where the table had names.
+        Names of the columns seen in ``fit``, if they have names.
 
     See Also
     --------
-    FusionClassifier : Better from some dozens of rows per class on.
-    sklearn.semi_supervised.SelfTrainingClassifier : Lets any classifier, this one or a
-        `FusionClassifier`, label rows for itself.
+    FusionClassifier : More accurate with dozens of rows per class and more.
+    sklearn.semi_supervised.SelfTrainingClassifier : Labels rows with the predictions of any
+        classifier, this one or a `FusionClassifier`.
 
     Notes
     -----
-    A row is compared by the modalities that it has: for each pattern of missing ones, prototypes
-    and covariance are those of the blocks that are there. Sequences are told by the mean of
-    their steps, single missing values by the feature's mean.
+    A row is compared by the modalities that it has: for each pattern of missing modalities,
+    prototypes and covariance use the blocks that are present. Sequences are averaged over their
+    steps, single missing values are replaced by the mean of the feature.
 
     References
     ----------
@@ -158,7 +158,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Numeric table; its columns' names tell the blocks, NaN what is missing.
+            Numeric table; the names of its columns define the blocks, NaN is a missing value.
         y : array-like of shape (n_samples,)
             Class labels.
         X_unlabelled : DataFrame or array-like of shape (n_unlabelled, n_features) or None, \
@@ -175,7 +175,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         BlockError
             If a table does not fit the block contract.
         ValueError
-            If the labels cannot be used, or are of one class only.
+            If a label is missing, or all rows have the same.
         """
         shrinkages = self._check_shrinkage()
         X = self._check_rows(X, reset=True)
@@ -191,7 +191,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         seed = int(random.randint(np.iinfo(np.int32).max))
         self.projection_ = self._learn_projection(classes, seed)
-        self._prototypes = {}  # by the pattern of blocks that are there
+        self._prototypes = {}  # by pattern of present blocks
         self.sharpness_ = self._choose_sharpness(classes, seed)
         return self
 
@@ -240,7 +240,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if not values or any(not isinstance(v, Real) or not 0 < v <= 1 for v in values):
             raise ValueError(
                 "FewShotClassifier: shrinkage must be a number above 0 and up to 1, or a list of "
-                f"some; got {self.shrinkage!r}."
+                f"such numbers. Got {self.shrinkage!r} instead."
             )
         return values
 
@@ -265,15 +265,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, classes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                "FewShotClassifier needs at least two classes to tell apart; y has one class only: "
-                f"{self.classes_.tolist()[0]!r}."
+                "FewShotClassifier needs at least two classes to distinguish; y has one class "
+                f"only: {self.classes_.tolist()[0]!r}."
             )
         return classes
 
-    # -- from a table to comparable features -------------------------------------------------
+    # -- features -----------------------------------------------------------------------------
 
     def _represent(self, X):
-        """Give features, (n_samples, D) with a block that is missing as NaN, and their blocks."""
+        """Return features (n_samples, D), NaN for missing blocks, and the block of each."""
         if self.representation is not None:
             fused = self.representation.fuse(X)
             return fused, np.zeros(fused.shape[1], dtype=int)
@@ -305,7 +305,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             self._sorted = [np.sort(c[t]) for c, t in zip(rows.T, there.T, strict=True)]
 
     def _scale(self, rows):
-        """Make features comparable; NaN only where a block is missing."""
+        """Scale features; only missing blocks are NaN afterwards."""
         if self._sorted is None:
             scaled = (rows - self._mean) / self._deviation
         else:
@@ -337,18 +337,18 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     # -- prototypes --------------------------------------------------------------------------
 
     def _axes(self, columns):
-        """Give what rows are projected on, (D, n_components), where some columns are there."""
+        """Return the axes (D, n_components) to project rows with some columns on, or None."""
         if self.projection_ is not None:
             return self.projection_[columns]
         if not len(self._others):
             return None
         rows = np.nan_to_num(np.concatenate([self._rows, self._others])[:, columns])
         rows -= rows.mean(axis=0)
-        _, axes = np.linalg.eigh(rows.T @ rows)  # the largest last
+        _, axes = np.linalg.eigh(rows.T @ rows)  # ascending
         return axes[:, -(self.n_components or _PRINCIPAL) :]
 
     def _learn_prototypes(self, axes, columns, chosen=slice(None)):
-        """Learn prototypes of some rows, with what all rows without a label add."""
+        """Return the prototypes of some labelled rows and all rows without a label."""
         prototypes = ShrunkPrototypes(self._shrinkages)
         rows, shares = _projected(self._rows[chosen][:, columns], axes), self._shares[chosen]
         if not len(self._others) or not self.unlabelled_weight:
@@ -359,7 +359,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             shares,
             _projected(self._others[:, columns], axes),
             weight=self.unlabelled_weight,
-            sharpness=_TOLD_SHARPNESS,
+            sharpness=_LABELLING_SHARPNESS,
             n_rounds=self.n_rounds,
         )
 
@@ -368,7 +368,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         rows = self._scale(rows)
         blocks, firsts = np.unique(self._block_of, return_index=True)
         present = ~np.isnan(rows[:, firsts])  # (n_samples, n_blocks)
-        scores = np.zeros((len(rows), len(self.classes_)))  # what has no block has no score
+        scores = np.zeros((len(rows), len(self.classes_)))  # zero for rows without any block
         for pattern in np.unique(present, axis=0):
             if not pattern.any():
                 continue
@@ -383,8 +383,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return scores
 
     def _choose_sharpness(self, classes, seed):
-        """Choose how surely scores tell classes, on rows that prototypes have not seen."""
-        n_folds = min(_ROWS_PER_CLASS, int(np.bincount(classes).min()))
+        """Return the sharpness with the lowest cross-validated log-loss."""
+        n_folds = min(_MAX_FOLDS, int(np.bincount(classes).min()))
         if n_folds < 2:
             return 1.0
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
@@ -401,5 +401,5 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _projected(rows, axes):
-    """Project rows; without axes they stay as they are, NaN where a block is missing."""
+    """Return projected rows; without axes the rows as they are, NaN for missing blocks."""
     return rows if axes is None else np.nan_to_num(rows) @ axes

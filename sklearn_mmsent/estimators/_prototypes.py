@@ -1,4 +1,4 @@
-"""Prototypes of few rows: class means, and distances under a covariance that is shrunk.
+"""Prototypes from few rows: class means, and distances under a shrunk covariance.
 
 Shapes: N rows, D features, C classes.
 """
@@ -8,29 +8,29 @@ from scipy.special import softmax
 
 
 class ShrunkPrototypes:
-    """Class means and a shared covariance, shrunk to a sphere by several degrees at once.
+    """Class means and a shared covariance, shrunk towards a sphere by several amounts at once.
 
-    Of few rows no single degree is right, and too few are there to choose one by: the
-    discriminants under all of them are brought to one scale and averaged.
+    Few rows do not suffice to choose one amount: the discriminants of all amounts are brought to
+    one scale and averaged.
 
     Parameters
     ----------
     shrinkages : sequence of float
-        Each above 0 and up to 1: the weight of the sphere.
+        Weights of the sphere, above 0 and up to 1.
     """
 
     def __init__(self, shrinkages):
         self.shrinkages = shrinkages
 
     def fit(self, rows, shares):
-        """Learn from rows that belong to classes by shares.
+        """Estimate means and covariance from rows with shares of classes.
 
         Parameters
         ----------
         rows : ndarray of shape (N, D)
             NaN where a row lacks a feature.
         shares : ndarray of shape (N, C)
-            Not negative; each class has a part of some row.
+            Not negative; each class has a share of some row.
 
         Returns
         -------
@@ -43,7 +43,7 @@ class ShrunkPrototypes:
         means = means - self._center
         variances, axes = _spread(filled - self._center, there, shares, means)
         n_dimensions = max(1, min(len(rows) - 1, rows.shape[1]))
-        sphere = variances.sum() / n_dimensions or 1.0  # rows that are all alike have no spread
+        sphere = variances.sum() / n_dimensions or 1.0  # equal rows have no spread
         on_axes = means @ axes.T  # (C, n_axes)
         self._weights, self._offsets = 0.0, 0.0
         for shrinkage in self.shrinkages:
@@ -57,12 +57,12 @@ class ShrunkPrototypes:
         return self
 
     def scores(self, rows):
-        """Give the discriminants of rows, (N, D) without NaN, as (N, C)."""
+        """Return the discriminants (N, C) of rows (N, D) without NaN."""
         return (rows - self._center) @ self._weights.T + self._offsets
 
 
 def _spread(rows, there, shares, means):
-    """Give variances (K,) around the classes' means, and the axes (K, D) that they lie along."""
+    """Return variances (K,) around the class means and their axes (K, D)."""
     residuals = [
         np.where(there, rows - mean, 0.0)[share > 0] * np.sqrt(share[share > 0])[:, None]
         for mean, share in zip(means, shares.T, strict=True)
@@ -76,22 +76,22 @@ def _spread(rows, there, shares, means):
 
 
 def with_unlabelled(prototypes, rows, shares, unlabelled, weight, sharpness, n_rounds):
-    """Fit prototypes, and let rows without a label move them (expectation-maximisation).
+    """Fit prototypes to labelled and unlabelled rows (expectation-maximisation).
 
     Parameters
     ----------
     prototypes : ShrunkPrototypes
         Fitted in place.
     rows, shares : ndarray of shape (N, D) and (N, C)
-        Labelled rows and their classes.
+        Labelled rows and their shares of classes.
     unlabelled : ndarray of shape (U, D)
         NaN where a row lacks a feature.
     weight : float
-        Of an unlabelled row, where a labelled one weighs 1.
+        Weight of an unlabelled row, relative to a labelled one.
     sharpness : float
-        How surely a score tells the class of an unlabelled row.
+        Scale of the scores in the softmax that assigns unlabelled rows to classes.
     n_rounds : int
-        How often they are told their classes anew.
+        Number of assignments of the unlabelled rows.
 
     Returns
     -------
@@ -101,6 +101,6 @@ def with_unlabelled(prototypes, rows, shares, unlabelled, weight, sharpness, n_r
     filled = np.where(np.isnan(unlabelled), 0.0, unlabelled)
     both = np.concatenate([rows, unlabelled])
     for _ in range(n_rounds):
-        told = softmax(sharpness * prototypes.scores(filled), axis=1)
-        prototypes.fit(both, np.concatenate([shares, weight * told]))
+        assigned = softmax(sharpness * prototypes.scores(filled), axis=1)
+        prototypes.fit(both, np.concatenate([shares, weight * assigned]))
     return prototypes

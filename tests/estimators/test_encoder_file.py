@@ -30,8 +30,8 @@ def states():
 
 
 def described(blocks=(BLOCK,), **changes):
-    told = {"format_version": 1, "package_version": "0", "blocks": list(blocks), **changes}
-    return {ENTRY: json.dumps(told)}
+    description = {"format_version": 1, "package_version": "0", "blocks": list(blocks), **changes}
+    return {ENTRY: json.dumps(description)}
 
 
 def read(path):
@@ -55,14 +55,14 @@ def test_round_trip(tmp_path):
     assert (tmp_path / "second").read_bytes() == (tmp_path / "file").read_bytes()
 
 
-def test_what_was_read_outlives_the_file(tmp_path):
+def test_encoders_do_not_depend_on_the_file_after_reading(tmp_path):
     write_encoders(tmp_path / "file", [TrainedBlock(**BLOCK, states=states())])
     (block,) = read(tmp_path / "file")
     (tmp_path / "file").write_bytes(b"")
     assert torch.equal(block.states["encoder"]["table"], states()["encoder"]["table"])
 
 
-def test_a_file_is_replaced_wholly_or_not_at_all(tmp_path, monkeypatch):
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_encoders(path, [TrainedBlock(**BLOCK, states=states())])
     before = path.read_bytes()
@@ -80,22 +80,22 @@ def test_a_file_is_replaced_wholly_or_not_at_all(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_it_tells_what_it_is(tmp_path):
+def test_the_file_describes_its_contents(tmp_path):
     X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     clf = FusionClassifier(modalities={"text": 3}, max_epochs=1, hidden_size=4, random_state=0)
     clf.fit(X, np.arange(20) % 2).save_encoders(tmp_path / "file")
     content = (tmp_path / "file").read_bytes()
     (size,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + size])
-    told = json.loads(header.pop("__metadata__")[ENTRY])
-    assert told["format_version"] == 1
-    assert told["package_version"] == __version__
-    assert told["blocks"] == [BLOCK | {"options": {"hidden": None}}]
+    description = json.loads(header.pop("__metadata__")[ENTRY])
+    assert description["format_version"] == 1
+    assert description["package_version"] == __version__
+    assert description["blocks"] == [BLOCK | {"options": {"hidden": None}}]
     assert {tensor["dtype"] for tensor in header.values()} == {"F32"}  # as they were in training
     assert {name.split(".")[1] for name in header} == {"encoder", "standardizer"}
 
 
-def test_no_file_is_told(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
         with pytest.raises(FileNotFoundError, match=r"Reader: there is no file .* save_encoders"):
             read(path)
@@ -130,13 +130,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_files_are_refused(tmp_path, name):
+def test_damaged_files_are_rejected(tmp_path, name):
     (tmp_path / "file").write_bytes(BROKEN[name])
     with pytest.raises(DataFormatError, match=r"Reader: the file .*safetensors.* write it again"):
         read(tmp_path / "file")
 
 
-def test_every_shorter_file_is_refused(tmp_path):
+def test_every_truncated_file_is_rejected(tmp_path):
     write_encoders(tmp_path / "file", [TrainedBlock(**BLOCK, states=states())])
     content = (tmp_path / "file").read_bytes()
     for length in range(len(content)):
@@ -145,7 +145,7 @@ def test_every_shorter_file_is_refused(tmp_path):
             read(tmp_path / "file")
 
 
-def test_files_with_other_bytes_are_read_or_refused(tmp_path):
+def test_files_with_changed_bytes_are_read_or_rejected(tmp_path):
     write_encoders(tmp_path / "file", [TrainedBlock(**BLOCK, states=states())])
     content = (tmp_path / "file").read_bytes()
     rng = np.random.default_rng(0)
@@ -168,23 +168,23 @@ FOREIGN = {
     "another model": (GOOD, None, "was not written by save_encoders"),
     "other metadata": (GOOD, {"format": "pt"}, "was not written by save_encoders"),
     "newer": (GOOD, described(format_version=2, package_version="9.1"), "written by version '9.1'"),
-    "no version": (GOOD, described(format_version="1"), "does not tell its blocks"),
-    "no json": (GOOD, {ENTRY: "{"}, "does not tell its blocks"),
-    "deep json": (GOOD, {ENTRY: "[" * 100_000}, "does not tell its blocks"),
-    "a list": (GOOD, {ENTRY: "[]"}, "does not tell its blocks"),
-    "no blocks": (GOOD, described(blocks=[3]), "does not tell its blocks"),
-    "twice": (GOOD, described(blocks=[BLOCK, BLOCK]), "does not tell its blocks"),
-    "more fields": (GOOD, described(blocks=[BLOCK | {"run": "x"}]), "does not tell its blocks"),
-    "fewer fields": (GOOD, described(blocks=[{"name": "text"}]), "does not tell its blocks"),
-    "name": (GOOD, described(blocks=[BLOCK | {"name": 3}]), "does not tell its blocks"),
-    "no shape": (GOOD, described(blocks=[BLOCK | {"shape": []}]), "does not tell its blocks"),
-    "shape": (GOOD, described(blocks=[BLOCK | {"shape": [1.5]}]), "does not tell its blocks"),
-    "shapes": (GOOD, described(blocks=[BLOCK | {"shape": [[1]]}]), "does not tell its blocks"),
-    "a word": (GOOD, described(blocks=[BLOCK | {"shape": "3"}]), "does not tell its blocks"),
-    "axes": (GOOD, described(blocks=[BLOCK | {"shape": [1] * 4}]), "does not tell its blocks"),
-    "width": (GOOD, described(blocks=[BLOCK | {"width": -4}]), "does not tell its blocks"),
-    "truth": (GOOD, described(blocks=[BLOCK | {"width": True}]), "does not tell its blocks"),
-    "options": (GOOD, described(blocks=[BLOCK | {"options": []}]), "does not tell its blocks"),
+    "no version": (GOOD, described(format_version="1"), "does not describe its blocks"),
+    "no json": (GOOD, {ENTRY: "{"}, "does not describe its blocks"),
+    "deep json": (GOOD, {ENTRY: "[" * 100_000}, "does not describe its blocks"),
+    "a list": (GOOD, {ENTRY: "[]"}, "does not describe its blocks"),
+    "no blocks": (GOOD, described(blocks=[3]), "does not describe its blocks"),
+    "twice": (GOOD, described(blocks=[BLOCK, BLOCK]), "does not describe its blocks"),
+    "more fields": (GOOD, described(blocks=[BLOCK | {"run": "x"}]), "does not describe its blocks"),
+    "fewer fields": (GOOD, described(blocks=[{"name": "text"}]), "does not describe its blocks"),
+    "name": (GOOD, described(blocks=[BLOCK | {"name": 3}]), "does not describe its blocks"),
+    "no shape": (GOOD, described(blocks=[BLOCK | {"shape": []}]), "does not describe its blocks"),
+    "shape": (GOOD, described(blocks=[BLOCK | {"shape": [1.5]}]), "does not describe its blocks"),
+    "shapes": (GOOD, described(blocks=[BLOCK | {"shape": [[1]]}]), "does not describe its blocks"),
+    "a word": (GOOD, described(blocks=[BLOCK | {"shape": "3"}]), "does not describe its blocks"),
+    "axes": (GOOD, described(blocks=[BLOCK | {"shape": [1] * 4}]), "does not describe its blocks"),
+    "width": (GOOD, described(blocks=[BLOCK | {"width": -4}]), "does not describe its blocks"),
+    "truth": (GOOD, described(blocks=[BLOCK | {"width": True}]), "does not describe its blocks"),
+    "options": (GOOD, described(blocks=[BLOCK | {"options": []}]), "does not describe its blocks"),
     "block": ({"1.encoder.w": torch.zeros(2)}, described(), "'1.encoder.w', which belongs to none"),
     "part": ({"0.head.w": torch.zeros(2)}, described(), "'0.head.w', which belongs to none"),
     "plain": ({"weight": torch.zeros(2)}, described(), "'weight', which belongs to none"),
@@ -195,14 +195,14 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_foreign_files_are_refused(tmp_path, name):
+def test_files_of_other_origin_are_rejected(tmp_path, name):
     tensors, metadata, message = FOREIGN[name]
     (tmp_path / "file").write_bytes(save(tensors, metadata))
     with pytest.raises(DataFormatError, match=f"Reader: the file .*{message}"):
         read(tmp_path / "file")
 
 
-def test_a_file_that_leaves_weights_out_is_refused_by_the_estimator(tmp_path):
+def test_a_file_without_all_weights_is_rejected_by_the_estimator(tmp_path):
     (tmp_path / "file").write_bytes(save(GOOD, described([BLOCK | {"options": {"hidden": None}}])))
     X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     clf = FusionClassifier(
@@ -212,7 +212,7 @@ def test_a_file_that_leaves_weights_out_is_refused_by_the_estimator(tmp_path):
         clf.fit(X, np.arange(20) % 2)
 
 
-def test_weights_that_are_no_tensors_are_not_handed_on():
+def test_state_that_is_no_tensor_is_rejected():
     class Odd(torch.nn.Linear):
         def get_extra_state(self):
             return {"note": 1}

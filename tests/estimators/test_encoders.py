@@ -58,16 +58,16 @@ STEPS = [1, 2, 79, 1000, 1001, 16001]
 
 
 @pytest.mark.parametrize(("size", "n_steps"), list(zip(SIZES, STEPS, strict=True)))
-def test_any_size_goes_in(size, n_steps):
+def test_blocks_of_any_size_are_read(size, n_steps):
     encoders({"image": (3, *size), "audio": (n_steps, 1), "text": 1})
 
 
 @pytest.mark.parametrize("fusion", ["gated", "bottleneck"])
-def test_it_goes_with_fusions_of_vectors_and_sequences(fusion):
+def test_the_preset_works_with_fusions_of_vectors_and_sequences(fusion):
     encoders({"image": (1, 9, 9), "audio": (1100, 1), "text": 5}, fusion=fusion)
 
 
-def test_it_is_a_value_among_others():
+def test_the_preset_can_be_searched_and_set_by_block():
     audio, text = encoders({"audio": (50, 2), "text": 5}, encoders={"audio": PRESET})
     assert isinstance(audio, Conv1dEncoder)
     assert text.layers[0].out_features == 64
@@ -88,9 +88,9 @@ def test_hidden_layers_of_the_mlp():
         torch.manual_seed(0)
         plain = MLPEncoder((3,), 4, 0.2)
         torch.manual_seed(0)
-        told = MLPEncoder((3,), 4, 0.2, hidden=(4,))
+        explicit = MLPEncoder((3,), 4, 0.2, hidden=(4,))
     for name, value in plain.state_dict().items():
-        assert torch.equal(value, told.state_dict()[name])
+        assert torch.equal(value, explicit.state_dict()[name])
     # where it stands, the default is what it was: layers 0 and 3 around ReLU and dropout
     assert list(plain.state_dict()) == [
         f"layers.{i}.{w}" for i in (0, 3) for w in ("weight", "bias")
@@ -129,7 +129,7 @@ def waveform(path):
     return np.pad(samples, (0, 3000 - len(samples)), constant_values=np.nan).astype(np.float32)
 
 
-def test_it_learns_from_pixels_and_samples(clips):
+def test_the_preset_learns_from_pixels_and_samples(clips):
     X, y = clips
     clf = FusionClassifier(
         encoders=PRESET, lr=1e-3, weight_decay=0.0, max_epochs=12, early_stopping=False,

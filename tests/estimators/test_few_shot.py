@@ -17,7 +17,7 @@ from sklearn_mmsent.exceptions import BlockError
 
 
 @pytest.mark.filterwarnings(
-    # scikit-learn's checks feed tables without names, of which the estimator tells
+    # scikit-learn's checks pass tables without names, of which the estimator warns
     "ignore:.*columns name no modality:UserWarning",
     # and columns of shape (n, 1) as y
     "ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning",
@@ -67,7 +67,7 @@ def test_few_rows_of_several_modalities(named_table, global_states, way):
     assert (pickle.loads(pickle.dumps(clf)).predict_proba(X) == shares).all()
 
 
-def test_a_row_is_compared_by_what_it_has(named_table):
+def test_a_row_is_compared_by_its_present_blocks(named_table):
     X, y, layout = named_table(150, {"text": 4, "audio": 3})
     chosen = few(X, y, 8)
     both = FewShotClassifier().fit(X.iloc[chosen], y[chosen])
@@ -80,7 +80,7 @@ def test_a_row_is_compared_by_what_it_has(named_table):
     np.testing.assert_allclose(nothing, 1 / 3)
 
 
-def test_sequences_are_told_by_their_real_steps(named_table):
+def test_padding_of_sequences_is_ignored(named_table):
     X, y, layout = named_table(60, {"audio": (5, 3)})
     clf = FewShotClassifier(random_state=0).fit(X, y)
     means = [
@@ -92,7 +92,7 @@ def test_sequences_are_told_by_their_real_steps(named_table):
     np.testing.assert_allclose(clf.predict_proba(X), other.predict_proba(flat), atol=1e-9)
 
 
-def test_a_table_that_was_filled_says_the_same(named_table):
+def test_a_filled_table_gives_the_same_predictions(named_table):
     X, y, _ = named_table(90, {"text": 4, "audio": 3}, missing=0.3)
     pipe = make_pipeline(FillBlocks(), FewShotClassifier(random_state=0)).fit(X, y)
     plain = FewShotClassifier(random_state=0).fit(X, y)
@@ -114,7 +114,7 @@ def test_prototypes_without_spread_are_nearest_means():
 
 
 @pytest.mark.parametrize("n_features", [3, 40])
-def test_covariance_is_shrunk_the_same_by_either_way(n_features):
+def test_both_ways_to_shrink_the_covariance_agree(n_features):
     # few rows of many features go through a decomposition of rows, many through one of features
     rng = np.random.default_rng(1)
     rows, shares = rng.normal(size=(20, n_features)), np.eye(2)[np.arange(20) % 2]
@@ -147,12 +147,12 @@ def test_one_row_per_class_is_enough(named_table):
     assert clf.sharpness_ == 1.0
 
 
-def test_probabilities_are_as_sure_as_they_should_be(named_table):
+def test_probabilities_are_calibrated(named_table):
     X, y, _ = named_table(400, {"text": 3, "audio": 3})
     chosen = few(X, y, 16)
     clf = FewShotClassifier(random_state=0).fit(X.iloc[chosen], y[chosen])
-    told = clf.predict_proba(X).max(axis=1)
-    assert abs(told.mean() - clf.score(X, y)) < 0.1
+    confidence = clf.predict_proba(X).max(axis=1)
+    assert abs(confidence.mean() - clf.score(X, y)) < 0.1
 
 
 # -- rows without a label ------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def clusters(n=300):
     return pd.DataFrame(X, columns=[f"text__{i}" for i in range(10)]), np.array(list("abc"))[y]
 
 
-def test_unlabelled_rows_help_where_classes_lie_apart():
+def test_unlabelled_rows_improve_separated_classes():
     X, y = clusters()
     without, with_them = [], []
     for seed in range(8):
@@ -179,7 +179,7 @@ def test_unlabelled_rows_help_where_classes_lie_apart():
     assert np.mean(with_them) > np.mean(without) + 0.05
 
 
-def test_unlabelled_rows_of_no_weight_only_scale(named_table):
+def test_unlabelled_rows_of_weight_zero_only_affect_the_scaling(named_table):
     X, y, _ = named_table(120, missing=0.2)
     clf = FewShotClassifier(unlabelled_weight=0.0, n_components=200, random_state=0)
     clf.fit(X.iloc[:60], y[:60], X_unlabelled=X.iloc[:60])
@@ -203,7 +203,7 @@ def test_self_training(base):
     chosen = few(X, y, 4)
     partly = np.full(len(y), -1)
     partly[chosen] = numbers[chosen]
-    X = X.to_numpy()  # self-training hands on arrays, whose blocks are told by their shapes
+    X = X.to_numpy()  # self-training passes arrays, whose blocks are given by shapes
     taught = SelfTrainingClassifier(base, threshold=0.8).fit(X, partly)
     assert (taught.labeled_iter_ > 0).sum() > 100
     alone = clone(base).fit(X[chosen], numbers[chosen]).score(X, numbers)
@@ -213,7 +213,7 @@ def test_self_training(base):
 # -- fused vectors -------------------------------------------------------------------------------
 
 
-def test_vectors_of_a_network_that_has_learned_another_task():
+def test_vectors_of_a_network_trained_for_another_task():
     rng = np.random.default_rng(0)
     said, shown = rng.choice([-1.0, 1.0], (2, 400))
     X = pd.DataFrame({"text__tone": said, "face__smile": shown})
@@ -246,7 +246,7 @@ def test_bad_input(named_table):
         FewShotClassifier().fit(X.replace(X.iloc[0, 0], np.inf), y)
 
 
-def test_beside_a_linear_model_on_generated_rows(named_table):
+def test_accuracy_compared_with_a_linear_model(named_table):
     X, y, _ = named_table(400, {"text": 30, "audio": 20})
     scores = []
     for seed in range(5):

@@ -1,4 +1,4 @@
-"""FusionMultitask: several targets, missing labels, modalities that predict alone."""
+"""FusionMultitask: several targets, missing labels, unimodal predictions."""
 
 import pickle
 
@@ -16,7 +16,7 @@ QUICK = {"max_epochs": 3, "random_state": 0, "hidden_size": 16}
 
 @pytest.fixture
 def rows():
-    """Two modalities; their sum is the intensity, each alone has a label of its own."""
+    """Two modalities; their sum is the intensity, each has a label, too."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame(
         rng.normal(size=(300, 4)), columns=["text__a", "text__b", "audio__a", "audio__b"]
@@ -43,7 +43,7 @@ def test_kinds_predictions_and_their_containers(rows):
         ("intensity", "regression"),
         ("label", "classification"),
         ("level", "ordinal"),
-        ("text_label", "classification"),  # what is predicted alone comes last
+        ("text_label", "classification"),  # unimodal targets come last
     ]
     predicted = model.predict(X.iloc[::-1])
     assert predicted.columns.tolist() == y.columns.tolist()
@@ -76,7 +76,7 @@ def test_an_array_in_gives_an_array_out(rows):
     assert np.isfinite(model.score(X, numbers))
 
 
-def test_what_lacks_a_label_teaches_nothing_about_it(rows):
+def test_rows_without_a_label_do_not_affect_its_target(rows):
     X, y = rows
     y = y.loc[:, ["intensity", "label"]].copy()
     y.loc[y.index % 3 > 0, "label"] = np.nan
@@ -99,7 +99,7 @@ def test_what_lacks_a_label_teaches_nothing_about_it(rows):
     assert (first.mean, first.scale) == (second.mean, second.scale)
 
 
-def test_one_target_is_what_the_others_learn(rows):
+def test_a_single_target_matches_classifier_and_regressor(rows):
     X, y = rows
     settings = {"early_stopping": False, **QUICK}
     several = FusionMultitask(**settings).fit(X, y[["intensity"]])
@@ -112,7 +112,7 @@ def test_one_target_is_what_the_others_learn(rows):
     )
 
 
-def test_a_target_of_one_modality_does_not_see_the_others(rows):
+def test_a_unimodal_target_ignores_other_modalities(rows):
     X, y = rows
     y = y[["text_label", "intensity"]]
     model = FusionMultitask(unimodal_targets={"text_label": "text"}, **QUICK).fit(X, y)
@@ -157,7 +157,7 @@ def test_task_weights(rows, weights):
         assert (learned != 0).all()
 
 
-def test_modalities_predict_alone_without_labels_of_their_own(rows):
+def test_modalities_predict_by_themselves_without_unimodal_labels(rows):
     X, y = rows
     X = X.copy()
     X.loc[:9, ["audio__a", "audio__b"]] = np.nan
@@ -183,7 +183,7 @@ def test_a_search_tunes_it(rows, search):
     assert not hasattr(clone(search.best_estimator_), "net_")
 
 
-def test_validation_rows_of_ones_own(rows):
+def test_given_validation_rows(rows):
     X, y = rows
     y = y[["label", "intensity"]]
     model = FusionMultitask(**QUICK)
@@ -222,7 +222,7 @@ def test_validation_rows_of_ones_own(rows):
         ),
     ],
 )
-def test_parameters_that_do_not_fit(rows, params, message):
+def test_invalid_parameters_are_rejected(rows, params, message):
     with pytest.raises(ValueError, match=message):
         FusionMultitask(**{**QUICK, **params}).fit(*rows)
 
@@ -240,7 +240,7 @@ def test_parameters_that_do_not_fit(rows, params, message):
         (lambda y: y[:50], "inconsistent numbers of samples"),
     ],
 )
-def test_targets_that_do_not_fit(rows, spoil, message):
+def test_invalid_targets_are_rejected(rows, spoil, message):
     X, y = rows
     with pytest.raises(ValueError, match=message):
         FusionMultitask(**QUICK).fit(X, spoil(y))

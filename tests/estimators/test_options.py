@@ -160,7 +160,7 @@ def averaged(outputs, targets):
     return cross_entropy(outputs, targets).mean()
 
 
-def test_wrong_losses_are_refused(named_table):
+def test_invalid_losses_are_rejected(named_table):
     X, y, _ = named_table(60)
     with pytest.raises(ValueError, match=r"one number per row.*Got shape \(\) instead"):
         FusionClassifier(loss=averaged, **SETTINGS).fit(X, y)

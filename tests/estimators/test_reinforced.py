@@ -1,4 +1,4 @@
-"""The controllers of the reinforced fusion find the steps that matter."""
+"""The gates of the reinforced fusion select the relevant steps."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ class Steps(Encoder):
 
 
 def marked_steps(n_samples, seed, n_steps=20, n_marked=3):
-    """Sequences whose marked steps sum up to the label; the others say as much, and louder."""
+    """Sequences whose marked steps sum up to the label, among unmarked ones with larger values."""
     rng = np.random.default_rng(seed)
     marked = rng.random((n_samples, n_steps)).argsort(1) < n_marked
     content = rng.normal(size=(n_samples, n_steps, 4))
@@ -40,7 +40,7 @@ def marked_steps(n_samples, seed, n_steps=20, n_marked=3):
 
 
 def opened(clf, X):
-    """Which steps the trained gates let in, (n_samples, n_steps)."""
+    """Return the steps that the trained gates select, (n_samples, n_steps)."""
     inputs = []
     fusion = clf.net_.module_.fusion
     hook = fusion.register_forward_pre_hook(lambda module, args: inputs.append(args))
@@ -52,7 +52,7 @@ def opened(clf, X):
 
 
 @pytest.mark.slow
-def test_the_gates_find_the_steps_that_matter_and_the_network_is_the_better_for_it():
+def test_the_gates_select_relevant_steps_and_improve_accuracy():
     X_test, y_test, marked = marked_steps(1000, seed=100)
     with_gates, without, found, let_in = [], [], [], []
     for seed in range(3):

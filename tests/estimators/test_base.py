@@ -1,4 +1,4 @@
-"""What the estimators promise beyond scikit-learn's checks."""
+"""Behaviour of the estimators that scikit-learn's checks do not cover."""
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def _training(monkeypatch):
 
 
 @pytest.mark.parametrize("fusion", ["concat", "weighted", "gated"])
-def test_learns_what_only_both_modalities_tell(table, fusion):
+def test_interactions_of_modalities_are_learned(table, fusion):
     X, y = table
     both = cross_val_score(FusionClassifier(fusion, random_state=0), X, y, cv=3).mean()
     text = X[["text__a", "text__b"]]
@@ -59,7 +59,7 @@ def test_learns_what_only_both_modalities_tell(table, fusion):
     assert alone < 0.65
 
 
-def test_kinds():
+def test_kinds_of_estimators():
     assert is_classifier(FusionClassifier())
     assert is_regressor(FusionRegressor())
 
@@ -76,7 +76,7 @@ def rows_of(dataset):
 def test_no_row_or_group_is_on_both_sides(table, training, sampler):
     X, y = table
     X = X.copy()
-    X["text__b"] = np.arange(300.0)  # tells the original row
+    X["text__b"] = np.arange(300.0)  # identifies the original row
     X.iloc[150:200] = X.iloc[:50].to_numpy()  # copies, as an oversampler before would make them
     y = np.where(np.arange(300) % 3 == 0, "rare", "often")
     y[150:200] = y[:50]
@@ -130,7 +130,7 @@ def test_sample_weight_follows_chosen_rows_but_not_blends(table, training):
         quick(sampler=SMOTE()).fit(X, y, sample_weight=weight)
 
 
-def test_a_sampler_may_give_shares_of_classes(named_table, training):
+def test_a_sampler_may_return_shares_of_classes(named_table, training):
     X, y, _ = named_table(60)
     mixup = ModalityMixup({"neg": 50}, labels="soft", random_state=0)
     clf = quick(sampler=mixup, class_weight={"neg": 2.0}).fit(X, y)
@@ -147,7 +147,7 @@ def test_a_sampler_may_give_shares_of_classes(named_table, training):
         FusionRegressor(sampler=ModalityMixup(labels="soft")).fit(X, np.where(y == "neg", 0, 1))
 
 
-def test_hard_and_certain_soft_labels_train_alike(named_table):
+def test_hard_and_one_hot_soft_labels_are_equivalent(named_table):
     X, y, _ = named_table(60)
 
     class Certain(ModalityMixup):
@@ -160,7 +160,7 @@ def test_hard_and_certain_soft_labels_train_alike(named_table):
     np.testing.assert_allclose(soft.predict_proba(filled), hard.predict_proba(filled), atol=1e-5)
 
 
-def test_every_epoch_reads_each_class_equally_often():
+def test_balanced_batches_draw_each_class_equally_often():
     classes = np.repeat([0, 1, 2], [50, 9, 1])
     X = pd.DataFrame({"a__x": np.arange(60.0)})
     data = BlockDataset(BlockLayout.from_names(X.columns).read(X), classes)
@@ -176,7 +176,7 @@ def test_every_epoch_reads_each_class_equally_often():
     assert len(set(torch.cat(epochs).tolist())) > 55
 
 
-def test_balanced_batches_find_the_small_class():
+def test_balanced_batches_raise_the_recall_of_a_small_class():
     rng = np.random.default_rng(0)
     y = np.where(rng.random(600) < 0.06, "rare", "often")
     X = pd.DataFrame(rng.normal(size=(600, 4)), columns=["a__x", "a__y", "b__x", "b__y"])
@@ -227,7 +227,7 @@ def test_augmentation_of_other_targets(named_table, kind):
         {"frequency_masking": 2},
     ],
 )
-def test_bad_augmentation(table, params):
+def test_invalid_augmentation_is_rejected(table, params):
     with pytest.raises(ValueError, match=next(iter(params))):
         quick(**params).fit(*table)
 
@@ -308,7 +308,7 @@ def test_weights_move_the_decision(table, how):
 # -- architecture as parameters ------------------------------------------------------------------
 
 
-def test_own_classes_for_fusion_and_encoder(table):
+def test_custom_classes_for_fusion_and_encoder(table):
     class Sum(ConcatFusion):
         def forward(self, vectors, there):
             return vectors.sum(1)
@@ -336,7 +336,7 @@ def test_modality_dropout_trains_for_absence(table):
     assert clf.score(gone, y) > 0.9
 
 
-def test_verbose_prints_and_silence_is_silent(table, capsys):
+def test_only_verbose_fits_print(table, capsys):
     X, y = table
     quick().fit(X, y)
     assert capsys.readouterr().out == ""
@@ -355,7 +355,7 @@ def test_parameters_are_checked(table, params):
 # -- bad input -----------------------------------------------------------------------------------
 
 
-def test_labels(table):
+def test_invalid_labels_are_rejected(table):
     X, y = table
     with pytest.raises(ValueError, match="y has one class only: 'sincere'"):
         quick().fit(X, np.full(300, "sincere"))
@@ -379,7 +379,7 @@ def test_a_class_with_a_single_row(table, training):
     assert (train.targets == list(clf.classes_).index("unique")).sum() == 1
 
 
-def test_a_modality_that_nobody_has(table):
+def test_a_modality_without_training_rows(table):
     X, y = table
     with pytest.warns(UserWarning, match="no training row has the block 'face'"):
         clf = quick().fit(X.assign(face__a=np.nan), y)
@@ -424,7 +424,7 @@ def test_empty_tables(table):
         clf.predict(X[:0])
 
 
-def test_regressor_is_free_of_units(table):
+def test_the_regressor_is_invariant_to_units(table):
     X, _ = table
     y = X["text__a"] + X["face__a"]
     params = {"random_state": 0, "max_epochs": 20}

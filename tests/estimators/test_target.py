@@ -1,4 +1,4 @@
-"""Classes that have an order."""
+"""Ordered classes."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def test_numbers_and_names_agree(rows):
     assert by_number.score(X, level) > 0.75
 
 
-def test_probabilities_are_those_of_one_score(rows):
+def test_probabilities_follow_one_score_and_thresholds(rows):
     X, level = rows
     clf = FusionClassifier(ordinal=True, max_epochs=30, random_state=0).fit(X, level)
     above = 1 - clf.predict_proba(X).cumsum(axis=1)[:, :-1]
@@ -64,7 +64,7 @@ def test_with_weights_and_fusions_that_decide(rows, fusion):
         ("low", "must be an instance of 'bool'.* or an instance of 'list'"),
     ],
 )
-def test_orders_that_do_not_fit(rows, ordinal, message):
+def test_invalid_orders_are_rejected(rows, ordinal, message):
     X, level = rows
     with pytest.raises(ValueError, match=message):
         FusionClassifier(ordinal=ordinal).fit(X, NAMES[level])

@@ -157,7 +157,7 @@ def test_searches_read_folds_into_memory(tables, streams):
     np.testing.assert_array_equal(*scores)
 
 
-def test_a_sampler_loads_its_rows_or_says_that_there_is_no_room(tables, monkeypatch):
+def test_a_sampler_loads_its_rows_or_reports_that_memory_is_short(tables, monkeypatch):
     X, view, y = tables
     clf = FusionClassifier(sampler=RandomOverSampler(random_state=0), **CHEAP)
     own, other = (clone(clf).fit(table, y) for table in (X, view))
@@ -168,7 +168,7 @@ def test_a_sampler_loads_its_rows_or_says_that_there_is_no_room(tables, monkeypa
         clone(clf).fit(view, y)
 
 
-def test_a_fitted_estimator_lets_go_of_the_table(tables, streams):
+def test_a_fitted_estimator_keeps_no_reference_to_the_table(tables, streams):
     X, view, y = tables
     clf = FusionClassifier(**CHEAP).fit(view, y)
     expected = clf.predict_proba(X)
@@ -187,7 +187,7 @@ def test_a_fitted_estimator_lets_go_of_the_table(tables, streams):
 
 
 @pytest.mark.parametrize("where", ["file", "frame of a file", "memory", "frame"])
-def test_how_much_memory_it_takes(mapped, monkeypatch, where):
+def test_memory_use(mapped, monkeypatch, where):
     """Beside the table itself: next to nothing, or one copy of it, cut into blocks."""
     monkeypatch.setattr(memory_mapped, "PIECE", 2**15)
     rng = np.random.default_rng(0)
@@ -212,7 +212,7 @@ def test_how_much_memory_it_takes(mapped, monkeypatch, where):
     assert max(peaks) < (0.5 if "file" in where else 1.4) * n_bytes
 
 
-def test_a_checkpoint_of_the_table_in_memory_serves_the_one_in_a_file(tables, tmp_path):
+def test_tables_in_memory_and_in_a_file_share_checkpoints(tables, tmp_path):
     X, in_file, y = tables
     folder = tmp_path / "checkpoints"
     clf = FusionClassifier(**CHEAP, checkpoint_dir=folder)

@@ -35,7 +35,7 @@ class Bag(Encoder):
 
 
 def _table(shapes, *, seed=0, missing=0.0, n=60):
-    """A table in which every number tells the class a little, and its labels."""
+    """A table in which every number depends on the class, and its labels."""
     rng = np.random.default_rng(seed)
     layout = BlockLayout.from_shapes(shapes)
     names = [name for block in layout.blocks for name in block.column_names()]
@@ -108,7 +108,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("way", ["file", "str", "frozen", "fitted", "pipeline", "search"])
-def test_start_is_the_source_to_the_bit_and_all_else_is_new(
+def test_transferred_weights_equal_the_source_and_others_are_new(
     X, source, other, path, built, way, global_states
 ):
     sources = {
@@ -124,13 +124,13 @@ def test_start_is_the_source_to_the_bit_and_all_else_is_new(
     fit(other, random_state=3, encoders_from=taken)
     assert global_states() == states
     fit(other, random_state=3)
-    begun, anew = built
+    begun, fresh = built
     trained = source.net_.module_.state_dict()
     for name, value in begun.items():
         moved = name.startswith(("encoders.", "standardizers."))
-        assert value.dtype == anew[name].dtype
-        assert torch.equal(value.double(), (trained if moved else anew)[name].double()), name
-    assert not same(begun, anew)
+        assert value.dtype == fresh[name].dtype
+        assert torch.equal(value.double(), (trained if moved else fresh)[name].double()), name
+    assert not same(begun, fresh)
 
 
 def _searched(source):
@@ -143,15 +143,15 @@ def test_a_mapping_takes_single_blocks(X, source, other, path, built):
     sources = {"image": path, "text": FrozenEstimator(source), "audio": None}
     clf = clone(FusionClassifier(encoders_from=sources, **SETTINGS)).fit(*other)
     fit(other)
-    begun, anew = built
+    begun, fresh = built
     trained = source.net_.module_.state_dict()
     for i, block in enumerate(clf.layout_.blocks):
-        origin = anew if block.name == "audio" else trained
+        origin = fresh if block.name == "audio" else trained
         assert len(of_block(begun, i)) > 4
         assert same(of_block(begun, i), of_block(origin, i))
 
 
-def test_a_mapping_by_modality_takes_its_parts_and_a_part_goes_before(built):
+def test_a_mapping_by_modality_covers_its_parts_and_a_part_takes_precedence(built):
     table = _table({"audio__mfcc": (4, 2), "audio__pitch": 2, "text": 3})
     first, second = fit(table), fit(table, random_state=1)
     fit(table, encoders_from={"audio__pitch": second, "audio": first})
@@ -173,7 +173,7 @@ def test_from_a_classifier_to_a_regressor(source, other, path):
     assert np.isfinite(reg.predict(other[0])).all()
 
 
-def test_the_scale_comes_along(X, other, path):
+def test_the_scale_is_transferred(X, other, path):
     clf = fit(other, encoders_from=path)
     mean = clf.net_.module_.standardizers[0].mean
     np.testing.assert_allclose(mean, X[0].filter(like="text__").mean(), atol=1e-5)
@@ -185,7 +185,7 @@ def test_the_scale_comes_along(X, other, path):
 
 
 @pytest.mark.parametrize("fusion", ["concat", "mult", "decision"])
-def test_frozen_encoders_keep_every_bit_and_the_rest_learns(X, other, built, fusion, tmp_path):
+def test_frozen_encoders_do_not_change_and_the_rest_is_trained(X, other, built, fusion, tmp_path):
     source = fit(X, fusion=fusion)
     taken = {"fusion": fusion, "encoders_from": source, "dropout": 0.5, "weight_decay": 0.5}
     frozen = fit(other, freeze_encoders=True, **taken)
@@ -215,7 +215,7 @@ def test_frozen_and_early_stopping(other, source, path):
     assert all(same(weights(clf, i), weights(source, i)) for i in range(3))
 
 
-def test_all_that_was_transferred_may_learn_at_a_rate_of_its_own(source, other):
+def test_transferred_encoders_can_have_another_learning_rate(source, other):
     slow = {"optimizer__param_groups": [("encoders.*", {"lr": 0.0})]}
     clf = fit(other, encoders_from=source, net_params=slow, weight_decay=0.0)
     assert all(same(weights(clf, i), weights(source, i)) for i in range(3))
@@ -240,19 +240,19 @@ def test_other_sizes_of_images_take_the_same_weights():
     assert same(weights(larger, 0), weights(source, 0))
 
 
-def test_encoders_of_ones_own(other, tmp_path):
+def test_custom_encoders(other, tmp_path):
     shapes = {"text": 4, "image": (2, 9, 8)}
     own = {"encoders": {"text": (Bag, {"n_units": np.int64(4)}), "image": "mlp"}}
     source = fit(_table(shapes), **own)
     source.save_encoders(tmp_path / "own")
     taken = {"encoders_from": tmp_path / "own", "freeze_encoders": True}
     assert same(weights(fit(_table(shapes, seed=1), **own, **taken), 0), weights(source, 0))
-    # what JSON cannot tell is no reason to refuse
+    # options that JSON cannot represent are no reason to reject the file
     own = {"encoders": {"text": (Bag, {"n_units": 4, "activation": torch.relu}), "image": "mlp"}}
     assert same(weights(fit(_table(shapes, seed=1), **own, **taken), 0), weights(source, 0))
 
 
-def test_a_block_that_no_training_row_had_is_not_handed_on(X, other):
+def test_a_block_without_training_rows_is_not_transferred(X, other):
     table, y = X
     empty = table.copy()
     empty.loc[:, empty.columns.str.startswith("audio")] = np.nan
@@ -283,7 +283,7 @@ def test_a_block_that_no_training_row_had_is_not_handed_on(X, other):
     ],
 )
 @pytest.mark.parametrize("mapped", [False, True])
-def test_what_does_not_fit_is_told(source, shapes, params, message, mapped):
+def test_blocks_that_differ_are_rejected(source, shapes, params, message, mapped):
     (name,) = shapes
     if mapped and name == "speech":
         message = r"takes 'speech' from a fitted FusionClassifier, which has encoders of"
@@ -291,12 +291,12 @@ def test_what_does_not_fit_is_told(source, shapes, params, message, mapped):
         fit(_table(shapes), encoders_from={name: source} if mapped else source, **params)
 
 
-def test_weights_of_another_shape_are_told():
+def test_weights_of_another_shape_are_rejected():
     source = fit(_table({"image": (1, 8, 8)}), encoders="mlp")
     with pytest.raises(
         ValueError,
         match=r"'image' of encoders_from \(a fitted FusionClassifier\), of shape \(1, 8, 8\) there "
-        r"and \(1, 9, 8\) here, does not fit: .* \(8, 64\) there and shape \(8, 72\) here",
+        r"and \(1, 9, 8\) here, does not fit: .* \(8, 64\) in the source and has shape \(8, 72\)",
     ):
         fit(_table({"image": (1, 9, 8)}), encoders="mlp", encoders_from=source)
 
@@ -313,7 +313,7 @@ def test_weights_of_another_shape_are_told():
         (3, "The 'encoders_from' parameter of FusionClassifier must be"),
     ],
 )
-def test_wrong_sources_are_told(X, wrong, message):
+def test_invalid_sources_are_rejected(X, wrong, message):
     with pytest.raises(ValueError, match=message):
         fit(X, encoders_from=wrong)
 
@@ -336,7 +336,7 @@ def test_clone_and_search(X, other, source, path):
     assert scores[1] == scores[2]
 
 
-def test_a_trained_network_does_not_keep_what_it_started_with(other, source, path):
+def test_a_trained_network_does_not_keep_its_initial_weights(other, source, path):
     clf = fit(other, encoders_from=path)
     assert len(pickle.dumps(clf)) < 1.1 * len(pickle.dumps(fit(other)))
     same_seed = fit(other, encoders_from=path)
@@ -345,7 +345,7 @@ def test_a_trained_network_does_not_keep_what_it_started_with(other, source, pat
     assert (again.predict_proba(other[0]) == clf.predict_proba(other[0])).all()
 
 
-def test_what_was_taken_can_be_handed_on(other, source, path, tmp_path):
+def test_transferred_encoders_can_be_transferred_again(other, source, path, tmp_path):
     clf = fit(other, encoders_from=path, freeze_encoders=True)
     clf.save_encoders(tmp_path / "second")
     assert (tmp_path / "second").read_bytes() == path.read_bytes()
