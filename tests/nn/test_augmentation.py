@@ -23,7 +23,7 @@ def sequences():
 
 
 @pytest.mark.parametrize("kind", [BlockNoise, TimeMasking, FrequencyMasking])
-def test_off_and_in_evaluation_nothing_happens_and_nothing_is_drawn(kind):
+def test_without_strength_or_in_evaluation_nothing_changes(kind):
     values, state = sequences(), torch.random.get_rng_state()
     assert kind(0.0).train()(values, STEPS) is values
     assert kind(0.5).eval()(values, STEPS) is values
@@ -137,7 +137,7 @@ def test_targets_are_mixed_like_rows(kind):
         torch.testing.assert_close(loss_of(outputs), cross_entropy(outputs, soft))
 
 
-def test_rows_that_count_for_nothing_stay_so():
+def test_rows_without_weight_keep_no_weight():
     mixup = Mixup(1.0, [True]).train()
     _, share = mixup([torch.randn(4, 2)], torch.ones(4, 1, dtype=torch.bool), [None])
     loss_of, mixed = mix_targets(
@@ -147,7 +147,7 @@ def test_rows_that_count_for_nothing_stay_so():
     assert torch.isfinite(loss_of(torch.randn(4, 2))).all()
 
 
-def test_a_stack_may_have_another_rate_for_each_member():
+def test_members_of_a_stack_may_have_different_rates():
     rates, values = torch.tensor([0.0, 0.4]), sequences()
     for kind in (BlockNoise, TimeMasking, FrequencyMasking):
 

@@ -109,9 +109,9 @@ def test_blocks_that_a_batch_lacks_have_no_moments():
         torch.testing.assert_close(similarity_loss(shared, counts, 5), expected)
 
 
-def test_reconstruction_does_not_teach_the_encoders():
+def test_reconstruction_has_no_gradient_for_the_encoders():
     fusion, vectors, there = build("misa", 1, similarity_weight=0.0, difference_weight=0.0)
-    for layer in (fusion.shared, *fusion.private):  # what the parts tell is constant
+    for layer in (fusion.shared, *fusion.private):  # so that the parts are constant
         layer.weight.data.zero_()
     vectors.requires_grad_()
     auxiliary(fusion, vectors, there, torch.ones(B)).backward()
@@ -170,7 +170,7 @@ def test_forward_train_predicts_like_forward(name):
     assert torch.equal(fusion.forward_train(vectors, there)[0], fusion(vectors, there))
 
 
-def test_a_child_must_not_override_forward_alone_if_training_would_not_run_it():
+def test_overriding_forward_without_forward_train_raises_an_error():
     with pytest.raises(TypeError, match=r"Child overrides forward, .* forward_train"):
 
         class Child(FUSIONS["misa"]):

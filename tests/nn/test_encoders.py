@@ -268,7 +268,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize(("name", "options", "shape"), OVER_TIME)
-def test_padding_changes_nothing(name, options, shape):
+def test_results_do_not_depend_on_padding(name, options, shape):
     encoder, (values, steps) = build(name, options, shape), batch(shape)
     expected = everything(encoder, values, steps)
     for filler in (0.0, 1e6):
@@ -281,7 +281,7 @@ def test_padding_changes_nothing(name, options, shape):
 
 
 @pytest.mark.parametrize(("name", "options", "shape"), OVER_TIME)
-def test_what_takes_any_length_takes_shorter_batches(name, options, shape):
+def test_encoders_of_any_length_accept_shorter_batches(name, options, shape):
     encoder, (values, steps) = build(name, options, shape), batch(shape)
     if not encoder.any_length:
         pytest.skip("of one length")
@@ -322,7 +322,7 @@ def test_long_sequences_keep_their_order(name):
 
 
 @pytest.mark.parametrize(("name", "options", "shape"), CASES)
-def test_rows_do_not_look_at_each_other(name, options, shape):
+def test_rows_are_independent(name, options, shape):
     encoder, (values, steps) = build(name, options, shape), batch(shape)
     expected = everything(encoder, values, steps)
     for rows in (torch.randperm(B), torch.tensor([2])):
@@ -401,7 +401,7 @@ def test_pictures_of_any_size(shape):
     assert encoder.tokens(values, steps)[1].all()
 
 
-def test_attention_can_look_at_one_step():
+def test_attention_can_focus_on_one_step():
     encoder, (values, steps) = build("attentive", {"statistics": False}, (T, F)), batch((T, F))
     encoder.attention.score[2].weight.data *= 1e4
     tokens, _ = encoder.tokens(values, steps)
@@ -426,7 +426,7 @@ def test_a_transformer_knows_the_order_and_a_mean_does_not():
 
 
 @pytest.mark.parametrize("name", [n for n in ENCODERS if n != "mlp"])
-def test_other_shapes_are_refused(name):
+def test_other_shapes_raise_an_error(name):
     for shape in [(5,), (2, 8, 8)]:
         if len(shape) in ENCODERS[name].takes:
             continue
@@ -436,7 +436,7 @@ def test_other_shapes_are_refused(name):
         assert str(shape) in str(caught.value)
 
 
-def test_an_own_encoder_is_named_by_its_class():
+def test_a_custom_encoder_is_named_by_its_class():
     class Own(ENCODERS["gru"]):
         pass
 

@@ -86,7 +86,7 @@ def test_weights_are_a_convex_combination_of_what_is_there():
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "weighted", "gated"])
-def test_the_absent_do_not_count(name):
+def test_absent_blocks_do_not_count(name):
     fusion, vectors, there = build(name, 3)
     if name == "gated":  # its gates look at the tokens that stand for the absent, not at zero
         gates = fusion.gates(vectors, there)

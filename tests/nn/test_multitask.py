@@ -34,7 +34,7 @@ def test_labelled_targets_add_up():
     torch.testing.assert_close(MultitaskLoss(TASKS)(outputs, TARGETS), terms(outputs).sum(1))
 
 
-def test_learned_weights_count_in_training_alone():
+def test_learned_weights_count_in_training_only():
     outputs = torch.randn(4, 4, dtype=torch.float64)
     loss = MultitaskLoss(TASKS, learned=True).double()
     loss.log_variance.data = torch.tensor([0.3, -0.7], dtype=torch.float64)
@@ -44,14 +44,14 @@ def test_learned_weights_count_in_training_alone():
     torch.testing.assert_close(loss.eval()(outputs, TARGETS), terms(outputs).sum(1))
 
 
-def test_a_fusions_own_decisions_hold_the_first_targets():
+def test_decisions_of_single_blocks_hold_the_first_targets():
     outputs = torch.randn(4, 4, dtype=torch.float64)
     first = MultitaskLoss(TASKS)(outputs[:, :1], TARGETS)
     torch.testing.assert_close(first, terms(outputs)[:, 0])
 
 
 @pytest.mark.parametrize("learned", [False, True])
-def test_what_is_not_labelled_has_no_gradient(learned):
+def test_unlabelled_rows_have_no_gradient(learned):
     outputs = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
     MultitaskLoss(TASKS, learned=learned)(outputs, TARGETS).sum().backward()
     assert (outputs.grad[1, 0], outputs.grad[2, 1:].abs().sum()) == (0, 0)

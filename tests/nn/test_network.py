@@ -51,7 +51,7 @@ def batch(n=6, shapes=SHAPES):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_what_stands_in_missing_places_changes_nothing(fusion):
+def test_values_of_missing_blocks_have_no_influence(fusion):
     net, (values, present, steps) = network(fusion), batch()
     outputs = net(values, present, steps)
     for filler in (torch.nan, 1e6):
@@ -64,7 +64,7 @@ def test_what_stands_in_missing_places_changes_nothing(fusion):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_rows_do_not_look_at_each_other(fusion):
+def test_rows_are_independent(fusion):
     net, (values, present, steps) = network(fusion), batch()
     order = torch.randperm(6)
     shuffled = net(
@@ -74,7 +74,7 @@ def test_rows_do_not_look_at_each_other(fusion):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_a_row_of_nothing_has_an_answer_and_a_gradient(fusion):
+def test_a_row_without_blocks_has_an_output_and_a_gradient(fusion):
     net, (values, present, steps) = network(fusion), batch()
     nothing = torch.zeros_like(present)
     outputs = net(values, nothing, steps)
@@ -136,7 +136,7 @@ def test_modality_dropout_hides_parts_together_and_only_in_training():
     assert torch.equal(hide.eval()(present), present)
 
 
-def test_steps_that_no_row_has_are_left_out():
+def test_steps_that_no_row_has_are_cut_off():
     seen = []
 
     class Notes(Steps):

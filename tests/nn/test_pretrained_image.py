@@ -117,7 +117,7 @@ def original(folders, name):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_equals_the_model_on_each_picture_alone(folders, name):
+def test_equals_the_model_on_single_images(folders, name):
     encoder, values = build(folders / name), pictures()
     model, (n_prefix, (mean, std)) = original(folders, name), KINDS[name]
     vectors, (tokens, real) = encoder(values, None), encoder.tokens(values, None)
@@ -140,7 +140,7 @@ def test_equals_the_model_on_each_picture_alone(folders, name):
             np.testing.assert_allclose(cls.detach(), W @ states[0] + b, atol=1e-5)
 
 
-def test_neighbours_change_nothing_and_many_rows_run_in_parts(folders):
+def test_results_do_not_depend_on_other_rows_or_batches(folders):
     for name in ("vit", "resnet"):
         encoder, values = build(folders / name), pictures(40)
         together = encoder(values, None)
@@ -291,7 +291,7 @@ class Flat(Fusion):
         return vectors.flatten(1)
 
 
-def test_numbers_in_missing_pictures_are_not_looked_at(folders):
+def test_values_of_missing_images_have_no_influence(folders):
     encoder, values = build(folders / "vit"), pictures()
     net = FusionNetwork(
         [encoder],
@@ -324,7 +324,7 @@ def test_numbers_in_missing_pictures_are_not_looked_at(folders):
         ((3, 8, 8), {"image_size": (32,)}, r"image_size must be .* Got \(32,\) instead"),
     ],
 )
-def test_refusals(folders, shape, options, message):
+def test_invalid_input_raises_an_error(folders, shape, options, message):
     with pytest.raises(ValueError, match=message):
         build(folders / "vit", shape, **options)
 

@@ -97,7 +97,7 @@ def reference(folders, name, values, steps):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_equals_the_model_on_each_clip_alone(folders, name, way):
+def test_equals_the_model_on_single_clips(folders, name, way):
     encoder, (values, steps) = build(folders / name), clips()
     vectors, (tokens, real) = encoder(values, steps), encoder.tokens(values, steps)
     W, b = (p.detach().numpy() for p in encoder.project.parameters())
@@ -110,7 +110,7 @@ def test_equals_the_model_on_each_clip_alone(folders, name, way):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_padding_and_neighbours_change_nothing(folders, name, way):
+def test_results_do_not_depend_on_padding_or_other_rows(folders, name, way):
     encoder, (values, steps) = build(folders / name), clips()
     vectors = encoder(values, steps)
     filled = values.masked_fill(~steps.unsqueeze(-1), 1e6)
@@ -128,7 +128,7 @@ def test_padding_and_neighbours_change_nothing(folders, name, way):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_both_ways_learn_alike(folders, name, monkeypatch):
+def test_both_paths_learn_equally(folders, name, monkeypatch):
     encoder, (values, steps) = build(folders / name, freeze_features=False), clips()
     gradients = []
     for devices in (("cpu",), ()):
@@ -272,12 +272,12 @@ def test_frames_enter_fusions_of_sequences(folders, fusion):
         ((99, 1), {"sample_rate": 8000}, r"a sample rate of 16000 Hz, .* and in Waveform"),
     ],
 )
-def test_refusals(folders, shape, options, message):
+def test_invalid_input_raises_an_error(folders, shape, options, message):
     with pytest.raises(ValueError, match=message):
         ENCODERS["pretrained_speech"](shape, D, 0.0, model=folders / "wav2vec2", **options)
 
 
-def test_models_that_do_not_hear_waveforms(folders, tmp_path, monkeypatch):
+def test_models_that_do_not_read_waveforms_raise_an_error(folders, tmp_path, monkeypatch):
     with pytest.raises(DataFormatError, match="PretrainedSpeechEncoder: the model folder"):
         build(tmp_path / "nothing")
     whisper = transformers.WhisperConfig(

@@ -102,7 +102,7 @@ def test_equals_the_paper_over_two_epochs(n_outputs):
     assert max(len(losses) for losses in seen.values()) == 2
 
 
-def test_confidence_is_taught_to_fall_with_the_loss():
+def test_confidence_learns_to_decrease_with_the_loss():
     torch.manual_seed(0)
     scores = torch.zeros(8, 1, dtype=torch.float64, requires_grad=True)
     difficulty = torch.linspace(0, 1, 8, dtype=torch.float64)[torch.randperm(8)].unsqueeze(1)
@@ -116,7 +116,7 @@ def test_confidence_is_taught_to_fall_with_the_loss():
     assert ranking_losses(scores, difficulty, counted).max() < 0.1
 
 
-def test_what_is_absent_or_weightless_is_taught_nothing():
+def test_absent_and_weightless_rows_have_no_gradient():
     fusion = build()
     epochs, there, weights, targets = data()
     for vectors in epochs:
@@ -130,7 +130,7 @@ def test_what_is_absent_or_weightless_is_taught_nothing():
         assert taught.double().mean() > 0.9  # not where all hidden units are off
 
 
-def test_equal_losses_and_lone_rows_rank_nothing():
+def test_equal_losses_and_single_rows_are_not_ranked():
     fusion = build(ranking_weight=1.0)
     _, there, weights, _ = data()
     for rows in (torch.arange(N), torch.tensor([5])):
@@ -150,7 +150,7 @@ def test_copies_leave_the_training_rows_behind():
         assert fusion.memory is not None
 
 
-def test_a_weight_below_zero_is_refused():
+def test_a_negative_weight_raises_an_error():
     with pytest.raises(ValueError, match=r"ranking_weight must be 0 or more\. Got -1"):
         build(ranking_weight=-1)
 

@@ -19,7 +19,7 @@ def some(seed=0):
 
 @pytest.mark.parametrize("kind", [torch.nn.GRU, torch.nn.LSTM])
 @pytest.mark.parametrize("backward", [False, True])
-def test_packed_rows_and_torchs_own_layers_agree(kind, backward):
+def test_packed_rows_equal_torchs_layers(kind, backward):
     values, steps = some()
     torch.manual_seed(0)
     layer = kind(SHAPE[2], 5, batch_first=True).double()
@@ -49,7 +49,7 @@ def test_the_last_state_is_that_of_the_last_real_step():
 
 
 @pytest.mark.parametrize("kind", [torch.nn.GRU, torch.nn.LSTM])
-def test_numbers_where_no_step_is_real_do_not_matter(kind):
+def test_values_of_padding_have_no_influence(kind):
     values, steps = some()
     layer = kind(SHAPE[2], 5, batch_first=True).double()
     expected = RealSteps(steps).run(layer, values)

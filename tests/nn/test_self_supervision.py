@@ -17,7 +17,7 @@ MODALITY = (0, 1, 0)  # of each block
 NEUTRAL, LIMIT = 0.2, 2.5
 
 
-def test_a_modality_is_the_mean_of_its_blocks_that_are_there():
+def test_a_modality_is_the_mean_of_its_present_blocks():
     vectors = torch.randn(3, M, D)
     present = torch.tensor([[1, 1, 1], [1, 0, 0], [0, 1, 0]]).bool()
     pooled = ModalityVectors(MODALITY)(vectors, present)
@@ -102,7 +102,7 @@ def test_self_mm_makes_the_papers_labels():
             assert loss.item() == pytest.approx(expected / weights[rows].sum().item(), rel=1e-9)
 
 
-def test_rows_without_a_label_teach_nothing():
+def test_rows_without_a_label_have_no_gradient():
     torch.manual_seed(0)
     part = SelfSupervision(D, 0.0, MODALITY, target=0).train()
     targets = torch.randn(N, 1)

@@ -253,7 +253,7 @@ def padded(tokens, real, before, behind):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("before", "behind"), [(0, 4), (3, 2)])
 @pytest.mark.parametrize("name", SEQUENTIAL)
-def test_padding_changes_neither_results_nor_draws(name, before, behind, training):
+def test_results_and_draws_do_not_depend_on_padding(name, before, behind, training):
     fusion, tokens, real, there = build(name, 3)
     for part in fusion.modules():
         if hasattr(part, "p"):
@@ -270,7 +270,7 @@ def test_padding_changes_neither_results_nor_draws(name, before, behind, trainin
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
-def test_padding_changes_no_gradient(name):
+def test_gradients_do_not_depend_on_padding(name):
     fusion, tokens, real, there = build(name, 3)
     gradients = []
     for sequences, masks in ((tokens, real), padded(tokens, real, 2, 3)):
@@ -289,7 +289,7 @@ def test_padding_changes_no_gradient(name):
 
 
 @pytest.mark.parametrize("name", ["mult", "bottleneck"])
-def test_the_absent_are_not_read(name):
+def test_absent_blocks_are_masked(name):
     fusion, tokens, real, there = build(name, 2)
     there = torch.tensor([[True, False]]).expand(B, -1)
     changed = [tokens[0], tokens[1] + 1]
@@ -374,7 +374,7 @@ def test_the_policy_gradient_is_reinforce():
     assert fused.requires_grad
 
 
-def test_the_policy_teaches_controllers_only_and_the_task_the_rest():
+def test_the_policy_gradient_reaches_the_controllers_only():
     fusion, tokens, real, there = build("reinforced", 2)
     tokens = [x.requires_grad_() for x in tokens]
     fused, intermediates = fusion.train().forward_train(tokens, real, there)
@@ -389,7 +389,7 @@ def test_the_policy_teaches_controllers_only_and_the_task_the_rest():
     assert all(x.grad.abs().sum() > 0 for x in tokens)
 
 
-def test_gates_are_firm_in_evaluation_and_drawn_in_training():
+def test_gates_are_deterministic_in_evaluation_and_sampled_in_training():
     fusion, tokens, real, there = build("reinforced", 3)
     firm = fusion.gates(tokens, real, there)
     for m, gates in enumerate(firm):
@@ -408,7 +408,7 @@ def test_gates_are_firm_in_evaluation_and_drawn_in_training():
     assert (share - wanted)[free].abs().max() < 0.1
 
 
-def test_without_gates_everything_comes_in():
+def test_without_gates_all_steps_are_open():
     fusion, tokens, real, there = build("reinforced", 2, gated=False)
     assert not fusion.controllers
     for gates, mask in zip(fusion.gates(tokens, real, there), real, strict=True):
@@ -418,7 +418,7 @@ def test_without_gates_everything_comes_in():
     assert fusion.auxiliary_loss(intermediates, batch) is None
 
 
-def test_what_is_shut_out_does_not_exist():
+def test_steps_with_closed_gates_have_no_influence():
     fusion, tokens, _, there = build("reinforced", 1)
     for parameter in fusion.controllers.parameters():
         parameter.data.zero_()

@@ -214,13 +214,13 @@ def test_equals_its_equations(name, options, reference, n_blocks):
         np.testing.assert_allclose(fused[row], expected, atol=1e-10)
 
 
-# -- what they tell of themselves ----------------------------------------------------------------
+# -- weights ------------------------------------------------------------------------------------
 
 TALKATIVE = ["sum", "multiplicative", "tensor", "low_rank", "attention", "misa", "poe"]
 
 
 @pytest.mark.parametrize("name", [*TALKATIVE, "mag", "decision", "quality_aware"])
-def test_what_is_absent_does_not_count(name):
+def test_absent_targets_do_not_count(name):
     fusion, vectors, there = build(name, 3)
     hold = there.clone()
     if name == "mag":
@@ -239,7 +239,7 @@ def test_weights_of_decisions_are_convex(name):
     torch.testing.assert_close(mixed, fusion(vectors, there))
 
 
-def test_quality_aware_trusts_the_sure():
+def test_quality_aware_weights_by_confidence():
     fusion, vectors, there = build("quality_aware", 2)
     there[:] = True
     energy = -fusion.decisions(vectors).logsumexp(2)
@@ -267,7 +267,7 @@ def test_scales_of_multiplicative_interactions():
     np.testing.assert_allclose(scales[0, 1].detach().numpy(), expected)
 
 
-def test_attention_tells_who_was_looked_at():
+def test_attention_returns_its_weights():
     fusion, vectors, there = build("attention", 3, n_layers=1)
     shares = fusion.attention(vectors, there).detach().numpy()
     assert (shares[~there.numpy()] == 0).all()
@@ -319,7 +319,7 @@ def test_the_tensor_has_a_sane_size_by_default():
     assert TensorFusion(2, 8, 0.0).project[0].in_features == 9**2
 
 
-def test_bad_options_are_refused():
+def test_invalid_options_raise_an_error():
     with pytest.raises(ValueError, match="factor=31 has 1,048,576 numbers, more than 1,000,000"):
         TensorFusion(4, 64, 0.0, factor=31)
     with pytest.raises(ValueError, match="Lower factor to 30 at most, or take the fusion 'low_ra"):

@@ -61,17 +61,17 @@ def test_every_class_keeps_rows_to_train_on(rng):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_tiny_sets_spare_what_they_can(rng, n):
+def test_small_sets_hold_out_at_least_one_row(rng, n):
     held = holdout_rows([block(rng.normal(size=(n, 2)))], 0.1, seed=0, labels=np.zeros(n, int))
     assert held.sum() == (1 if n > 1 else 0)
 
 
-def test_one_group_cannot_be_cut(rng):
+def test_one_group_is_not_split(rng):
     held = holdout_rows([block(rng.normal(size=(50, 2)))], 0.2, seed=0, groups=["a"] * 50)
     assert not held.any()
 
 
-def test_what_all_speakers_say_does_not_prevent_validation(rng):
+def test_rows_shared_by_all_groups_do_not_prevent_validation(rng):
     X = rng.integers(0, 2, (200, 1))  # two sentences, each spoken by everybody
     groups = np.repeat(np.arange(20), 10)
     held = holdout_rows([block(X)], 0.2, seed=0, groups=groups)

@@ -47,7 +47,7 @@ def test_batches_are_the_same(datasets):
             assert_equal(*both)
 
 
-def test_values_look_like_a_tensor(datasets):
+def test_streamed_values_have_the_interface_of_a_tensor(datasets):
     held, streamed = datasets
     for tensor, values in zip(held.values, streamed.values, strict=True):
         assert values.shape == tensor.shape
@@ -79,7 +79,7 @@ def test_rows_may_go_to_a_device_many_batches_at_once(datasets, monkeypatch):
     assert_equal(batches, expected)
 
 
-def test_how_many_batches_at_once(datasets, monkeypatch):
+def test_number_of_batches_at_once(datasets, monkeypatch):
     held, streamed = datasets
     assert [data.batches_at_once(2) for data in datasets] == [1, 1]
     streamed.present = streamed.present.to("meta")  # stands for a device that is not the CPU

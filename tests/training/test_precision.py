@@ -115,7 +115,7 @@ def test_layers_compute_in_16_bits_and_losses_in_32(named_table):
     assert {dtype for _, dtype in seen["layers"]} == {torch.float32, torch.float64}
 
 
-def test_positions_of_long_sequences_are_told_apart():
+def test_positions_of_long_sequences_differ_in_bfloat16():
     states = torch.zeros(1, 400, 16, dtype=torch.bfloat16)
     torch.testing.assert_close(positions(states), positions(states.float()))
     real = torch.ones(1, 400, dtype=torch.bool)
@@ -133,7 +133,7 @@ class Plan:
 
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:0"])
-def test_auto_takes_bfloat16_where_it_pays(monkeypatch, device, native):
+def test_auto_uses_bfloat16_for_pretrained_encoders_on_cuda(monkeypatch, device, native):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
     monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
     small, large = (
@@ -148,7 +148,7 @@ def test_auto_takes_bfloat16_where_it_pays(monkeypatch, device, native):
 
 
 @pytest.mark.parametrize("breaks", [RuntimeError("no such type"), None])
-def test_a_device_that_cannot_is_told_of(monkeypatch, named_table, breaks):
+def test_a_device_without_bfloat16_raises_an_error(monkeypatch, named_table, breaks):
     def autocast(bits, device):
         if breaks is not None:
             raise breaks
@@ -161,7 +161,7 @@ def test_a_device_that_cannot_is_told_of(monkeypatch, named_table, breaks):
     FusionClassifier(precision="float32", device="cpu", max_epochs=1).fit(X, y)
 
 
-def test_what_a_fitted_net_computes_itself_is_as_precise_as_ever(named_table):
+def test_a_fitted_net_predicts_in_full_precision(named_table):
     X, y, _ = named_table(60)
     clf = FusionClassifier(precision="bfloat16", **SETTINGS).fit(X, y)
     assert clf.net_.precision == "float32"

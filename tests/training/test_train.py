@@ -72,7 +72,7 @@ def test_equals_a_bare_torch_loop():
     np.testing.assert_allclose(predict_network(net.module_, data), expected, atol=1e-5)
 
 
-def test_same_seed_same_bits_other_seed_other_and_global_state_untouched():
+def test_the_seed_determines_the_result_and_global_state_is_untouched():
     plan, blocks, y = setup()
     data = BlockDataset(blocks, y)
     torch.manual_seed(11)
@@ -86,7 +86,7 @@ def test_same_seed_same_bits_other_seed_other_and_global_state_untouched():
     assert (first != other).any()
 
 
-def test_best_weights_come_back():
+def test_best_weights_are_restored():
     plan, blocks, y = setup()
     train = BlockDataset(blocks, y)
     valid = BlockDataset(blocks, 1 - y)  # wrong on purpose: each epoch makes it worse
@@ -154,7 +154,7 @@ def test_ctrl_c_is_not_swallowed():
         fit(plan, BlockDataset(blocks, y), **{**SETTINGS, "loss": interrupted})
 
 
-def test_divergence_is_told():
+def test_divergence_raises_an_error():
     plan, blocks, y = setup()
     targets = y.astype(np.float32)[:, None].repeat(2, axis=1)
     settings = {**SETTINGS, "loss": squared_error, "lr": 1e30}
@@ -193,7 +193,7 @@ def test_batches_cover_each_row_once():
     assert all(torch.equal(epoch.sort()[0], torch.arange(50)) for epoch in epochs)
 
 
-def test_a_view_shares_the_blocks_and_has_rows_of_its_own():
+def test_a_view_shares_blocks_but_not_rows():
     _, blocks, y = setup(50)
     data = BlockDataset(blocks, y, np.arange(50.0))
     view = data.view(np.array([7, 3, 7, 40]))
@@ -206,7 +206,7 @@ def test_a_view_shares_the_blocks_and_has_rows_of_its_own():
     assert view[torch.arange(4)][1][0].tolist() == y[[7, 3, 7, 40]].tolist()
 
 
-def test_read_only_memory_is_fine():
+def test_read_only_memory_is_accepted():
     _, blocks, _ = setup(5)
     blocks[0].values.flags.writeable = False
     assert len(BlockDataset(blocks)) == 5
@@ -248,7 +248,7 @@ def test_every_group_keeps_its_own_rate():
         assert others == pytest.approx(1e-2 * scale)
 
 
-def test_early_stopping_cuts_the_way_short_and_the_best_weights_come_back():
+def test_early_stopping_keeps_the_schedule_and_restores_the_best_weights():
     plan, blocks, y = setup()
     train, valid = BlockDataset(blocks, y), BlockDataset(blocks, 1 - y)
     spy = Rates()
@@ -305,44 +305,44 @@ def test_a_gpu_gives_nearly_the_same():
 
 
 class Counts(Callback):
-    """Counts what it is told of."""
+    """Counts the events."""
 
     def on_train_begin(self, net, **kwargs):
-        self.told = {"begin": 0, "gradients": 0, "end": 0}
+        self.counts = {"begin": 0, "gradients": 0, "end": 0}
 
     def on_batch_begin(self, net, training, **kwargs):
-        self.told["begin"] += training
+        self.counts["begin"] += training
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
-        self.told["gradients"] += all(p.grad is not None for _, p in named_parameters)
+        self.counts["gradients"] += all(p.grad is not None for _, p in named_parameters)
 
     def on_batch_end(self, net, training, loss, **kwargs):
-        self.told["end"] += training and bool(loss > 0)
+        self.counts["end"] += training and bool(loss > 0)
 
 
-def test_callbacks_hear_of_every_batch_if_they_listen():
+def test_callbacks_are_called_for_every_batch():
     plan, blocks, y = setup()
     data = BlockDataset(blocks, y)
     heard = fit(plan, data, data, callbacks=[("counts", Counts())], **SETTINGS)
     n_steps = SETTINGS["max_epochs"] * -(-len(y) // SETTINGS["batch_size"])
-    assert dict(heard.callbacks_)["counts"].told == dict.fromkeys(
+    assert dict(heard.callbacks_)["counts"].counts == dict.fromkeys(
         ["begin", "gradients", "end"], n_steps
     )
     quiet = fit(plan, data, data, **SETTINGS)
     assert quiet.history[:, "train_loss"] == heard.history[:, "train_loss"]
 
 
-def test_an_optimizer_that_asks_several_times():
+def test_an_optimizer_with_a_closure():
     plan, blocks, y = setup()
     options = {"optimizer": torch.optim.LBFGS, "optimizer__max_iter": 4}
     settings = {**SETTINGS, "batch_size": 90, "net_params": options}
     net = fit(plan, BlockDataset(blocks, y), callbacks=[("counts", Counts())], **settings)
-    told = dict(net.callbacks_)["counts"].told
-    assert told["gradients"] > told["begin"] == SETTINGS["max_epochs"]
+    counts = dict(net.callbacks_)["counts"].counts
+    assert counts["gradients"] > counts["begin"] == SETTINGS["max_epochs"]
 
 
 @pytest.mark.parametrize(("n_features", "expected"), [(3, 1024), (20_000, 209), (1_000_000, 32)])
-def test_few_rows_of_large_blocks_are_predicted_at_once(n_features, expected):
+def test_batches_in_prediction_depend_on_the_size_of_rows(n_features, expected):
     row = np.zeros((1, n_features), dtype=np.float32)
     data = BlockDataset(BlockLayout.from_shapes({"a": n_features}).read(row))
     assert data.rows_at_once() == expected

@@ -79,7 +79,7 @@ def test_long_texts_do_not_hold_up_short_ones(tiny):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_equals_the_model_on_each_row_alone(tiny, pooling):
+def test_equals_the_model_on_single_rows(tiny, pooling):
     from transformers import AutoModel
 
     encoder, (values, steps) = build(tiny, pooling=pooling), batch()
@@ -94,7 +94,7 @@ def test_equals_the_model_on_each_row_alone(tiny, pooling):
         np.testing.assert_allclose(tokens[row][real[row]].detach(), states @ W.T + b, atol=1e-9)
 
 
-def test_padding_and_neighbours_change_nothing(tiny):
+def test_results_do_not_depend_on_padding_or_other_rows(tiny):
     encoder, (values, steps) = build(tiny), batch()
     vectors = encoder(values, steps)
     filled = values.masked_fill(~steps.unsqueeze(-1), 1e6)
@@ -127,7 +127,7 @@ def test_a_model_that_counts_places_from_its_padding_number(tmp_path):
     torch.testing.assert_close(alone, vectors[2:3])
 
 
-def test_what_a_file_lacks_is_drawn_alike_and_from_nobody_elses_numbers(tmp_path):
+def test_missing_weights_are_random_but_reproducible(tmp_path):
     from transformers import BertConfig, BertModel
 
     from sklearn_mmsent.pretrained import loading
@@ -203,7 +203,7 @@ def test_numbers_reach_the_model_as_they_are(tiny, monkeypatch):
     np.testing.assert_array_equal(values[..., 0].numpy(), np.nan_to_num(expected))
 
 
-def test_own_rates_and_no_state_for_the_frozen(tiny):
+def test_separate_rates_and_no_optimizer_state_for_frozen_weights(tiny):
     X, y = tokens_table()
     clf = fit(tiny, X, y, {"trainable_layers": 1, "lr": 1e-5}, lr=1e-2, lr_schedule="linear")
     optimizer, encoder = clf.net_.optimizer_, clf.net_.module_.encoders[0]
@@ -290,12 +290,12 @@ def test_a_real_model_takes_two_steps():
         ((5, 1), {"pooling": "last"}, "pooling must be one of 'mean', 'cls'"),
     ],
 )
-def test_refusals(tiny, shape, options, message):
+def test_invalid_input_raises_an_error(tiny, shape, options, message):
     with pytest.raises(ValueError, match=message):
         ENCODERS["pretrained_text"](shape, D, 0.0, model=tiny, **options)
 
 
-def test_foreign_numbers_and_folders_are_refused(tiny, tmp_path):
+def test_unknown_token_numbers_and_folders_raise_an_error(tiny, tmp_path):
     encoder, (values, steps) = build(tiny), batch()
     values[3, 2] = 1000
     with pytest.raises(

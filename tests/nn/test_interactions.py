@@ -29,7 +29,7 @@ def test_the_product_of_two_signs(fusion):
     assert accuracy("product", fusion, n_rows=600, max_epochs=20, early_stopping=False) >= 0.9
 
 
-def test_late_decisions_cannot_see_it():
+def test_decision_fusion_cannot_represent_interactions():
     assert accuracy("product", "decision", 600, max_epochs=20, early_stopping=False) < 0.8
 
 

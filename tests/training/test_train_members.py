@@ -103,7 +103,7 @@ def check_equal(members, data, batched=True, atol=1e-6):
 
 
 @pytest.mark.parametrize("fusion", CARRIED)
-def test_members_equal_lone_networks_for_every_fusion(fusion):
+def test_members_equal_single_networks_for_every_fusion(fusion):
     shapes = {"a": 4, "b": (5, 3)}
     rows = [np.arange(90), np.arange(10, 90), np.arange(83)]
     plan, data = setup(shapes=shapes, fusion=fusion)
@@ -139,7 +139,7 @@ def test_everything_that_may_differ_between_members():
     assert [len(result.net.history) for result in together] == [5, 5, 3, 5, 5, 5, 7]
 
 
-def test_each_stops_by_itself_and_gets_its_best_weights_back():
+def test_each_member_stops_separately_with_its_best_weights():
     plan, data = setup()
     wrong = data.view(targets=1 - data.targets.numpy())
     members = [
@@ -154,7 +154,7 @@ def test_each_stops_by_itself_and_gets_its_best_weights_back():
     assert lengths[-1] == 30
 
 
-def test_what_counts_as_better_is_skorchs_rule():
+def test_early_stopping_uses_skorchs_rule():
     losses = np.random.default_rng(0).normal(1, 1e-4, 300).cumprod()
     net = SimpleNamespace(history=History(), module_=torch.nn.Linear(1, 1), verbose=0)
     theirs, ours = EarlyStopping(patience=1000), loop._EarlyStopping()
@@ -168,7 +168,7 @@ def test_what_counts_as_better_is_skorchs_rule():
         assert ours.misses == theirs.misses_
 
 
-def test_those_that_read_the_same_rows_share_them():
+def test_members_with_the_same_rows_share_a_feed():
     plan, data = setup(missing=0.0)
     members = [make(plan, data, lr=lr, weight_decay=decay) for lr in (1e-3, 1e-2) for decay in
                (0, 0.1, 0.5)] * 2  # fmt: skip
@@ -195,7 +195,7 @@ def test_rates_of_dropout_differ_within_a_stack():
     assert losses[2] != losses[3]
 
 
-def test_dropout_drops_and_scales_as_told():
+def test_dropout_of_a_stack_drops_and_scales():
     p = torch.tensor([0.0, 0.25, 0.75])
     layer = layers.WITH_RATE[torch.nn.Dropout]()
     drop = torch.func.vmap(
@@ -212,7 +212,7 @@ def test_dropout_drops_and_scales_as_told():
 
 
 @pytest.mark.parametrize("others", [[], [0.0, 0.1]])  # whose rates make layers of our own
-def test_with_dropout_equal_in_distribution(others):
+def test_with_dropout_stacks_are_equal_in_distribution(others):
     plan, data = setup(450, dropout=0.3, modality_dropout=0.3)
     members = [make(plan, data, np.arange(150), seed=i, max_epochs=10) for i in range(20)]
     beside = [dataclasses.replace(plan, dropout=p, modality_dropout=p) for p in others]
@@ -226,14 +226,14 @@ def test_with_dropout_equal_in_distribution(others):
     results = train_members(members + beside, batched=True)[: len(members)]
     together = np.array([score(result.net) for result in results])
     alone = np.array([score(train_network(member)) for member in members])
-    # the same seeds start alike, so that their differences show dropout's draws alone
+    # equal seeds mean equal initial weights: differences are due to dropout masks
     difference = together - alone  # (20, 2)
     assert (np.abs(difference.mean(0)) < 2 * difference.std(0, ddof=1) / 20**0.5).all()
     for ours, theirs in zip(together.T, alone.T, strict=True):
         assert ks_2samp(ours, theirs).pvalue > 0.01
 
 
-def test_augmented_members_stack_and_learn_as_alone():
+def test_augmented_members_learn_equally_in_a_stack():
     plan, data = setup(450, shapes={"a": 4, "b": (5, 3)})
     amounts = {"block_noise": 0.3, "time_masking": 0.3, "frequency_masking": 0.3, "mixup": 0.4}
     members = []
@@ -255,7 +255,7 @@ def test_augmented_members_stack_and_learn_as_alone():
     assert (np.abs(difference.mean(0)) < 2.5 * difference.std(0, ddof=1) / 20**0.5).all()
 
 
-def test_balanced_members_are_equal_to_lone_ones():
+def test_balanced_members_equal_networks_trained_alone():
     plan, data = setup(90)
     classes = np.repeat([0, 1], [60, 30])
     members = [
@@ -310,7 +310,7 @@ def test_gradients_are_clipped_as_torch_does():
 # -- what goes wrong -----------------------------------------------------------------------------
 
 
-def test_a_diverging_member_leaves_its_neighbours_alone():
+def test_a_diverging_member_does_not_affect_others():
     plan, data = setup()
     data.targets = data.targets.double().unsqueeze(1).expand(-1, 2).contiguous()
     rows, valid = np.arange(70), np.arange(70, 90)
@@ -325,8 +325,8 @@ def test_a_diverging_member_leaves_its_neighbours_alone():
     good = [members[0], members[2]]
     for member, result in zip(good, (results[0], results[2]), strict=True):
         np.testing.assert_allclose(outputs(result.net, data), outputs(train_network(member), data))
-    lone = train_members(members, batched=False)
-    assert [type(result.error) for result in lone] == [type(result.error) for result in results]
+    single = train_members(members, batched=False)
+    assert [type(result.error) for result in single] == [type(result.error) for result in results]
 
 
 class Stubborn(FUSIONS["concat"]):
@@ -359,7 +359,7 @@ class Counting(FUSIONS["concat"]):
         ({"batch_size": 8}, "no compatible"),
     ],
 )
-def test_what_cannot_be_stacked_is_trained_alone(change, reason):
+def test_incompatible_members_are_trained_alone(change, reason):
     plan, data = setup()
     of_plan = {name: value for name, value in change.items() if hasattr(plan, name)}
     of_member = {name: value for name, value in change.items() if name not in of_plan}
@@ -376,7 +376,7 @@ def test_what_cannot_be_stacked_is_trained_alone(change, reason):
     )
 
 
-def test_options_that_settings_do_not_tell_are_seen_in_the_network():
+def test_networks_with_different_attributes_are_not_stacked():
     class Odd(FUSIONS["concat"]):
         def __init__(self, n_blocks, width, dropout):
             super().__init__(n_blocks, width, 0.0)
@@ -394,7 +394,7 @@ def test_options_that_settings_do_not_tell_are_seen_in_the_network():
     ]
 
 
-def test_errors_of_one_are_its_own():
+def test_an_error_of_a_member_does_not_affect_others():
     plan, data = setup()
     bad = dataclasses.replace(plan, fusion=(FUSIONS["mag"], {"main": 7}))
     results = train_members([make(bad, data), make(plan, data), make(bad, data)])
@@ -445,7 +445,7 @@ def test_out_of_memory_halves_the_stack(monkeypatch):
     assert "width 8 with batches of 16 does not fit into the memory of cpu" in str(result.error)
 
 
-def test_a_measurement_decides(monkeypatch):
+def test_a_measurement_decides_whether_to_stack(monkeypatch):
     plan, data = setup()
     members = [make(plan, data, seed=i, max_epochs=20) for i in range(3)]
     gains = []
@@ -466,7 +466,7 @@ def test_a_measurement_decides(monkeypatch):
     assert {r.how for r in train_members(few)} == {"stacked with 2 others"}
 
 
-def test_same_seeds_same_bits_and_global_state_untouched(global_states):
+def test_seeds_determine_the_results_and_global_state_is_untouched(global_states):
     plan, data = setup(dropout=0.3)
     members = [make(plan, data, seed=i) for i in range(3)]
     states = global_states()
@@ -515,7 +515,7 @@ def test_a_gpu_gives_nearly_the_same():
 
 
 @pytest.mark.parametrize("encoder", [name for name in ENCODERS if "pretrained" not in name])
-def test_members_equal_lone_networks_for_every_encoder(encoder):
+def test_members_equal_single_networks_for_every_encoder(encoder):
     shape = (1, 4, 4) if encoder == "conv2d" else (5, 3)
     plan, data = setup(60, shapes={"a": shape, "b": 3})
     plan = dataclasses.replace(plan, encoders=((ENCODERS[encoder], {}), plan.encoders[1]))
