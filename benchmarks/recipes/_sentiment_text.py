@@ -116,6 +116,8 @@ class SentimentText(BaseExtractor):
         Maximum number of tokens.
     """
 
+    modality = "text"
+
     _libraries = ("transformers", "tokenizers", "torch")
 
     def __init__(self, path, *, max_steps=MAX_STEPS, on_error="raise", batch_size=32, n_jobs=None):

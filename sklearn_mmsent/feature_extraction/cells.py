@@ -232,6 +232,8 @@ class CellColumn:
 
         `key` is slow for arrays, so that it is only compared where a quick key is equal.
         """
+        if len(self.cells) == 1:
+            return [] if is_missing(self.cells[0]) else [[0]]
         candidates = {}
         for row, cell in enumerate(self.cells):
             if not is_missing(cell):
