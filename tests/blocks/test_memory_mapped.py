@@ -73,13 +73,13 @@ def test_indicators_apply_to_values_in_a_file(mapped):
 def test_infinite_values_raise_as_in_memory(mapped):
     X = np.zeros((100, 39), np.float32)
     X[70, 20], X[90, 8], X[95, 3] = np.inf, -np.inf, np.inf
-    told = []
+    messages = []
     for table in (X, mapped(X)):
         with pytest.raises(BlockError, match="Input X contains infinity") as error:
             read(table, SHAPES)
-        told.append(str(error.value))
-    assert told[0] == told[1]
-    assert "row 95, column 3 is inf (1 such values in the block 'text')" in told[0]
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert "row 95, column 3 is inf (1 such values in the block 'text')" in messages[0]
     X[95, 3] = 0
     with pytest.raises(BlockError, match=r"row 70, column 20 is inf \(2 such .* 'audio'\)"):
         read(mapped(X), SHAPES)
