@@ -8,16 +8,16 @@ from scipy.special import ndtri, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._contrastive import contrastive_projection
 from sklearn_mmsent.estimators._prototypes import ShrunkPrototypes, with_unlabelled
+from sklearn_mmsent.estimators._target import ClassTarget
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
-from sklearn_mmsent.utils._validation import check_labels, check_table
+from sklearn_mmsent.utils._validation import check_table
 
 _EDGE = 0.002  # smallest distance of a rank from 0 and 1
 _SHARPNESS = np.geomspace(0.25, 16.0, 13)  # candidates for the scale of scores in the softmax
@@ -258,17 +258,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _check_labels(self, X, y):
         if y is None:
             raise ValueError("FewShotClassifier requires y to be passed, but the target y is None")
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        check_labels(y, owner=type(self).__name__)
-        check_classification_targets(y)
-        self.classes_, classes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "FewShotClassifier needs at least two classes to distinguish; y has one class "
-                f"only: {self.classes_.tolist()[0]!r}."
-            )
-        return classes
+        target, numbers = ClassTarget.of_labels(y, ordinal=False, owner=type(self).__name__)
+        check_consistent_length(X, numbers)
+        self.classes_ = target.classes
+        return numbers.astype(np.intp)
 
     # -- features -----------------------------------------------------------------------------
 
