@@ -35,8 +35,8 @@ class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=A
     modality : {"audio", "image", "text", "video"} or None
         Class attribute: what the cells are. Determines how streams and timelines cut the column.
     on_error : {"raise", "missing"}, default="raise"
-        Whether a cell that cannot be used raises a `CellError`, or counts as missing with one
-        warning.
+        How to handle a cell that cannot be used, such as a damaged file, or a number instead of
+        text: raise a `CellError`, or treat it as missing and warn once with the count.
     batch_size : int, default=32
         Number of cells that are encoded at once.
     n_jobs : int or None, default=None

@@ -24,14 +24,18 @@ class CellTransformer(CellInputMixin, TransformerMixin, BaseEstimator, metaclass
     modality : {"audio", "image", "text", "video"} or None
         Class attribute: what the cells are.
     on_error : {"raise", "missing"}, default="raise"
-        Whether a cell that cannot be used raises a `CellError`, or becomes missing with one
-        warning. A parameter of a subclass whose constructor takes it.
+        How to handle a cell that cannot be used, such as a damaged file, or a number instead of
+        text: raise a `CellError`, or treat it as missing and warn once with the count.
     n_features_in_ : int
         Always 1, the column of cells.
 
     See Also
     --------
     BaseExtractor : Returns numbers instead of cells.
+
+    Notes
+    -----
+    `on_error` is a parameter of a subclass whose constructor takes it.
 
     Examples
     --------

@@ -9,9 +9,11 @@ from sklearn.utils import check_random_state
 
 from sklearn_mmsent.blocks import BlockLayout
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import StrOptions
 
 
+@document_shared_parameters(BaseRowSampler)
 class ModalityBalancer(BaseRowSampler):
     """Repeat or drop rows until classes, and missingness patterns within them, are balanced.
 
@@ -28,9 +30,6 @@ class ModalityBalancer(BaseRowSampler):
         balanced as far as the size permits, other classes are unchanged.
     how : {"over", "under"}, default="over"
         Repeat rows of rare patterns and classes, or drop rows of frequent ones.
-    modalities : "auto", mapping or None, default="auto"
-        Block layout of the columns; "auto" infers it from the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState instance or None, default=None
         Controls the choice of rows; pass an int for reproducible results.
 
@@ -38,13 +37,6 @@ class ModalityBalancer(BaseRowSampler):
     ----------
     sampling_strategy_ : dict
         Number of repeated rows of each class ("over"), or of kept rows ("under").
-    sample_indices_ : ndarray of int of shape (n_samples_new,)
-        Index of the source row of each resampled row.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     See Also
     --------

@@ -44,6 +44,28 @@ class BaseRowSampler(BaseSampler):
     Subclasses set ``_sampling_type`` as in imbalanced-learn and implement ``_fit_resample``.
     The type of the table is preserved: a DataFrame keeps columns and dtypes, a list is returned
     as a list; the same holds for targets. NaN is allowed.
+
+    Parameters
+    ----------
+    modalities : "auto", mapping or None, default="auto"
+        Block layout of the columns; "auto" infers it from the column names. See
+        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new rows of each class.
+    sample_indices_ : ndarray of int of shape (n_samples_new,)
+        Index of the source row of each resampled row.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+        Names of features seen during fit. Defined only when X has feature names that are all
+        strings.
+
+    Notes
+    -----
+    `modalities` is a parameter of subclasses whose constructor takes it.
     """
 
     _strategy = "auto"  # for subclasses without the parameter ``sampling_strategy``

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mmsent.compose import FillBlocks, make_pipeline
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 TINY = np.finfo(np.float64).tiny
@@ -18,6 +19,7 @@ STRENGTHS = np.geomspace(0.5, 50.0, 5)  # C of the default classifier, times the
 INNER_FOLDS = 3  # to choose it
 
 
+@document_shared_parameters(BaseRowSampler)
 class LabelNoiseFilter(BaseRowSampler):
     """Remove or down-weight rows whose label is probably wrong (confident learning [1]_).
 
@@ -65,11 +67,6 @@ class LabelNoiseFilter(BaseRowSampler):
         Indices of the rows that are kept.
     sampling_strategy_ : dict
         The classes, as in imbalanced-learn.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     See Also
     --------

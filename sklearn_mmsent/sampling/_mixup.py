@@ -10,9 +10,11 @@ from sklearn.utils import check_random_state
 
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
+@document_shared_parameters(BaseRowSampler)
 class ModalityMixup(BaseRowSampler):
     """Over-sample by mixup of two rows, in tables of blocks.
 
@@ -36,27 +38,17 @@ class ModalityMixup(BaseRowSampler):
     labels : {"hard", "soft"}, default="hard"
         "hard" mixes rows of one class and returns labels. "soft" mixes rows of any classes and
         returns a DataFrame with one column per class and the weight of each class in each row.
-    modalities : "auto", mapping or None, default="auto"
-        Block layout of the columns; "auto" infers it from the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState instance or None, default=None
         Controls the choice of pairs and weights; pass an int for reproducible results.
 
     Attributes
     ----------
-    sampling_strategy_ : dict
-        Number of new rows of each class.
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row: itself, or its seed.
     partner_indices_ : ndarray of int of shape (n_made,)
         Index of the partner of each new row.
     weights_ : ndarray of float of shape (n_made,)
         Weight of the partner of each new row, from 0 to 0.5.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     Raises
     ------

@@ -12,11 +12,13 @@ from sklearn.utils import check_random_state
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 JOINT = "all"  # name used in the report if all modalities are scored jointly
 
 
+@document_shared_parameters(BaseRowSampler)
 class OutlierRemover(BaseRowSampler):
     """Remove the outliers of each class.
 
@@ -38,9 +40,6 @@ class OutlierRemover(BaseRowSampler):
     contamination : float or mapping, default=0.05
         Fraction of the rows of each class to remove, from 0 to 0.5, rounded down. A mapping gives
         a fraction per class; other classes are unchanged.
-    modalities : "auto", mapping or None, default="auto"
-        Block layout of the columns; "auto" infers it from the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     random_state : int, RandomState or None, default=None
         Seed of a detector whose `random_state` is None.
 
@@ -54,11 +53,6 @@ class OutlierRemover(BaseRowSampler):
         Indices of the rows that are kept.
     sampling_strategy_ : dict
         The classes, as in imbalanced-learn.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     See Also
     --------

@@ -10,9 +10,11 @@ from sklearn.utils import check_random_state
 from sklearn_mmsent.sampling._base import BaseRowSampler, Resampled
 from sklearn_mmsent.sampling._neighbors import BlockSpace
 from sklearn_mmsent.sampling._rows import BlockRows, plain
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
+@document_shared_parameters(BaseRowSampler)
 class ModalitySMOTE(BaseRowSampler):
     """Over-sample by interpolation between neighbours of a class, in tables of blocks.
 
@@ -31,9 +33,6 @@ class ModalitySMOTE(BaseRowSampler):
         raises every class to the size of the largest.
     k_neighbors : int, default=5
         Number of nearest neighbours from which the partner of a seed is drawn.
-    modalities : "auto", mapping or None, default="auto"
-        Block layout of the columns; "auto" infers it from the column names. See
-        :meth:`sklearn_mmsent.blocks.BlockLayout.of`.
     n_jobs : int or None, default=None
         Number of threads of the neighbour search; None means 1, -1 all.
     random_state : int, RandomState instance or None, default=None
@@ -41,19 +40,12 @@ class ModalitySMOTE(BaseRowSampler):
 
     Attributes
     ----------
-    sampling_strategy_ : dict
-        Number of new rows of each class.
     sample_indices_ : ndarray of int of shape (n_samples_new,)
         Index of the source row of each resampled row: itself, or its seed.
     partner_indices_ : ndarray of int of shape (n_made,)
         Index of the neighbour used for each new row.
     weights_ : ndarray of float of shape (n_made,)
         Position of each new row from its seed (0) to its neighbour (1).
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     Raises
     ------

@@ -1,15 +1,19 @@
-"""Documentation of the parameters that several estimators share."""
+"""Documentation of the parameters and attributes that several estimators share."""
 
 import inspect
+import re
+
+_TITLES = r"^(Parameters|Attributes|Methods|Raises|Warns|See Also|Notes|References|Examples)\n-+\n"
 
 
-def document_shared_parameters(source):
-    """Decorate a class to add to its docstring the parameters that another class documents.
+def document_shared_parameters(*sources):
+    """Decorate a class to add to its docstring the parameters that other classes document.
 
     Parameters
     ----------
-    source : type
-        Class whose docstring has the parameters.
+    *sources : type
+        Classes whose docstrings have the parameters; later ones have priority. Fitted attributes
+        of a base class are added as well.
 
     Returns
     -------
@@ -21,26 +25,45 @@ def document_shared_parameters(source):
     def decorate(cls):
         if cls.__doc__ is None:  # python -OO
             return cls
-        head, own, tail = _sections(cls)
-        documented = {**_entries(_sections(source)[1]), **_entries(own)}
+        summary, own = _sections(cls)
+        parameters, fitted = {}, {}
+        for source in sources:
+            shared = _sections(source)[1]
+            attributes = _entries(shared.get("Attributes", ""))
+            parameters |= attributes | _entries(shared.get("Parameters", ""))
+            if issubclass(cls, source):
+                fitted |= {name: e for name, e in attributes.items() if name.endswith("_")}
+        parameters |= _entries(own.pop("Parameters", ""))
+        attributes = _entries(own.pop("Attributes", ""))
+        attributes |= {name: entry for name, entry in fitted.items() if name not in attributes}
+        documented = {
+            name: entry for names, entry in parameters.items() for name in names.split(", ")
+        }
         names = inspect.signature(cls).parameters
-        cls.__doc__ = head + "".join(documented[name] for name in names) + tail
+        sections = {  # names that share an entry are neighbours
+            "Parameters": "".join(dict.fromkeys(documented[name] for name in names)),
+            "Attributes": "".join(attributes.values()),
+            **own,
+        }
+        cls.__doc__ = summary + "\n".join(
+            f"{title}\n{'-' * len(title)}\n{body}" for title, body in sections.items() if body
+        )
         return cls
 
     return decorate
 
 
 def _sections(cls):
-    """Cut a docstring into what precedes the parameters, the parameters, and the rest."""
-    head, title, rest = inspect.cleandoc(cls.__doc__).partition("Parameters\n----------\n")
-    parameters, next_title, tail = rest.partition("\nAttributes\n----------\n")
-    return head + title, parameters, next_title + tail
+    """Return the text before the sections of a docstring, and the sections by title."""
+    summary, *parts = re.split(_TITLES, inspect.cleandoc(cls.__doc__), flags=re.MULTILINE)
+    bodies = (f"{body.rstrip()}\n" for body in parts[1::2])
+    return summary, dict(zip(parts[::2], bodies, strict=True))
 
 
-def _entries(parameters):
-    """Return the entries of a section by parameter: an unindented line and those below it."""
+def _entries(section):
+    """Return the entries of a section by name: an unindented line and those below it."""
     entries, name = {}, None
-    for line in parameters.splitlines(keepends=True):
+    for line in section.splitlines(keepends=True):
         if not line.startswith((" ", "\n")):
             name = line.partition(" : ")[0]
             entries[name] = ""

@@ -7,12 +7,14 @@ from scipy.signal import butter, sosfiltfilt
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _FRAME, _HOP = 2048, 512  # samples, as in `librosa.effects.trim`
 _SILENCE = 1e-5  # amplitude; -100 dB of full scale
 
 
+@document_shared_parameters(CellTransformer)
 class AudioCleaner(CellTransformer):
     """Normalise audio clips: resample, mix to mono, filter, trim silence and set the level.
 
@@ -37,14 +39,6 @@ class AudioCleaner(CellTransformer):
         Target level in dB relative to full scale (an amplitude of 1).
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
 
     See Also
     --------

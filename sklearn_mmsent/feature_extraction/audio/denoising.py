@@ -8,13 +8,16 @@ from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
+from sklearn_mmsent.feature_extraction.audio.cleaning import AudioCleaner
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 _MIN_FRAMES = 32  # to estimate the noise from
 _SILENCE_RATIO = 1e-10  # of the power of the loudest frame; -100 dB
 
 
+@document_shared_parameters(CellTransformer, AudioCleaner)
 class AudioDenoiser(CellTransformer):
     """Reduce stationary background noise in audio clips, such as hiss, hum or traffic.
 
@@ -24,8 +27,6 @@ class AudioDenoiser(CellTransformer):
 
     Parameters
     ----------
-    sample_rate : int, default=16000
-        Sampling rate in Hz to resample to, also assumed for arrays without a rate.
     reduction_db : float, default=20.0
         Attenuation of noise in dB. Higher values remove more noise and distort more of the signal
         that is mistaken for noise; 0 changes nothing.
@@ -40,16 +41,6 @@ class AudioDenoiser(CellTransformer):
         Width of the smoothing of the gate over time, in seconds. 0 disables it.
     n_fft : int, default=512
         Window length (Hann) and FFT size in samples; the hop is a quarter of it.
-    max_seconds : float, default=600.0
-        Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
 
     See Also
     --------

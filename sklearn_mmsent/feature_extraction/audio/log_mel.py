@@ -1,9 +1,12 @@
 """Log-mel spectrogram features."""
 
 from sklearn_mmsent.blocks import numbered_names
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 
+@document_shared_parameters(BaseExtractor)
 class LogMel(MelExtractor):
     """Log-mel spectrogram of audio clips, as statistics over time or as a sequence.
 
@@ -57,20 +60,8 @@ class LogMel(MelExtractor):
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=32
         Number of clips loaded and processed at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
-    n_features_out_ : int
-        Number of output columns.
 
     See Also
     --------

@@ -3,13 +3,14 @@
 from numbers import Integral
 
 from sklearn_mmsent.blocks import numbered_names
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio._base import MelExtractor
 from sklearn_mmsent.feature_extraction.audio.log_mel import LogMel
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 
-@document_shared_parameters(LogMel)
+@document_shared_parameters(BaseExtractor, LogMel)
 class MFCC(MelExtractor):
     """Mel-frequency cepstral coefficients, as statistics over time or as a sequence.
 
@@ -25,13 +26,6 @@ class MFCC(MelExtractor):
     deltas : {0, 1, 2}, default=1
         Highest order of the time derivatives to append, from local polynomial fits over 9 frames
         (or over the whole clip if it is shorter). 0 appends none.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
-    n_features_out_ : int
-        Number of output columns.
 
     See Also
     --------

@@ -9,13 +9,16 @@ from sklearn_mmsent.blocks import indexed_names, numbered_names, statistic_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._summaries import check_statistics
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
+from sklearn_mmsent.feature_extraction.audio.log_mel import LogMel
 from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 _OWNER = "SpeechEmbedder"
 _SOURCE = {"owner": _OWNER, "extra": "audio"}
 
 
+@document_shared_parameters(BaseExtractor, LogMel)
 class SpeechEmbedder(BaseExtractor):
     """Speech embeddings from a pretrained model, as statistics over time or as a sequence.
 
@@ -34,29 +37,17 @@ class SpeechEmbedder(BaseExtractor):
         Hidden layer to use: 0 is the input of the first attention block, -1 the last layer. None
         uses the output of the model. Middle layers often carry more emotion than the last, which
         is closer to words.
-    pooling : {"stats"} or None, default="stats"
-        ``"stats"``: a flat block with statistics of each feature over time. None: a sequence block
-        of `max_steps` steps, padded with NaN after the end of the clip.
     statistics : sequence of str, default=("mean", "std")
         Statistics for ``pooling="stats"``; see `LogMel`.
     frames_per_step : int, default=5
         With ``pooling=None``, number of consecutive frames averaged per step. A frame of the
         models above lasts 0.02 s, so a step lasts 0.1 s by default.
-    max_steps : int, default=100
-        With ``pooling=None``, number of time steps in the sequence block.
     long_clips : {"crop", "squeeze"}, default="crop"
         With ``pooling=None``, how to handle longer clips; see `LogMel`.
     window_seconds : float, default=20.0
         Longer clips are split into equal windows of at most this duration in seconds, which are
         encoded separately, because memory grows with the square of the duration. Whisper accepts
         at most 30 s.
-    max_seconds : float, default=600.0
-        Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    device : str, default="auto"
-        Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=8
         Number of clips loaded at a time. Clips of the same length are encoded in one batch.
     n_jobs : int or None, default=None
@@ -65,8 +56,6 @@ class SpeechEmbedder(BaseExtractor):
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Hidden size of the model times the number of statistics, or times `max_steps`.
 
@@ -77,7 +66,6 @@ class SpeechEmbedder(BaseExtractor):
 
     Notes
     -----
-    See the Notes of `LogMel` for supported audio cells. Clips shorter than
     See the Notes of `LogMel` for supported audio cells. Clips shorter than 0.1 s are padded with
     silence. Weights are only read from safetensors files, since other formats can execute code.
 

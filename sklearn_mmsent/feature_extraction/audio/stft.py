@@ -3,13 +3,14 @@
 import math
 
 from sklearn_mmsent.blocks import numbered_names
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio._base import SpectralExtractor
 from sklearn_mmsent.feature_extraction.audio.log_mel import LogMel
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import StrOptions
 
 
-@document_shared_parameters(LogMel)
+@document_shared_parameters(BaseExtractor, LogMel)
 class STFT(SpectralExtractor):
     """Magnitude spectrogram of audio clips, as statistics over time or as a sequence.
 
@@ -37,13 +38,6 @@ class STFT(SpectralExtractor):
         With ``scale="db"``, lower limit of power; see `LogMel`.
     top_db : float or None, default=80.0
         With ``scale="db"``, dynamic range in dB; see `LogMel`.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
-    n_features_out_ : int
-        Number of output columns.
 
     See Also
     --------

@@ -8,11 +8,13 @@ from sklearn_mmsent.blocks import indexed_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio.io import TooLongError, read_audio
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 _MAX_SECONDS_READ = 600.0
 
 
+@document_shared_parameters(BaseExtractor)
 class Waveform(BaseExtractor):
     """Raw audio samples, for networks that train their own speech encoder.
 
@@ -27,18 +29,11 @@ class Waveform(BaseExtractor):
     max_seconds : float, default=4.0
         Duration of the block in seconds. Unlike in other extractors, longer clips are truncated.
         Each second takes `sample_rate` columns, 64 kB per row by default.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=32
         Number of clips loaded at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         `sample_rate` times `max_seconds`, rounded.
 

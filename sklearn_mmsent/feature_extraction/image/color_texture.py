@@ -4,11 +4,14 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.image import _descriptors as descriptors
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 
+@document_shared_parameters(BaseExtractor)
 class ColorTexture(ImageExtractor):
     """Descriptors of colour and texture of an image.
 
@@ -45,18 +48,11 @@ class ColorTexture(ImageExtractor):
         How to handle images with another aspect ratio than `size`; see `Pixels`.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=64
         Number of images held in memory at a time, after resizing.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Number of output columns, 224 by default.
 

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
@@ -15,6 +16,7 @@ from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 _NOISE_MASK = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]]) / 6
 
 
+@document_shared_parameters(CellTransformer)
 class ImageDenoiser(CellTransformer):
     """Reduce noise in images while preserving edges.
 
@@ -37,14 +39,6 @@ class ImageDenoiser(CellTransformer):
         bounds time and memory and reduces noise by itself. None keeps all sizes.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
 
     See Also
     --------

@@ -10,9 +10,11 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.image.io import read_image
 from sklearn_mmsent.pretrained import image as vision
 from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
+@document_shared_parameters(BaseExtractor)
 class ImageEmbedder(BaseExtractor):
     """Embeddings of images or of their patches from a pretrained model.
 
@@ -47,9 +49,6 @@ class ImageEmbedder(BaseExtractor):
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=32
         Number of images encoded at a time. They are held in memory at the input size of the
         model.
@@ -59,8 +58,6 @@ class ImageEmbedder(BaseExtractor):
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Hidden size of the model, times `max_steps` for a sequence.
 

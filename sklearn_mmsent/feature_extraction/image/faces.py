@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
@@ -16,6 +17,7 @@ _WINDOW = 24  # pixels, the smallest face that the cascade detects
 _SEARCH_PARAMS = {"scale_factor": 1.1, "step_ratio": 1.0, "min_neighbor_number": 6}
 
 
+@document_shared_parameters(CellTransformer)
 class FaceCropper(CellTransformer):
     """Crop images to their largest face.
 
@@ -39,14 +41,6 @@ class FaceCropper(CellTransformer):
         of a column are held in memory at once.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
 
     See Also
     --------

@@ -3,10 +3,13 @@
 import numpy as np
 
 from sklearn_mmsent.blocks import indexed_names
+from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.image._base import ImageExtractor
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import StrOptions
 
 
+@document_shared_parameters(BaseExtractor)
 class Pixels(ImageExtractor):
     """Pixels of images, resized to a common size.
 
@@ -28,20 +31,8 @@ class Pixels(ImageExtractor):
         Largest accepted width times height of an image. It is checked in the header before
         decoding, so that a small file cannot exhaust memory. The limit of Pillow
         (``PIL.Image.MAX_IMAGE_PIXELS``, an error from twice its value) also applies.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=64
         Number of images held in memory at a time, after resizing.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
-    n_features_out_ : int
-        Number of output columns.
 
     See Also
     --------

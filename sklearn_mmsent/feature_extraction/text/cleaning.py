@@ -5,6 +5,7 @@ import re
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction.text._markup import shorten_runs, split_hashtag, strip_html
 from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import StrOptions
 
@@ -15,6 +16,7 @@ _NOT_EMOJI = "©®™"  # although Unicode lists them as emoji
 _SKIN_TONE = re.compile(r"_(?:medium[-_])?(?:light|dark|medium)_skin_tone(?=:)")
 
 
+@document_shared_parameters(CellTransformer)
 class TextCleaner(CellTransformer):
     """Normalise texts from the web and keep what carries sentiment.
 
@@ -50,14 +52,6 @@ class TextCleaner(CellTransformer):
     lowercase : bool, default=False
         Whether to convert to lower case. Capitals often mean emphasis, and uncased models and
         lexicons do it themselves.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
 
     See Also
     --------

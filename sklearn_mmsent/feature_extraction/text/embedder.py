@@ -9,9 +9,11 @@ from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.pretrained import loading, text
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
+@document_shared_parameters(BaseExtractor)
 class TextEmbedder(BaseExtractor):
     """Embeddings of sentences or of their tokens from a pretrained model.
 
@@ -42,9 +44,6 @@ class TextEmbedder(BaseExtractor):
         uses the limit of the model.
     device : str, default="auto"
         Device such as "cpu", "cuda" or "cuda:1"; "auto" uses a GPU if available.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
     batch_size : int, default=32
         Number of texts encoded at a time, grouped by similar length.
     n_jobs : int or None, default=None
@@ -53,8 +52,6 @@ class TextEmbedder(BaseExtractor):
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Hidden size of the model, times `max_steps` for a sequence.
 

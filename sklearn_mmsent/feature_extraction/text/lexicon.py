@@ -7,6 +7,7 @@ from numbers import Integral
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
@@ -23,6 +24,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 _UNIT = re.compile(r"\w+|[^\w\s\x00-\x7f]")  # VADER treats an emoji as a word
 
 
+@document_shared_parameters(BaseExtractor)
 class SentimentLexicon(BaseExtractor):
     """Sentiment scores of English texts from the VADER lexicon and rules.
 
@@ -39,18 +41,11 @@ class SentimentLexicon(BaseExtractor):
     max_words : int, default=1000
         Maximum number of words per text, counting an emoji as a word; longer texts are truncated.
         The run time of VADER is quadratic in the length, and its scores saturate much earlier.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
     batch_size : int, default=1024
         Number of texts scored at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         4, or 10 with `counts`.
 

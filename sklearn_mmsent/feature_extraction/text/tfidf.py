@@ -13,9 +13,11 @@ from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
 
+@document_shared_parameters(BaseExtractor)
 class TfidfEmbedder(BaseExtractor):
     """Latent semantic analysis: tf-idf weighted terms, reduced to a few dense columns.
 
@@ -42,13 +44,8 @@ class TfidfEmbedder(BaseExtractor):
     random_state : int, RandomState instance or None, default=0
         Controls the randomised singular value decomposition; pass an int for reproducible results.
         None uses a fresh seed and does not touch the global generator of numpy.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
     batch_size : int, default=1024
         Number of texts whose term counts are in memory at a time in `transform`.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -58,8 +55,6 @@ class TfidfEmbedder(BaseExtractor):
         Singular values, 0 for unused columns.
     vectorizers_ : list of TfidfVectorizer
         The fitted vectorizers of words and of characters.
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Equal to `n_components`.
 

@@ -12,6 +12,7 @@ from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.pretrained import loading
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
@@ -19,6 +20,7 @@ _MAX_EXACT = 2**24  # the largest range of integers that float32 represents exac
 _lock = threading.Lock()  # fast tokenizers are not thread-safe
 
 
+@document_shared_parameters(BaseExtractor)
 class TokenIds(BaseExtractor):
     """Token ids of texts, for networks that train their own text encoder.
 
@@ -33,18 +35,11 @@ class TokenIds(BaseExtractor):
         name on the Hugging Face hub. The model itself is not loaded.
     max_steps : int, default=128
         Maximum number of tokens per text; longer texts are truncated before the closing token.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
     batch_size : int, default=256
         Number of texts tokenized at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Equal to `max_steps`.
 

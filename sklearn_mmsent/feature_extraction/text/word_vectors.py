@@ -14,12 +14,14 @@ from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.text._vector_files import load_vectors
 from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
 
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
+@document_shared_parameters(BaseExtractor)
 class Word2VecEmbedder(BaseExtractor):
     """Word vectors of texts, pooled or as a sequence.
 
@@ -52,13 +54,8 @@ class Word2VecEmbedder(BaseExtractor):
     random_state : int, RandomState instance or None, default=0
         Seed of the training, which runs in one thread for reproducibility. None uses a fresh seed
         and does not touch the global generator of numpy.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that is not text: raise a `CellError`, or treat it as missing and warn
-        once with the count.
     batch_size : int, default=256
         Number of texts looked up at a time.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
@@ -66,8 +63,6 @@ class Word2VecEmbedder(BaseExtractor):
         Trained or given vectors; None if they are in a file or there were no training texts.
     idf_ : dict of str to float or None
         Inverse document frequency of each known word, with ``pooling="tfidf"``.
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Size of the vectors, times `max_steps` for a sequence.
 

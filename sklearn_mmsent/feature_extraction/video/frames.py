@@ -15,9 +15,11 @@ from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._summaries import check_statistics, summarize
 from sklearn_mmsent.feature_extraction.cells import describe, is_missing
 from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, StrOptions
 
 
+@document_shared_parameters(BaseExtractor)
 class VideoFrames(BaseExtractor):
     """Apply an image extractor to frames of videos, as statistics over time or as a sequence.
 
@@ -49,23 +51,14 @@ class VideoFrames(BaseExtractor):
         Largest accepted width times height of a frame.
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer video is an error and never silently truncated.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=8
         Number of clips whose frames are held in memory at a time, at the input size of the
         extractor, which encodes them with its own `batch_size`.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
     extractor_ : BaseExtractor
         The fitted image extractor.
-    n_features_in_ : int
-        Always 1, the column of cells.
-    n_features_out_ : int
-        Number of output columns.
 
     See Also
     --------

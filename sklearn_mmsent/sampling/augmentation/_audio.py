@@ -6,6 +6,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
+from sklearn_mmsent.sampling._base import BaseRowSampler
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.sampling.augmentation._text import TextAugmenter
 from sklearn_mmsent.utils._documentation import document_shared_parameters
@@ -17,7 +18,7 @@ _MIN_SAMPLES = 64  # for time stretch and pitch shift
 _POSITIVE = Interval(Real, 0, None, closed="left")
 
 
-@document_shared_parameters(TextAugmenter)
+@document_shared_parameters(BaseRowSampler, TextAugmenter)
 class AudioAugmenter(BaseAugmenter):
     """Over-sample by copies of rows with a slightly modified audio clip.
 
@@ -49,18 +50,6 @@ class AudioAugmenter(BaseAugmenter):
         Sampling rate of new clips in Hz, also assumed for arrays without a rate.
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-
-    Attributes
-    ----------
-    sampling_strategy_ : dict
-        Number of new rows of each class.
-    sample_indices_ : ndarray of int of shape (n_samples_new,)
-        Index of the source row of each resampled row.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     See Also
     --------

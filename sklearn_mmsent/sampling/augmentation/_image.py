@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_mmsent.feature_extraction.image.io import read_image, shrink_image
+from sklearn_mmsent.sampling._base import BaseRowSampler
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
 from sklearn_mmsent.sampling.augmentation._text import TextAugmenter
 from sklearn_mmsent.utils._documentation import document_shared_parameters
@@ -12,7 +13,7 @@ from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
 
 
-@document_shared_parameters(TextAugmenter)
+@document_shared_parameters(BaseRowSampler, TextAugmenter)
 class ImageAugmenter(BaseAugmenter):
     """Over-sample by copies of rows with a slightly modified image.
 
@@ -44,18 +45,6 @@ class ImageAugmenter(BaseAugmenter):
         new images are kept in memory, up to 0.8 MB each at 512. None keeps all sizes.
     max_pixels : int, default=50_000_000
         Largest accepted width times height of an image; see `Pixels`.
-
-    Attributes
-    ----------
-    sampling_strategy_ : dict
-        Number of new rows of each class.
-    sample_indices_ : ndarray of int of shape (n_samples_new,)
-        Index of the source row of each resampled row.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     See Also
     --------

@@ -7,7 +7,9 @@ from numbers import Real
 
 from sklearn_mmsent.exceptions import MissingDependencyError
 from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.sampling._base import BaseRowSampler
 from sklearn_mmsent.sampling.augmentation._base import BaseAugmenter
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
@@ -16,6 +18,7 @@ _CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 _NEGATIONS = {"no", "not", "never", "none", "nor", "nothing", "nobody", "nowhere", "neither"}
 
 
+@document_shared_parameters(BaseRowSampler)
 class TextAugmenter(BaseAugmenter):
     """Over-sample by copies of rows with a few words of the text changed (EDA [1]_).
 
@@ -45,18 +48,6 @@ class TextAugmenter(BaseAugmenter):
         Number of parallel processes; None means 1.
     random_state : int, RandomState instance or None, default=None
         Controls the randomness; pass an int for reproducible results.
-
-    Attributes
-    ----------
-    sampling_strategy_ : dict
-        Number of new rows of each class.
-    sample_indices_ : ndarray of int of shape (n_samples_new,)
-        Index of the source row of each resampled row.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
-        Names of features seen during fit. Defined only when X has feature names that are all
-        strings.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction.audio.egemaps import formants, functionals, pitch, spectrum
 from sklearn_mmsent.feature_extraction.audio.egemaps.jitter_shimmer import jitter_and_shimmer
 from sklearn_mmsent.feature_extraction.audio.io import read_audio
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval
 
 _HOP, _LONG, _SHORT = 0.010, 0.060, 0.020  # seconds
@@ -56,6 +57,7 @@ def _names(n_segments):
     return names
 
 
+@document_shared_parameters(BaseExtractor)
 class AcousticFunctionals(BaseExtractor):
     """Acoustic functionals of the voice: 88 statistics of pitch, loudness, voice quality, timbre.
 
@@ -80,18 +82,11 @@ class AcousticFunctionals(BaseExtractor):
         `AudioCleaner`. 0 adds nothing.
     max_seconds : float, default=600.0
         Maximum duration in seconds; a longer clip is an error and never silently truncated.
-    on_error : {"raise", "missing"}, default="raise"
-        How to handle a cell that cannot be used: raise a `CellError`, or treat it as missing and
-        warn once with the count.
     batch_size : int, default=32
         Number of clips loaded at a time; their pitch is tracked in one batch.
-    n_jobs : int or None, default=None
-        Number of batches processed in parallel; None means 1.
 
     Attributes
     ----------
-    n_features_in_ : int
-        Always 1, the column of cells.
     n_features_out_ : int
         Number of output columns: 88, plus ``6 * n_segments + 1`` if `n_segments` is not 0.
 
