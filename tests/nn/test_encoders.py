@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sklearn_mmsent.nn import ENCODERS, Encoder
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 
 B, T, F, D = 6, 7, 3, 4
 

@@ -10,7 +10,7 @@ import torch
 
 from sklearn_mmsent import FusionClassifier, FusionMultitask, FusionRegressor
 from sklearn_mmsent.nn import ENCODERS, FUSIONS
-from sklearn_mmsent.nn._attention import add_positions
+from sklearn_mmsent.nn.attention import add_positions
 from sklearn_mmsent.nn.encoders.pretrained import PretrainedTextEncoder
 from sklearn_mmsent.nn.encoders.transformer import positions
 from sklearn_mmsent.training import precision

@@ -9,7 +9,7 @@ s = sqrt(sum_t a_t h_t^2 - m^2).
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
 

@@ -11,7 +11,7 @@ channels: Ba, Kiros, Hinton (2016), Layer normalization, arXiv:1607.06450.
 from torch import nn
 from torch.nn import functional as F
 
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import masked_mean, shrink_mask
 

@@ -11,8 +11,8 @@ classification, ACL.
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn._dropout import StepDropout
 from sklearn_mmsent.nn._recurrence import RealSteps
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import AttentionPooling, masked_mean
 

@@ -12,7 +12,7 @@ each, which is equivalent).
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
+from sklearn_mmsent.nn.attention import TransformerLayer, add_positions
 from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 

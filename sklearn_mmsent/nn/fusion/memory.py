@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn._alignment import common_clock, take
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 

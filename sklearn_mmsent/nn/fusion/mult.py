@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.nn._alignment import extent, take
-from sklearn_mmsent.nn._attention import TransformerLayer, add_positions
+from sklearn_mmsent.nn.attention import TransformerLayer, add_positions
 from sklearn_mmsent.nn.fusion.base import Fusion, shares_of
 
 

@@ -11,9 +11,9 @@ import copy
 import torch
 from torch import nn
 
-from sklearn_mmsent.nn._attention import MultiHeadAttention
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.attention import MultiHeadAttention
 from sklearn_mmsent.nn.augmentation import BlockNoise, FrequencyMasking, TimeMasking
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.network import ModalityDropout, Standardize
 
 

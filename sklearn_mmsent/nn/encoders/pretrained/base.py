@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sklearn_mmsent.exceptions import DataFormatError
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 from sklearn_mmsent.nn.encoders.base import Encoder
 from sklearn_mmsent.nn.encoders.pooling import masked_mean
 from sklearn_mmsent.pretrained import loading

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from sklearn_mmsent.nn._alignment import places
-from sklearn_mmsent.nn._dropout import StepDropout
+from sklearn_mmsent.nn.dropout import StepDropout
 
 
 class MultiHeadAttention(nn.Module):
