@@ -95,6 +95,8 @@ class OpenStorage:
         self.place = f"the file {str(self.path)!r}"
         is_sqlite = place.startswith(_SQLITE) or self.path.suffix in _SQLITE_SUFFIXES
         try:
+            if not self.path.parent.is_dir():
+                raise FileNotFoundError(f"there is no folder {str(self.path.parent)!r}")
             if is_sqlite:
                 _check_tables(self.path)
                 self.storage = _open_sqlite(self.path)

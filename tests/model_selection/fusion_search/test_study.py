@@ -126,8 +126,8 @@ def test_files_without_a_study_raise_an_error(tmp_path):
         "shop.db": "it is an SQLite database without a study",
         "torn.log": "JSONDecodeError",
         "": "IsADirectoryError",
-        "no/study.log": "FileNotFoundError",
-        "no/study.db": "unable to open database file",
+        "no/study.log": "there is no folder",
+        "no/study.db": "there is no folder",
     }
     for name, words in reasons.items():
         with pytest.raises(StudyError, match=f"cannot be read as a study of Optuna: .*{words}"):
