@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Options, StrOptions, _check_sample_weight, validate_params
 
 # Inner edges of the right-closed bins on [-1, 1], by number of classes.
@@ -101,6 +102,7 @@ def intensity_scores(y_true, y_pred, *, convention="mosi", sample_weight=None) -
     }
 
 
+@document_shared_parameters(intensity_scores)
 @validate_params(
     {**_COMMON, "n_classes": [Options(Integral, {2, 3, 5, 7})], "zeros": _ZEROS},
     prefer_skip_nested_validation=True,
@@ -112,21 +114,13 @@ def intensity_accuracy(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True intensities.
-    y_pred : array-like of shape (n_samples,)
-        Predicted intensities, not clipped.
     n_classes : {2, 3, 5, 7}, default=2
         Number of classes. With ``"mosi"``, 3, 5 and 7 clip to [-1, 1], [-2, 2] and
         [-3, 3] and round half to even. With ``"sims"`` (2, 3, 5), bins are
         right-closed, with edges at 0, at +-0.1, and at +-0.1 and +-0.7.
-    convention : {"mosi", "sims"}, default="mosi"
-        ``"mosi"`` for intensities in [-3, 3], ``"sims"`` for intensities in [-1, 1].
     zeros : {"include", "exclude"}, default="include"
         For two classes of ``"mosi"``. ``"include"`` ("has0") compares ``>= 0`` on all
         rows; ``"exclude"`` ("non0") compares ``> 0`` on rows whose true intensity is not 0.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None weights all rows equally.
 
     Returns
     -------
@@ -154,6 +148,7 @@ def intensity_accuracy(
     return _mean(true == pred, weight)
 
 
+@document_shared_parameters(intensity_scores)
 @validate_params({**_COMMON, "zeros": _ZEROS}, prefer_skip_nested_validation=True)
 def intensity_f1(
     y_true, y_pred, *, convention="mosi", zeros="include", sample_weight=None
@@ -162,16 +157,8 @@ def intensity_f1(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True intensities.
-    y_pred : array-like of shape (n_samples,)
-        Predicted intensities, not clipped.
-    convention : {"mosi", "sims"}, default="mosi"
-        ``"mosi"`` for intensities in [-3, 3], ``"sims"`` for intensities in [-1, 1].
     zeros : {"include", "exclude"}, default="include"
         How rows with intensity zero are counted; see :func:`intensity_accuracy`.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None weights all rows equally.
 
     Returns
     -------
@@ -200,20 +187,15 @@ def intensity_f1(
     return float(f1_score(true, pred, average="weighted", sample_weight=weight, zero_division=0.0))
 
 
+@document_shared_parameters(intensity_scores)
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
 def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None) -> float:
     """Compute the mean absolute error of intensities.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True intensities.
-    y_pred : array-like of shape (n_samples,)
-        Predicted intensities, not clipped.
     convention : {"mosi", "sims"}, default="mosi"
         ``"mosi"`` uses values unchanged, ``"sims"`` clips both sides to [-1, 1].
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None weights all rows equally.
 
     Returns
     -------
@@ -242,20 +224,10 @@ def intensity_mae(y_true, y_pred, *, convention="mosi", sample_weight=None) -> f
     return _mean(np.abs(y_pred - y_true), weight)
 
 
+@document_shared_parameters(intensity_scores, intensity_mae)
 @validate_params(_COMMON, prefer_skip_nested_validation=True)
 def intensity_corr(y_true, y_pred, *, convention="mosi", sample_weight=None) -> float:
     """Compute Pearson's correlation of true and predicted intensities.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True intensities.
-    y_pred : array-like of shape (n_samples,)
-        Predicted intensities, not clipped.
-    convention : {"mosi", "sims"}, default="mosi"
-        ``"mosi"`` uses values unchanged, ``"sims"`` clips both sides to [-1, 1].
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None weights all rows equally.
 
     Returns
     -------

@@ -3,35 +3,38 @@
 import inspect
 import re
 
-_TITLES = r"^(Parameters|Attributes|Methods|Raises|Warns|See Also|Notes|References|Examples)\n-+\n"
+_TITLES = (
+    r"^(Parameters|Attributes|Methods|Returns|Raises|Warns|See Also|Notes|References|Examples)"
+    r"\n-+\n"
+)
 
 
 def document_shared_parameters(*sources):
-    """Decorate a class to add to its docstring the parameters that other classes document.
+    """Decorate a class or function to add parameters that others document to its docstring.
 
     Parameters
     ----------
-    *sources : type
-        Classes whose docstrings have the parameters; later ones have priority. Fitted attributes
-        of a base class are added as well.
+    *sources : type or function
+        Their docstrings have the parameters; later ones have priority. Fitted attributes of a
+        base class are added as well.
 
     Returns
     -------
     callable
-        From the class to the same class, with all parameters of its signature documented in
-        their order.
+        From the class or function to the same one, with all parameters of its signature
+        documented in their order.
     """
 
-    def decorate(cls):
-        if cls.__doc__ is None:  # python -OO
-            return cls
-        summary, own = _sections(cls)
+    def decorate(target):
+        if target.__doc__ is None:  # python -OO
+            return target
+        summary, own = _sections(target)
         parameters, fitted = {}, {}
         for source in sources:
             shared = _sections(source)[1]
             attributes = _entries(shared.get("Attributes", ""))
             parameters |= attributes | _entries(shared.get("Parameters", ""))
-            if issubclass(cls, source):
+            if inspect.isclass(source) and issubclass(target, source):
                 fitted |= {name: e for name, e in attributes.items() if name.endswith("_")}
         parameters |= _entries(own.pop("Parameters", ""))
         attributes = _entries(own.pop("Attributes", ""))
@@ -39,23 +42,23 @@ def document_shared_parameters(*sources):
         documented = {
             name: entry for names, entry in parameters.items() for name in names.split(", ")
         }
-        names = inspect.signature(cls).parameters
+        names = inspect.signature(target).parameters
         sections = {  # names that share an entry are neighbours
             "Parameters": "".join(dict.fromkeys(documented[name] for name in names)),
             "Attributes": "".join(attributes.values()),
             **own,
         }
-        cls.__doc__ = summary + "\n".join(
+        target.__doc__ = summary + "\n".join(
             f"{title}\n{'-' * len(title)}\n{body}" for title, body in sections.items() if body
         )
-        return cls
+        return target
 
     return decorate
 
 
-def _sections(cls):
+def _sections(target):
     """Return the text before the sections of a docstring, and the sections by title."""
-    summary, *parts = re.split(_TITLES, inspect.cleandoc(cls.__doc__), flags=re.MULTILINE)
+    summary, *parts = re.split(_TITLES, inspect.cleandoc(target.__doc__), flags=re.MULTILINE)
     bodies = (f"{body.rstrip()}\n" for body in parts[1::2])
     return summary, dict(zip(parts[::2], bodies, strict=True))
 

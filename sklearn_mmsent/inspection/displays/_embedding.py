@@ -5,13 +5,15 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from sklearn_mmsent.inspection._networks import networks_of
-from sklearn_mmsent.inspection.displays._style import COLOURS, legend_beside, look, new_axes
+from sklearn_mmsent.inspection.displays._style import COLOURS, Display, legend_beside, look
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 _METHODS = ("pca", "tsne")
 
 
-class EmbeddingDisplay:
+@document_shared_parameters(Display)
+class EmbeddingDisplay(Display):
     """Two-dimensional map of the fused vectors of rows: similar rows are close.
 
     Parameters
@@ -24,13 +26,6 @@ class EmbeddingDisplay:
         Method of the projection, for the axis labels.
     explained : tuple of float or None, default=None
         Share of the variance explained by each axis of "pca".
-
-    Attributes
-    ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
 
     Examples
     --------
@@ -122,20 +117,8 @@ class EmbeddingDisplay:
         explained = tuple(reducer.explained_variance_ratio_) if method == "pca" else None
         return cls(points=points, y=y, method=method, explained=explained).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot the display.
-
-        Parameters
-        ----------
-        ax : Axes or None, default=None
-            Axes to plot on; None creates a figure.
-
-        Returns
-        -------
-        EmbeddingDisplay
-            The display.
-        """
-        ax = new_axes(ax, self, (6.0, 4.6))
+    def _draw(self, ax):
+        ax = self._new_axes(ax, (6.0, 4.6))
         size = 22 if len(self.points) < 1000 else 9
         style = {"s": size, "alpha": 0.75, "lw": 0}
         y = None if self.y is None else np.asarray(self.y)
@@ -161,4 +144,3 @@ class EmbeddingDisplay:
         else:
             ax.set(xticks=[], yticks=[])  # its distances have no meaning
         ax.set(xlabel=names[0], ylabel=names[1])
-        return self

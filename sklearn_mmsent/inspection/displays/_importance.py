@@ -3,7 +3,8 @@
 import numpy as np
 
 from sklearn_mmsent.inspection._importance import modality_importance
-from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, new_axes
+from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, Display
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 _LABELS = {
     "shapley": "Shapley value of the score",
@@ -12,7 +13,8 @@ _LABELS = {
 }
 
 
-class ModalityImportanceDisplay:
+@document_shared_parameters(Display)
+class ModalityImportanceDisplay(Display):
     """Modality importance, with confidence intervals and single runs.
 
     Parameters
@@ -26,10 +28,6 @@ class ModalityImportanceDisplay:
 
     Attributes
     ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
     bars_ : BarContainer
         Means in descending order.
 
@@ -96,22 +94,10 @@ class ModalityImportanceDisplay:
         runs = importance.runs[list(table.index)]
         return cls(importances=table, runs=runs, method=importance.method).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot the display.
-
-        Parameters
-        ----------
-        ax : Axes or None, default=None
-            Axes to plot on; None creates a figure.
-
-        Returns
-        -------
-        ModalityImportanceDisplay
-            The display.
-        """
+    def _draw(self, ax):
         table = self.importances.sort_values("mean", ascending=False)
         places = np.arange(len(table))
-        ax = new_axes(ax, self, (6.4, 0.5 * len(table) + 1.2))
+        ax = self._new_axes(ax, (6.4, 0.5 * len(table) + 1.2))
         self.bars_ = ax.barh(places, table["mean"], color=COLOURS[0], height=0.6)
         if len(self.runs) > 1:
             half = table["mean"] - table["low"]
@@ -126,4 +112,3 @@ class ModalityImportanceDisplay:
         ax.invert_yaxis()
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
-        return self

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, new_axes
+from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, Display
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, validate_params
 
 
-class ReliabilityDisplay:
+@document_shared_parameters(Display)
+class ReliabilityDisplay(Display):
     """Reliability diagram of a classifier, for any number of classes.
 
     The probability of the predicted class is compared with the accuracy [1]_. For one class of
@@ -28,10 +30,6 @@ class ReliabilityDisplay:
 
     Attributes
     ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
     line_ : Line2D
         Accuracy by confidence.
 
@@ -135,20 +133,8 @@ class ReliabilityDisplay:
         error = float(np.average(distance, weights=bins["rows"]))
         return cls(bins=bins, error=error, name=name).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot the display.
-
-        Parameters
-        ----------
-        ax : Axes or None, default=None
-            Axes to plot on; None creates a figure.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            The display.
-        """
-        ax = new_axes(ax, self, (4.6, 4.4))
+    def _draw(self, ax):
+        ax = self._new_axes(ax, (4.6, 4.4))
         low = max(0.0, min(self.bins[["confidence", "accuracy"]].min()) - 0.05)
         ax.plot([low, 1], [low, 1], color=GREY, ls="--", lw=1.2, label="perfectly calibrated")
         (self.line_,) = ax.plot(
@@ -170,4 +156,3 @@ class ReliabilityDisplay:
         ax.set_aspect("equal")
         ax.grid(alpha=0.3)
         ax.legend(loc="upper left", frameon=False)
-        return self

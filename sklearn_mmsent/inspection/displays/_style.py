@@ -1,4 +1,4 @@
-"""Style of all displays: colours safe for colour blindness, and a marker for each."""
+"""Base class and style of displays: colours safe for colour blindness, and a marker for each."""
 
 from sklearn_mmsent.utils._optional import import_optional
 
@@ -9,17 +9,44 @@ LINES = ("-", "--", "-.", ":")
 GREY = "#777777"
 
 
-def new_axes(ax, display, figsize):
-    """Return axes without upper and right spine, and store them in a display.
+class Display:
+    """Base class of displays, which draw themselves on axes in ``_draw``.
 
-    With `ax` None, they belong to a new figure of `figsize` inches.
+    Attributes
+    ----------
+    ax_ : Axes
+        Axes of the plot.
+    figure_ : Figure
+        Figure of the plot.
     """
-    plt = import_optional("matplotlib.pyplot", extra="report", needed_by=type(display).__name__)
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    display.ax_, display.figure_ = ax, ax.figure
-    return ax
+
+    def plot(self, ax=None):
+        """Plot the display.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Axes to plot on; None creates a figure.
+
+        Returns
+        -------
+        self : object
+            The display.
+        """
+        self._draw(ax)
+        return self
+
+    def _new_axes(self, ax, figsize):
+        """Return axes without upper and right spine, and store them.
+
+        With `ax` None, they belong to a new figure of `figsize` inches.
+        """
+        plt = import_optional("matplotlib.pyplot", extra="report", needed_by=type(self).__name__)
+        if ax is None:
+            _, ax = plt.subplots(figsize=figsize, layout="constrained")
+        ax.spines[["top", "right"]].set_visible(False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return ax
 
 
 def look(number):

@@ -1,10 +1,12 @@
 """TimelineDisplay."""
 
-from sklearn_mmsent.inspection.displays._style import GREY, legend_beside, look, new_axes
+from sklearn_mmsent.inspection.displays._style import GREY, Display, legend_beside, look
 from sklearn_mmsent.inspection.timeline import predict_timeline
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 
-class TimelineDisplay:
+@document_shared_parameters(Display)
+class TimelineDisplay(Display):
     """Intensity or class probabilities of a clip over time, with peaks and turning points.
 
     Parameters
@@ -14,10 +16,6 @@ class TimelineDisplay:
 
     Attributes
     ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
     lines_ : dict of str to Line2D
         Lines by curve.
 
@@ -106,7 +104,7 @@ class TimelineDisplay:
         """
         timeline, self.lines_ = self.timeline, {}
         curves = list(timeline.curves) if curves is None else list(curves)
-        ax = new_axes(ax, self, (8.0, 3.4))
+        ax = self._new_axes(ax, (8.0, 3.4))
         middle = (timeline.table["start"] + timeline.table["stop"]) / 2
         for number, curve in enumerate(curves):
             colour, marker, line = look(number)

@@ -4,10 +4,12 @@ import numpy as np
 
 from sklearn_mmsent.compose.parts import final_step
 from sklearn_mmsent.inspection._networks import networks_of
-from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, legend_beside, new_axes
+from sklearn_mmsent.inspection.displays._style import COLOURS, GREY, Display, legend_beside
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 
 
-class TrainingDisplay:
+@document_shared_parameters(Display)
+class TrainingDisplay(Display):
     """Training and validation loss of a fusion network by epoch.
 
     Parameters
@@ -21,10 +23,6 @@ class TrainingDisplay:
 
     Attributes
     ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
     lines_ : list of Line2D
         Training losses, then validation losses.
 
@@ -76,20 +74,8 @@ class TrainingDisplay:
             best = [1 + int(losses.argmin()) for losses in valid]
         return cls(train=train, valid=valid, best=best).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot the display.
-
-        Parameters
-        ----------
-        ax : Axes or None, default=None
-            Axes to plot on; None creates a figure.
-
-        Returns
-        -------
-        TrainingDisplay
-            The display.
-        """
-        ax = new_axes(ax, self, (6.4, 3.6))
+    def _draw(self, ax):
+        ax = self._new_axes(ax, (6.4, 3.6))
         self.lines_ = []
         parts = [("training", self.train, "-"), ("validation", self.valid or [], "--")]
         for (label, curves, style), colour in zip(parts, COLOURS, strict=False):
@@ -119,4 +105,3 @@ class TrainingDisplay:
         ax.grid(axis="y", alpha=0.3)
         ax.xaxis.get_major_locator().set_params(integer=True)
         legend_beside(ax, 2 if self.valid else 1)
-        return self

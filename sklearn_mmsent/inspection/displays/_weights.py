@@ -3,27 +3,22 @@
 import numpy as np
 
 from sklearn_mmsent.inspection._fusion_weights import fusion_weights
-from sklearn_mmsent.inspection.displays._style import COLOURS, legend_beside, look, new_axes
+from sklearn_mmsent.inspection.displays._style import COLOURS, Display, legend_beside, look
+from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import InvalidParameterError
 
 _KINDS = ("rows", "time", "steps")
 
 
-class FusionWeightsDisplay:
+@document_shared_parameters(Display)
+class FusionWeightsDisplay(Display):
     """Gates or attention weights of a fusion network, by row, over time, or by step.
 
     Parameters
     ----------
     weights : Bunch
         Result of :func:`fusion_weights`.
-
-    Attributes
-    ----------
-    ax_ : Axes
-        Axes of the plot.
-    figure_ : Figure
-        Figure of the plot.
 
     See Also
     --------
@@ -106,7 +101,7 @@ class FusionWeightsDisplay:
 
     def _plot_rows(self, ax):
         table = self.weights.modalities
-        ax = new_axes(ax, self, (1.1 * table.shape[1] + 1.6, 3.4))
+        ax = self._new_axes(ax, (1.1 * table.shape[1] + 1.6, 3.4))
         present = [column[column > 0] for column in table.to_numpy().T]
         boxes = ax.boxplot(
             present,
@@ -125,7 +120,7 @@ class FusionWeightsDisplay:
 
     def _plot_time(self, times, ax):
         table = self.weights.modalities
-        ax = new_axes(ax, self, (7.5, 3.2))
+        ax = self._new_axes(ax, (7.5, 3.2))
         places = np.arange(len(table)) if times is None else np.asarray(times)
         for number, name in enumerate(table):
             colour, marker, line = look(number)
@@ -159,7 +154,7 @@ class FusionWeightsDisplay:
         image = np.full((len(steps), width), np.nan)
         for place, table in enumerate(steps.values()):
             image[place, : table.shape[1]] = table.iloc[row]
-        ax = new_axes(ax, self, (7.5, 0.55 * len(steps) + 1.4))
+        ax = self._new_axes(ax, (7.5, 0.55 * len(steps) + 1.4))
         plt = import_optional("matplotlib.pyplot", extra="report", needed_by=type(self).__name__)
         colours = plt.get_cmap("cividis").with_extremes(bad="white")
         drawn = ax.imshow(image, aspect="auto", cmap=colours, vmin=0, interpolation="nearest")
