@@ -151,7 +151,7 @@ def test_task_weights(rows, weights):
     right = (model.predict(X)["label"] == y["label"]).mean()
     assert right > 0.9 if weights == "learned" else right < 0.9
     assert np.corrcoef(model.predict(X)["intensity"], y["intensity"])[0, 1] > 0.95
-    learned = getattr(model.net_.criterion_, "log_variance", None)
+    learned = getattr(model.net_.criterion_.loss, "log_variance", None)
     assert (learned is not None) == (weights == "learned")
     if learned is not None:
         assert (learned != 0).all()
