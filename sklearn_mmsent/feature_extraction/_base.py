@@ -161,8 +161,8 @@ class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=A
         if not self._stateless:
             loaded = column.apply(self._load, owner=self._owner, on_error=self.on_error)
             self._fit_cells([item for item in loaded if item is not None], y)
-        self.n_features_in_ = 1
         self.n_features_out_ = len(self._feature_names())
+        self.n_features_in_ = 1
         return self
 
     def transform(self, X):
@@ -204,23 +204,6 @@ class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=A
         distinct = column.group(content_key)
         extracted = self._extract_all([column.cells[rows[0]] for rows in distinct])
         return self._assemble(column, distinct, extracted)
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the output columns.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        ndarray of str objects of shape (n_features_out_,)
-            Names as ``blocks`` reads them: a feature with inner axes has zero-padded indices after
-            ``@``.
-        """
-        check_is_fitted(self, "n_features_out_")
-        return np.asarray(self._feature_names(), dtype=object)
 
     # -- shared implementation, also used by Cached ------------------------------------------
 

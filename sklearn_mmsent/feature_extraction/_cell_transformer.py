@@ -143,21 +143,8 @@ class CellTransformer(CellInputMixin, TransformerMixin, BaseEstimator, metaclass
             ]
         )
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the name of the column.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        ndarray of str objects of shape (1,)
-            The name seen in `fit`; ``"cell"`` if there was none.
-        """
-        check_is_fitted(self)
-        return np.asarray([self._name or "cell"], dtype=object)
+    def _feature_names(self):
+        return [self._name or "cell"]
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_features_in_")

@@ -19,7 +19,7 @@ from sklearn_mmsent.feature_extraction._base import BaseExtractor
 from sklearn_mmsent.feature_extraction._cell_transformer import CellTransformer
 from sklearn_mmsent.feature_extraction._chained_extractor import as_extractor
 from sklearn_mmsent.feature_extraction._store import FeatureStore
-from sklearn_mmsent.feature_extraction.cells import content_key
+from sklearn_mmsent.feature_extraction.cells import CellInputMixin, content_key
 from sklearn_mmsent.utils._pipeline import pipeline_steps
 from sklearn_mmsent.utils._sklearn import Interval, InvalidParameterError, _fit_context
 
@@ -27,7 +27,7 @@ _BATCHES_PER_CLAIM = 8
 _PAUSE, _MAX_PAUSE = 0.02, 1.0  # seconds between checks for results of other processes
 
 
-class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class Cached(CellInputMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Cache the results of an extractor on disk, by the content of cells.
 
     Each distinct cell is extracted once across tables, folds, search trials, processes and
@@ -172,22 +172,6 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         extracted = self._look_up_or_extract(cells, list(rows_of))
         return self.extractor_._assemble(column, list(rows_of.values()), extracted)
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the output columns.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Present for scikit-learn's pipelines.
-
-        Returns
-        -------
-        ndarray of str objects of shape (n_features_out_,)
-            Names.
-        """
-        check_is_fitted(self, "n_features_out_")
-        return self.extractor_.get_feature_names_out(input_features)
-
     def size(self):
         """Return the size of the store.
 
@@ -215,6 +199,9 @@ class Cached(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             inner = last.__sklearn_tags__()
             tags.input_tags, tags.transformer_tags = inner.input_tags, inner.transformer_tags
         return tags
+
+    def _feature_names(self):
+        return self.extractor_._feature_names()
 
     def _key(self, prefix, cell):
         """Return the key of a cell, or None if its content is unknown."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.exceptions import CellError
 
@@ -137,7 +138,28 @@ def file_content(cell):
 
 
 class CellInputMixin:
-    """Estimator tags of a transformer that reads one column of raw cells."""
+    """Column names and estimator tags of a transformer that reads one column of raw cells.
+
+    A subclass implements ``_feature_names``.
+    """
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the output columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present for scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of str objects of shape (n_features_out_,)
+            Of an extractor, names as ``blocks`` reads them: a feature with inner axes has
+            zero-padded indices after ``@``. Of a cell transformer, the name of the column seen in
+            `fit`; ``"cell"`` if it had none.
+        """
+        check_is_fitted(self, "n_features_in_")
+        return np.asarray(self._feature_names(), dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
