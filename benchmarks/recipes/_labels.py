@@ -2,8 +2,8 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-
-from sklearn_mmsent.utils._metadata import fit_metadata
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 
 class FromFinerLabels(ClassifierMixin, BaseEstimator):
@@ -26,7 +26,7 @@ class FromFinerLabels(ClassifierMixin, BaseEstimator):
         finer = self.labels.loc[X.index].to_numpy()
         self.classes_ = np.unique(y)
         self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(X, finer, **fit_metadata(self.estimator_, groups=groups))
+        self.estimator_.fit(X, finer, **_groups_for(self.estimator_, groups))
         coarse = dict(zip(finer.tolist(), np.asarray(y).tolist(), strict=True))
         self._belongs = np.array(
             [[coarse[label] == c for c in self.classes_] for label in self.estimator_.classes_],
@@ -66,7 +66,7 @@ class LogitAdjusted(ClassifierMixin, BaseEstimator):
         """Fit the classifier and count the classes."""
         self.classes_, counts = np.unique(y, return_counts=True)
         self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(X, y, **fit_metadata(self.estimator_, groups=groups))
+        self.estimator_.fit(X, y, **_groups_for(self.estimator_, groups))
         self._weights = (counts / counts.sum()) ** -self.strength
         return self
 
@@ -78,3 +78,13 @@ class LogitAdjusted(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         """Predict the most likely class."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def _groups_for(estimator, groups):
+    """Return groups as an argument of `fit`, if an estimator or pipeline takes them."""
+    name = "groups"
+    if isinstance(estimator, Pipeline):
+        step, estimator = estimator.steps[-1]
+        name = f"{step}__groups"
+    takes = groups is not None and has_fit_parameter(estimator, "groups")
+    return {name: groups} if takes else {}
