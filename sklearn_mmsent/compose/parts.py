@@ -7,34 +7,17 @@ from sklearn_mmsent.utils._pipeline import pipeline_steps
 
 
 def final_step(estimator):
-    """Return the final step of a pipeline, nested ones included; any other estimator itself.
-
-    Parameters
-    ----------
-    estimator : estimator or Pipeline
-
-    Returns
-    -------
-    estimator
-    """
+    """Return the final step of a pipeline, nested ones included; any other estimator itself."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
     return estimator
 
 
 def column_readers(extractor):
-    """Return the transformers that read each raw column.
+    """Return the transformers of a fitted `MultimodalExtractor` that read each raw column.
 
-    Parameters
-    ----------
-    extractor : MultimodalExtractor
-        Fitted.
-
-    Returns
-    -------
-    dict of str to list of transformer
-        By raw column: extractors, and the cell transformers before them, taken out of pipelines,
-        unions and `Cached`.
+    They are lists by column: extractors, and the cell transformers before them, taken out of
+    pipelines, unions and `Cached`.
     """
     readers = {str(name): [] for name in extractor.feature_names_in_}
     for _, column, transformer in extractor.parts():

@@ -10,25 +10,11 @@ from sklearn_mmsent.utils._sklearn import InvalidParameterError
 def as_extractor(transformer, owner):
     """Return an extractor, or a pipeline that ends in one, as a single extractor.
 
-    A pipeline passes whole columns on: all images, denoised, at once. In a single extractor each
-    cell goes through all steps before the next one is read.
+    A pipeline passes whole columns on: all images, denoised, at once. In a single extractor, which
+    shares the steps of the pipeline, each cell goes through all steps before the next one is read.
 
-    Parameters
-    ----------
-    transformer : BaseExtractor or Pipeline
-        The steps of a pipeline before the last must be cell transformers such as `FaceCropper`.
-    owner : str
-        Name used in error messages.
-
-    Returns
-    -------
-    BaseExtractor
-        The extractor itself, or one that shares the steps of the pipeline.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is neither, or its steps disagree on what to do with unusable cells.
+    Raises InvalidParameterError if `transformer` is neither, if the steps before the last are not
+    cell transformers, or if the steps disagree on what to do with unusable cells.
     """
     steps = pipeline_steps(transformer)
     *before, last = steps
@@ -54,12 +40,8 @@ def as_extractor(transformer, owner):
 class ChainedExtractor(BaseExtractor):
     """Cell transformers and an extractor, through which one cell goes after the other.
 
-    Parameters
-    ----------
-    before : list of CellTransformer
-        Applied in order.
-    extractor : BaseExtractor
-        Extracts the features; one that learns nothing. Fitted in place.
+    `before` is a list of cell transformers, applied in order; `extractor` learns nothing. All are
+    fitted in place.
     """
 
     _parameter_constraints: dict = {"before": [list], "extractor": [BaseExtractor]}

@@ -34,27 +34,15 @@ class FeatureStore:
     transaction, which is atomic even if the process is killed. Keys and times of use are separate
     from values, so that a hit does not rewrite a value.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Created if needed. On a local disk, which SQLite's write-ahead log requires.
+    The folder is created if needed. It must be on a local disk, which SQLite's write-ahead log
+    requires.
     """
 
     def __init__(self, folder):
         self.path = Path(folder).expanduser() / "features-v2.sqlite3"
 
     def get(self, keys):
-        """Return rows and update their time of use.
-
-        Parameters
-        ----------
-        keys : list of bytes
-
-        Returns
-        -------
-        dict of bytes to ndarray
-            The rows that are in the store.
-        """
+        """Return the rows that are in the store, by key, and update their time of use."""
         found = {}
         with self._open() as db:
             for start in range(0, len(keys), _QUERY_KEYS):
@@ -73,14 +61,9 @@ class FeatureStore:
         return found
 
     def put(self, rows, max_bytes):
-        """Store rows, and drop the least recently used ones beyond the maximum size.
+        """Store rows by key, and drop the least recently used ones beyond the maximum size.
 
-        Parameters
-        ----------
-        rows : dict of bytes to ndarray of float32
-            Rows that another process has stored in the meantime are kept.
-        max_bytes : int
-            Maximum size of the store.
+        Rows that another process has stored in the meantime are kept.
         """
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -99,18 +82,9 @@ class FeatureStore:
     def claim(self, keys, owner):
         """Reserve rows to extract, so that no other process extracts them.
 
-        Claims of dead processes are ignored.
-
-        Parameters
-        ----------
-        keys : list of bytes
-        owner : str
-            Name of the claim; unique to the call.
-
-        Returns
-        -------
-        set of bytes
-            The reserved keys; the others are reserved by other processes, or stored.
+        Returns the set of reserved keys; the others are reserved by other processes, or stored.
+        Claims of dead processes are ignored. The name of the claim, `owner`, is unique to the
+        call.
         """
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")

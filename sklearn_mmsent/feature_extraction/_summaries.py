@@ -8,19 +8,9 @@ _STATISTIC = re.compile(r"mean|std|min|max|p\d\d")
 
 
 def check_statistics(names, owner):
-    """Raise an error if a list of statistics is empty, or has unknown or repeated names.
+    """Raise a ValueError if names of statistics are unknown or repeated, or if there are none.
 
-    Parameters
-    ----------
-    names : sequence of str
-        "mean", "std", "min", "max" and percentiles "p00" to "p99".
-    owner : str
-        Name used in error messages.
-
-    Raises
-    ------
-    ValueError
-        Lists the valid names.
+    Names are "mean", "std", "min", "max" and percentiles "p00" to "p99".
     """
     unknown = [name for name in names if not _STATISTIC.fullmatch(str(name))]
     repeated = len(set(names)) < len(names)
@@ -32,20 +22,7 @@ def check_statistics(names, owner):
 
 
 def summarize(steps, names):
-    """Return statistics over the steps of one sequence.
-
-    Parameters
-    ----------
-    steps : ndarray of shape (T, F)
-        At least one step, no NaN.
-    names : sequence of str
-        As accepted by `check_statistics`.
-
-    Returns
-    -------
-    ndarray of shape (F, len(names))
-        In the order of `names`.
-    """
+    """Return statistics over the steps (T, F) of one sequence without NaN, (F, len(names))."""
     # in float64, so that the deviation of a constant feature is zero
     steps = steps.astype(np.float64)
     plain = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}

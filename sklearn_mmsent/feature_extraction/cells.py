@@ -48,17 +48,8 @@ def is_missing(cell):
 def apply_to_cell(function, cell):
     """Apply a function to one cell; return an error about the cell instead of raising it.
 
-    Parameters
-    ----------
-    function : callable
-        Of a present cell; raises CellError or OSError if the cell is unusable.
-    cell : object
-        Any cell.
-
-    Returns
-    -------
-    object
-        The result; None for a missing cell; the error for an unusable one.
+    The function takes a present cell and raises CellError or OSError if it is unusable. The result
+    is None for a missing cell, and the error for an unusable one.
     """
     if is_missing(cell):
         return None
@@ -102,22 +93,9 @@ def _quick_key(cell):
 
 
 def file_content(cell):
-    """Return the content of a cell; for a path, a digest of the file.
+    """Return the content of a present cell as a hashable tuple; for a path, a digest of the file.
 
-    Parameters
-    ----------
-    cell : object
-        A present cell.
-
-    Returns
-    -------
-    tuple or None
-        Hashable; None for an object of unknown content.
-
-    Raises
-    ------
-    OSError
-        If the file of a path cannot be read.
+    None means that the content of an object is unknown. Raises OSError if the file cannot be read.
     """
     if isinstance(cell, str | Path):
         if not os.path.isfile(cell):
@@ -173,17 +151,7 @@ class CellInputMixin:
 
 @dataclass(frozen=True)
 class CellColumn:
-    """One column of raw cells, with the labels by which error messages name a row.
-
-    Parameters
-    ----------
-    cells : list
-        Raw cells.
-    labels : list or None, default=None
-        Index labels, if the column is a pandas object.
-    name : str or None, default=None
-        Name of the column, if it has one.
-    """
+    """One column of raw cells, with index labels and a name, if any, for error messages."""
 
     cells: list
     labels: list | None = None
@@ -193,17 +161,7 @@ class CellColumn:
     def read(cls, X, *, owner):
         """Read a Series, a list, a 1-D array or a one-column table.
 
-        Parameters
-        ----------
-        X : Series, DataFrame, ndarray or sequence
-            The column, as the caller passed it.
-        owner : str
-            Name used in error messages.
-
-        Raises
-        ------
-        CellError
-            If it is a single cell, a table of several columns, or no column at all.
+        Raises CellError for a single cell, a table of several columns, or no column at all.
         """
         if isinstance(X, str | bytes | Path | dict):
             raise CellError(
@@ -269,21 +227,9 @@ class CellColumn:
         return sorted(groups)  # by their first rows
 
     def apply(self, function, *, owner, on_error):
-        """Apply a function to each present cell, and report unusable cells.
+        """Return the results of a function of each present cell, and report unusable cells.
 
-        Parameters
-        ----------
-        function : callable
-            As in `apply_to_cell`.
-        owner : str
-            Name used in error messages.
-        on_error : {"raise", "missing"}
-            See `report`.
-
-        Returns
-        -------
-        list
-            Results; None for missing and unusable cells.
+        See `apply_to_cell` and `report`. Results are None for missing and unusable cells.
         """
         results = [apply_to_cell(function, cell) for cell in self.cells]
         failed = {row: item for row, item in enumerate(results) if isinstance(item, Exception)}
@@ -291,21 +237,9 @@ class CellColumn:
         return [None if row in failed else item for row, item in enumerate(results)]
 
     def report(self, failed, *, owner, on_error):
-        """Raise for the first unusable cell, or warn once with the count.
+        """Raise a CellError for the first unusable cell, or warn once with the count.
 
-        Parameters
-        ----------
-        failed : dict of int to Exception
-            Errors by row.
-        owner : str
-            Name used in error messages.
-        on_error : {"raise", "missing"}
-            Whether to raise or to warn.
-
-        Raises
-        ------
-        CellError
-            Names row, column, cell and cause.
+        `failed` holds errors by row; the message names row, column, cell and cause.
         """
         if not failed:
             return

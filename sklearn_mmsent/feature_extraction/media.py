@@ -28,27 +28,11 @@ class NoMediaError(CellError):
 
 @contextmanager
 def open_media(file, *, owner, extra):
-    """Open a media container, as a context manager.
+    """Open a seekable file as a media container of PyAV, as a context manager.
 
-    Parameters
-    ----------
-    file : binary file object
-        Open for reading, seekable.
-    owner : str
-        Name used in error messages.
-    extra : str
-        The extra of this package that installs PyAV.
-
-    Yields
-    ------
-    av.container.InputContainer
-
-    Raises
-    ------
-    NoMediaError
-        If FFmpeg finds no audio or video in it.
-    CellError
-        If the file turns out to be damaged while the container is in use.
+    `extra` is the extra of this package that installs PyAV. Raises NoMediaError if FFmpeg finds no
+    audio or video in the file, and CellError if it turns out to be damaged while the container is
+    in use.
     """
     av = import_optional("av", extra=extra, needed_by=owner)
     file.seek(0)
@@ -70,24 +54,9 @@ def open_media(file, *, owner, extra):
 
 
 def sound_frames(container):
-    """Decode the audio.
+    """Yield the next samples of a container, (n_samples, n_channels) in float32, and their rate.
 
-    Parameters
-    ----------
-    container : av.container.InputContainer
-        From `open_media`.
-
-    Yields
-    ------
-    samples : ndarray of shape (n_samples, n_channels), float32
-        The next samples.
-    rate : int
-        In Hz.
-
-    Raises
-    ------
-    CellError
-        If there is no sound, or less than the header promises.
+    Raises CellError if there is no sound, or less than the header promises.
     """
     from av import AudioResampler
 
@@ -106,27 +75,11 @@ def sound_frames(container):
 
 
 def picture_frames(container, frames_per_second, *, max_pixels):
-    """Decode the frames that are visible at regular times.
+    """Yield the frames that are visible at regular times, upright RGB (height, width, 3) in uint8.
 
-    Parameters
-    ----------
-    container : av.container.InputContainer
-        From `open_media`.
-    frames_per_second : float
-        Frames per second, from the first frame on. A higher rate than that of the clip repeats
-        frames.
-    max_pixels : int
-        Largest width times height of a frame.
-
-    Yields
-    ------
-    ndarray of shape (height, width, 3), uint8
-        RGB, rotated upright.
-
-    Raises
-    ------
-    CellError
-        If there is no video, its frames are too large, or it is truncated.
+    `frames_per_second` counts from the first frame on; a higher rate than that of the clip repeats
+    frames. Raises CellError if there is no video, it is truncated, or the width times height of
+    its frames exceeds `max_pixels`.
     """
     stream = video_stream(container)
     stream.thread_type = "AUTO"

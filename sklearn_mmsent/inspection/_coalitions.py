@@ -27,23 +27,11 @@ def check_number(n, *, owner):
 def values_of(rows, value, coalitions, *, by, orders):
     """Evaluate coalitions of modalities, with all other modalities removed.
 
-    Parameters
-    ----------
-    rows : Rows
-        Rows to predict.
-    value : callable
-        Maps an estimator and rows to a number, or an array.
-    coalitions : iterable of int
-        Coalitions.
-    by : {"masking", "permutation"}
-        How modalities are removed.
-    orders : list of ndarray of int
-        Permutations of the rows, for "permutation".
+    `value` maps an estimator and rows to a number or an array; `by` is "masking" or "permutation",
+    for which `orders` holds permutations of the rows.
 
-    Returns
-    -------
-    dict of int to ndarray of shape (n_repeats, ...)
-        Values by coalition; a single repeat for "masking", which draws nothing.
+    Returns arrays of shape (n_repeats, ...) by coalition; a single repeat for "masking", which
+    draws nothing.
     """
     values = {}
     for coalition in coalitions:

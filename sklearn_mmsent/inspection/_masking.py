@@ -14,28 +14,14 @@ from sklearn_mmsent.feature_extraction import is_missing
 
 
 class Rows:
-    """Rows to predict, and the columns of each modality.
+    """Rows to predict with a fitted estimator, and the columns of each modality.
 
     A pipeline that starts with a :class:`MultimodalExtractor` is split after it: cells are
-    extracted once, and a modality is removed as a block, as the extractor does for a missing
-    cell.
+    extracted once, and a modality is removed as a block, as the extractor does for a missing cell.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted estimator.
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        Rows to predict: a numeric table of blocks, or raw cells.
-    modalities : "auto" or mapping of str to list of str
-        "auto" uses the modalities of a numeric table, or the columns of raw cells. A mapping
-        joins several modalities, blocks or raw columns under one name.
-    owner : str
-        Name used in error messages.
-
-    Raises
-    ------
-    BlockError
-        If the rows name no modalities, or only one.
+    `modalities` "auto" uses the modalities of a numeric table, or the columns of raw cells. A
+    mapping joins several modalities, blocks or raw columns under one name. Raises BlockError if
+    the rows name no modalities, or only one.
     """
 
     def __init__(self, estimator, X, modalities, owner):

@@ -10,19 +10,8 @@ from sklearn_mmsent.estimators import FusionMultitask
 class Predictor:
     """Predict one target with any estimator: probabilities of classes, or intensities.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted estimator.
-    target : str or None
-        Target of a multi-task estimator; None if it has only one.
-    owner : str
-        Name used in error messages.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (n_classes,) or None
-        Classes; None for intensities.
+    `target` names a target of a multi-task estimator, and is None if there is only one; `classes`
+    is None for intensities.
     """
 
     def __init__(self, estimator, target, owner):
@@ -78,23 +67,10 @@ class Predictor:
 def prediction_of(estimator, X, target, *, owner):
     """Return a function that predicts one number per row, and the class that it explains.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted estimator.
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        Complete rows, whose predicted classes are explained if `target` is None.
-    target : object
-        A class; for a multi-task estimator, a target or a tuple of target and class.
-    owner : str
-        Name used in error messages.
-
-    Returns
-    -------
-    predict : callable
-        Maps rows to an ndarray of shape (n_samples,): probabilities, or intensities.
-    explained : ndarray of shape (n_samples,) or None
-        Class of each row; None for intensities.
+    The numbers are probabilities or intensities, (n_samples,). `target` is a class; for a
+    multi-task estimator, a target or a tuple of target and class. With None, the predicted classes
+    of the complete rows `X` are explained. The second value holds the class of each row; None for
+    intensities.
     """
     label = None if isinstance(final_step(estimator), FusionMultitask) else target
     if isinstance(target, tuple) and label is None:

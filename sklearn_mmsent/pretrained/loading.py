@@ -22,25 +22,8 @@ _loading = threading.Lock()
 def find_folder(model, owner, extra):
     """Return the folder of a local or already downloaded hub model, or None.
 
-    Does not access the network.
-
-    Parameters
-    ----------
-    model : str or Path
-        Local folder or name on the Hugging Face hub.
-    owner : str
-        Name used in error messages.
-    extra : str
-        Extra of this package that installs the hub library.
-
-    Returns
-    -------
-    Path or None
-
-    Raises
-    ------
-    DataFormatError
-        If the model can only be a path and is not a folder.
+    Does not access the network. `extra` is the extra of this package that installs the hub
+    library. Raises DataFormatError if the model can only be a path and is not a folder.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -86,25 +69,11 @@ def fingerprint(model, owner, extra):
 
 
 def load(kind, model, *settings, owner, extra):
-    """Return a model from the cache of this process, or load it.
+    """Return ``kind(source, *settings)`` from the cache of this process, or call it.
 
-    At most three models of a kind are cached; the least recently used is dropped.
-
-    Parameters
-    ----------
-    kind : callable
-        Called as ``kind(source, *settings)``; returns the loaded model.
-    model : str or Path
-        Local folder or name on the Hugging Face hub.
-    *settings : hashable
-        Further arguments that the model depends on, such as its device.
-    owner, extra : str
-        As in `find_folder`.
-
-    Returns
-    -------
-    object
-        Return value of `kind`.
+    At most three models of a kind are cached; the least recently used is dropped. `model` is a
+    local folder or a name on the Hugging Face hub; `settings`, hashable, are further arguments
+    that the model depends on, such as its device. For `extra`, see `find_folder`.
     """
     source = str(find_folder(model, owner, extra) or model)
     key = (kind, source, fingerprint(model, owner, extra), *settings)

@@ -59,24 +59,11 @@ class SpeechModel:
         self._lock = threading.Lock()
 
     def encode(self, clips, *, window_seconds, layer):
-        """Embed the frames of clips.
+        """Embed the frames of clips at the sampling rate of the model, (n_frames, width) by clip.
 
         Clips of equal length are encoded in one batch without padding, since some models ignore
-        attention masks.
-
-        Parameters
-        ----------
-        clips : list of ndarray of shape (n_samples,), float32
-            At the sampling rate of the model.
-        window_seconds : float
-            Longer clips are split into equal windows of at most this duration.
-        layer : int or None
-            Layer to read; None means the output of the model.
-
-        Returns
-        -------
-        list of Tensor of shape (n_frames, width), float32
-            Frames of each clip, on the device.
+        attention masks. Clips longer than `window_seconds` are split into equal windows of at most
+        this duration. `layer` None means the output of the model.
         """
         longest = int(window_seconds * self.config.sample_rate)
         windows = [np.array_split(clip, -(-len(clip) // longest)) for clip in clips]

@@ -74,18 +74,9 @@ class BaseRowSampler(BaseSampler):
 
     @abstractmethod
     def _fit_resample(self, X, y):
-        """Choose rows and make new ones.
+        """Choose rows of a read-only table and make new ones; return a `Resampled`.
 
-        Parameters
-        ----------
-        X : DataFrame or ndarray of shape (n_samples, n_features)
-            The table; read-only.
-        y : ndarray of shape (n_samples,)
-            Labels; ``sampling_strategy_`` is already set.
-
-        Returns
-        -------
-        Resampled
+        `y` is an array of labels; ``sampling_strategy_`` is already set.
         """
 
     def _check_target(self, y):

@@ -8,18 +8,13 @@ from sklearn_mmsent.blocks.moments import statistics_of
 
 
 class BlockSpace:
-    """Distances between rows over the modalities that both have.
+    """Distances between rows over the modalities that both have; scales are learned from `table`.
 
     Each feature is standardised over its observed values (pooled over the steps of a sequence, per
     channel of an image), and each block is divided by its spread, so that all blocks have the same
     average distance. The squared distance of two rows is the mean over the modalities that both
     have, and within a modality over the blocks that both have. Padding and single missing values
     are set to the mean. Token ids are ignored.
-
-    Parameters
-    ----------
-    table : BlockRows
-        The rows from which the scales are learned.
     """
 
     def __init__(self, table):
@@ -33,20 +28,11 @@ class BlockSpace:
             self.scales.append((mean, scale * _spread(data, mean, scale)))
 
     def nearest(self, rows, queries, k, n_jobs=None):
-        """Find the `k` nearest neighbours of some rows among others.
+        """Find the `k` nearest neighbours of some rows among others, (n_queries, k), nearest first.
 
-        Parameters
-        ----------
-        rows : ndarray of int of shape (n_rows,)
-            Rows of the table to search.
-        queries : ndarray of int of shape (n_queries,)
-            Positions in ``rows`` of the query rows.
-
-        Returns
-        -------
-        ndarray of int of shape (n_queries, k)
-            Positions in ``rows``, nearest first. A row that shares a modality with fewer than
-            ``k`` others is filled up with itself, and such rows are not neighbours of others.
+        `rows` are rows of the table to search; `queries` and the result are positions in ``rows``.
+        A row that shares a modality with fewer than ``k`` others is filled up with itself, and
+        such rows are not neighbours of others.
         """
         found = np.repeat(queries[:, None], k, axis=1)
         distances = np.full(found.shape, np.inf)

@@ -10,21 +10,14 @@ TOKEN = ("id",)  # the feature name of `TokenIds`
 
 
 class BlockRows:
-    """Rows of a table, split into blocks, from which new rows are interpolated.
+    """Rows of a validated table, split into blocks, from which new rows are interpolated.
 
     A new row lies between a *seed* and a *partner*, with the same weight in every block. Where one
     of the two has no value (a missing block, padding, a single NaN), the new row takes that of the
     seed. It therefore has the blocks of its seed, its sequence lengths, and the indicator columns
     of `FillBlocks`.
 
-    Parameters
-    ----------
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        A validated table; read-only.
-    modalities : "auto", mapping or None
-        Block layout; see :meth:`BlockLayout.of`.
-    owner : str
-        Name used in error messages.
+    The table is not changed. For `modalities`, see :meth:`BlockLayout.of`.
     """
 
     def __init__(self, X, modalities, owner):

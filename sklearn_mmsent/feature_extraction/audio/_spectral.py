@@ -88,26 +88,13 @@ def n_frames(n_samples, n_fft, hop_length):
 def powers(clips, *, n_fft, hop_length, bands, device):
     """Compute power spectra of many clips, or sums of them over bands.
 
-    Parameters
-    ----------
-    clips : list of ndarray of shape (n_samples,), float32
-        Mono clips, none of them empty.
-    n_fft, hop_length : int
-        Window length and hop in samples.
-    bands : tuple or slice
-        Mel bands from `mel_bands`, or the frequencies to keep.
-    device : torch.device
-        Device to compute on.
+    `clips` are not empty; `n_fft` and `hop_length` are in samples; `bands` are mel bands from
+    `mel_bands`, or a slice of the frequencies to keep.
 
-    Yields
-    ------
-    powers : Tensor of shape (B, T, M or number of frequencies), float32
-        Padded by repeating the last frame of a clip. A GPU yields all clips at once; a CPU yields
-        them one by one (B = 1), which needs neither a copy nor padding.
-    lengths : Tensor of shape (B,), int64
-        Number of frames of each clip.
-    positions : slice
-        Positions of these clips in the list. On a CPU the memory is reused for the next clips.
+    Yields powers of shape (B, T, bands) in float32, padded by repeating the last frame of a clip;
+    the number of frames of each clip, (B,); and the slice of these clips in the list. A GPU yields
+    all clips at once; a CPU yields them one by one (B = 1), which needs neither a copy nor
+    padding, and reuses the memory for the next clips.
     """
     signal, firsts = _join(clips, n_fft, hop_length)
     frames = torch.from_numpy(signal).to(device).unfold(0, n_fft, hop_length)  # (N, n_fft)

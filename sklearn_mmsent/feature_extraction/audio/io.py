@@ -62,15 +62,7 @@ def read_audio(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
 
 
 def read_samples(cell, *, sample_rate, max_seconds, owner="an audio extractor"):
-    """Read one cell as mono samples at its original rate; otherwise the same as `read_audio`.
-
-    Returns
-    -------
-    samples : ndarray of shape (n_samples,), float32
-        At least one sample, all of them finite.
-    rate : int
-        Sampling rate in Hz.
-    """
+    """Return one cell as mono samples, and their original rate; see `read_audio`."""
     if is_file_cell(cell):
         soundfile = import_optional("soundfile", extra="audio", needed_by=owner)
         with open_cell(cell) as file:

@@ -21,15 +21,8 @@ from sklearn_mmsent.utils._device import resolve_device
 class SlidingSpectra:
     """Features of windows of one stream, equal to those of the extractor.
 
-    Parameters
-    ----------
-    extractor : SpectralExtractor
-        Fitted extractor with the sampling rate of the stream.
-
-    Attributes
-    ----------
-    n_computed : int
-        Number of frames computed so far.
+    `extractor` is fitted and has the sampling rate of the stream; `n_computed` is the number of
+    frames computed so far.
     """
 
     def __init__(self, extractor):
@@ -45,19 +38,7 @@ class SlidingSpectra:
         return isinstance(extractor, SpectralExtractor)
 
     def features(self, samples, position):
-        """Extract one window.
-
-        Parameters
-        ----------
-        samples : ndarray of shape (n_samples,), float32
-            Samples of the window, at least one.
-        position : int
-            Position of the first of them in the stream.
-
-        Returns
-        -------
-        ndarray of shape (n_features,), float32
-        """
+        """Extract one window of at least one sample, from a position in the stream."""
         extractor = self.extractor
         with torch.inference_mode():
             powers = self._powers(samples, position)[None]  # (1, T, M)

@@ -56,22 +56,7 @@ def read_image(cell, *, max_pixels, draft_size=None, owner="an image extractor")
 
 
 def resize_image(image, size, aspect):
-    """Resize an image with antialiasing.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Image in mode RGB.
-    size : tuple of int
-        Height and width in pixels.
-    aspect : {"stretch", "pad", "crop"}
-        How to handle another aspect ratio; see `Pixels`.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Image of the given size.
-    """
+    """Resize an RGB image to (height, width) with antialiasing; for `aspect`, see `Pixels`."""
     pil = import_optional("PIL.Image", extra="image", needed_by="an image extractor")
     height, width = size
     options = {"resample": pil.Resampling.BICUBIC, "reducing_gap": 3.0}
@@ -92,19 +77,9 @@ def resize_image(image, size, aspect):
 
 
 def shrink_image(image, max_size):
-    """Downscale an image to a maximum height and width, with antialiasing.
+    """Downscale an RGB or L image to a maximum height and width in pixels, with antialiasing.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Image in mode RGB or L.
-    max_size : int or None
-        Maximum length of the longer side in pixels; None keeps the size.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The input itself if it is small enough.
+    An image that is small enough is returned itself; None keeps all sizes.
     """
     if max_size is None or max(image.size) <= max_size:
         return image

@@ -14,20 +14,12 @@ _MIN_NOISE = 0.2  # as a share of the standard deviation of a curve
 
 
 def change_points(curves, overlap=1):
-    """Find change points in the mean, jointly for several curves.
+    """Find change points in the mean of windows, jointly for curves of shape (n, n_curves).
 
-    Parameters
-    ----------
-    curves : ndarray of shape (n, n_curves)
-        Values of windows in order of time.
-    overlap : int, default=1
-        Number of windows that contain a given moment. As many lie between two segments, overlap
-        both and belong to neither; a segment has at least as many.
+    `overlap` is the number of windows that contain a given moment. As many lie between two
+    segments, overlap both and belong to neither; a segment has at least as many.
 
-    Returns
-    -------
-    list of int
-        First of the windows between two segments, ascending.
+    Returns the first of the windows between two segments, ascending.
     """
     curves = np.asarray(curves, dtype=float)
     n = len(curves)

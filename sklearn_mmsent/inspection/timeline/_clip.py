@@ -19,26 +19,12 @@ _RATE = 16_000  # Hz, of arrays without a rate, for extractors without one
 def open_clip(pipeline, clip, words, max_seconds):
     """Return the tracks of a clip by raw column.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted; its first step reads raw columns.
-    clip : object
-        A cell, or a dict of cells by raw column.
-    words : DataFrame, sequence or None
-        Words with times, for the text column.
-    max_seconds : float
-        Longest audio that is read.
+    The first step of the fitted pipeline reads raw columns. `clip` is a cell, or a dict of cells
+    by raw column; `words` have times and belong to the text column; `max_seconds` limits the audio
+    that is read. A track has `seconds`, ``cut(windows, i)`` and ``whole()``.
 
-    Returns
-    -------
-    dict of str to track
-        By raw column, with `seconds`, ``cut(windows, i)`` and ``whole()``.
-
-    Raises
-    ------
-    CellError
-        If the clip does not fit the pipeline's columns, is missing, or has no duration.
+    Raises CellError if the clip does not fit the pipeline's columns, is missing, or has no
+    duration.
     """
     readers = column_readers(_raw_extractor(pipeline))
     kinds = {column: _modality(column, found) for column, found in readers.items()}

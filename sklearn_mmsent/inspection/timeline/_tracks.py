@@ -10,15 +10,7 @@ from sklearn_mmsent.feature_extraction.files import is_file_cell, open_cell
 
 
 class Samples:
-    """Audio, or frames in memory: an array with a rate.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, ...)
-        Samples or frames.
-    rate : float
-        Samples or frames per second.
-    """
+    """Audio, or frames in memory: an array of shape (n, ...) with a rate per second."""
 
     def __init__(self, values, rate):
         self.values, self.rate = values, rate
@@ -37,14 +29,7 @@ class Samples:
 class Frames:
     """Frames of a video file, decoded on demand: one window is in memory at a time.
 
-    Parameters
-    ----------
-    cell : str, Path or bytes
-        The file.
-    rate : float
-        Frames per second.
-    max_pixels : int
-        Largest width times height of a frame.
+    `rate` is in frames per second; `max_pixels` is the largest width times height of a frame.
     """
 
     def __init__(self, cell, rate, max_pixels):

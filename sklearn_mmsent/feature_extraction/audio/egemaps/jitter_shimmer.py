@@ -24,23 +24,12 @@ _TINY = 1e-12
 def jitter_and_shimmer(clips, pitches, *, sample_rate, n_samples, hop_length):
     """Compute local jitter and local shimmer of the voiced frames of many clips.
 
-    Parameters
-    ----------
-    clips : list of ndarray of shape (n,)
-        Samples of each clip.
-    pitches : list of ndarray of shape (T,)
-        Pitch of each clip in Hz, 0 where unvoiced.
-    sample_rate : int
-        Sampling rate in Hz.
-    n_samples, hop_length : int
-        Window and hop in samples.
+    `pitches` are in Hz by frame, (T,), 0 where unvoiced; `n_samples` and `hop_length` are window
+    and hop in samples.
 
-    Returns
-    -------
-    list of ndarray of shape (T, 2)
-        For each clip: mean absolute difference of consecutive period lengths over the mean length,
-        and mean ratio of their amplitudes in dB. Both are 0 in unvoiced frames and in frames
-        without two consecutive periods.
+    Returns an array of shape (T, 2) for each clip: mean absolute difference of consecutive period
+    lengths over the mean length, and mean ratio of their amplitudes in dB. Both are 0 in unvoiced
+    frames and in frames without two consecutive periods.
     """
     n_hops = n_samples // hop_length
     signal = _Signal.concatenate(clips, pitches, n_hops, n_samples, hop_length)

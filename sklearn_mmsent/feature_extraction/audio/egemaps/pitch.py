@@ -89,29 +89,11 @@ def _fft_length(n_samples):
 
 
 def candidates(frames, *, sample_rate, f0_min, f0_max):
-    """Find pitch candidates of each frame.
+    """Find Q pitch candidates in Hz of each frame (T, n_samples), without a window function.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (T, n_samples), float32
-        Windows of one clip, without a window function.
-    sample_rate : int
-        Sampling rate in Hz.
-    f0_min, f0_max : float
-        Range of pitches in Hz.
-
-    Returns
-    -------
-    pitch : ndarray of shape (T, Q)
-        In Hz.
-    score : ndarray of shape (T, Q)
-        Score of each candidate; -inf where there are fewer than Q.
-    correlation : ndarray of shape (T, Q)
-        Autocorrelation of the windowed frame at the pitch's period, 1 at lag 0.
-    energy : ndarray of shape (T,)
-        Energy of the windowed frames.
-    magnitude : ndarray of shape (T, K), float32
-        Spectra of the windowed frames.
+    Returns pitches (T, Q); their scores (T, Q), -inf where there are fewer than Q; the
+    autocorrelation of the windowed frame at the period of the pitch (T, Q), 1 at lag 0; energies
+    (T,) and spectra (T, K) of the windowed frames.
     """
     n_samples = frames.shape[1]
     n_fft = _fft_length(n_samples)

@@ -46,21 +46,10 @@ def _equal_loudness(hz):
 
 
 def describe(frames, chunk, *, sample_rate):
-    """Compute loudness and spectral shape of a range of frames.
+    """Compute loudness and spectral shape of a range of T frames, (T, 10) in the order of `NAMES`.
 
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_samples), float32
-        Windows of one clip, without a window function.
-    chunk : slice
-        Range of T frames to describe; the flux of the first needs the frame before.
-    sample_rate : int
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    ndarray of shape (T, 10)
-        In the order of `NAMES`.
+    `frames` are all windows of one clip, (n_frames, n_samples), without a window function; `chunk`
+    is the range as a slice. The flux of its first frame needs the frame before.
     """
     n_samples = frames.shape[1]
     n_fft = 1 << (n_samples - 1).bit_length()
