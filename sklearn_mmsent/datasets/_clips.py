@@ -190,19 +190,7 @@ def make_clips(
             "set overwrite=True."
         )
     _write(folder, table, plan, modalities, classes, noise, seed)
-
-    clips = read_table(
-        table,
-        target="label",
-        files=[name for name in modalities if name in _FILES],
-        columns=[name for name in modalities if name not in _FILES],
-        groups="speaker",
-    )
-    clips.X = clips.X[list(modalities)]
-    clips.intensity = plan.intensity
-    clips.interaction = plan.interaction.astype(object)
-    clips.location = str(table)
-    return clips
+    return _read(table, plan, modalities)
 
 
 def _write(folder, table, plan, modalities, classes, noise, seed):
@@ -243,6 +231,22 @@ def _write(folder, table, plan, modalities, classes, noise, seed):
         "interaction": plan.interaction,
     }
     pd.DataFrame(columns).to_csv(table, index=False, lineterminator="\n")
+
+
+def _read(table, plan, modalities):
+    """Return the written clips, with what the plan knows of them."""
+    clips = read_table(
+        table,
+        target="label",
+        files=[name for name in modalities if name in _FILES],
+        columns=[name for name in modalities if name not in _FILES],
+        groups="speaker",
+    )
+    clips.X = clips.X[list(modalities)]
+    clips.intensity = plan.intensity
+    clips.interaction = plan.interaction.astype(object)
+    clips.location = str(table)
+    return clips
 
 
 def _seed(random_state):

@@ -77,39 +77,10 @@ class ImageModel:
         self._owner = owner
         import_optional("PIL.Image", extra="image", needed_by=owner)
         transformers = import_optional("transformers", extra="image", needed_by=owner)
-        import torch
-
         from sklearn_mmsent.utils._device import resolve_device
 
         self._device = resolve_device(device)
-        options = {"local_files_only": os.path.isdir(source), "trust_remote_code": False}
-        try:
-            # missing weights are initialised at random before they are rejected
-            with loading.quiet(), torch.random.fork_rng(devices=[]):
-                config = _read_config(transformers, source, options, owner)
-                kind = _model_class(transformers, config, owner)
-                self._processor = transformers.AutoImageProcessor.from_pretrained(
-                    source,
-                    backend="pil",  # the default backend requires torchvision
-                    **options,
-                )
-                self._model, report = kind.from_pretrained(
-                    source,
-                    config=config,
-                    dtype=torch.float32,
-                    use_safetensors=True,  # pickles can execute code
-                    output_loading_info=True,
-                    **options,
-                )
-        except (DataFormatError, MissingDependencyError):
-            raise
-        except _LOAD_ERRORS as error:
-            raise DataFormatError(
-                f"{owner} cannot load the model {source!r}: {type(error).__name__}: {error}. "
-                "Check the name or folder (it needs config.json, preprocessor_config.json and "
-                "weights as model.safetensors; pickled weights are not read, since they can "
-                "execute code) and, for a model that is not on this machine yet, the network."
-            ) from error
+        config, self._processor, self._model, report = _read(transformers, source, owner)
         self._source = source
         self._has_pooled_output = self._check_weights(report["missing_keys"])
         self._is_dual = hasattr(self._model, "get_image_features")
@@ -308,6 +279,41 @@ class ImageModel:
                 "no image embedding or a different one each time (as models that mask patches at "
                 "random do). Use another model."
             )
+
+
+def _read(transformers, source, owner):
+    """Read a model; return its config, image processor, network, and a report of the loading."""
+    import torch
+
+    options = {"local_files_only": os.path.isdir(source), "trust_remote_code": False}
+    try:
+        # missing weights are initialised at random before they are rejected
+        with loading.quiet(), torch.random.fork_rng(devices=[]):
+            config = _read_config(transformers, source, options, owner)
+            kind = _model_class(transformers, config, owner)
+            processor = transformers.AutoImageProcessor.from_pretrained(
+                source,
+                backend="pil",  # the default backend requires torchvision
+                **options,
+            )
+            model, report = kind.from_pretrained(
+                source,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,  # pickles can execute code
+                output_loading_info=True,
+                **options,
+            )
+        return config, processor, model, report
+    except (DataFormatError, MissingDependencyError):
+        raise
+    except _LOAD_ERRORS as error:
+        raise DataFormatError(
+            f"{owner} cannot load the model {source!r}: {type(error).__name__}: {error}. "
+            "Check the name or folder (it needs config.json, preprocessor_config.json and "
+            "weights as model.safetensors; pickled weights are not read, since they can "
+            "execute code) and, for a model that is not on this machine yet, the network."
+        ) from error
 
 
 def _read_config(transformers, source, options, owner):
