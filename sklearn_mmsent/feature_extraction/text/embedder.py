@@ -7,14 +7,14 @@ import numpy as np
 
 from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.feature_extraction.text._base import TextExtractor
 from sklearn_mmsent.pretrained import loading, text
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, StrOptions
 
 
 @document_shared_parameters(BaseExtractor)
-class TextEmbedder(BaseExtractor):
+class TextEmbedder(TextExtractor):
     """Embeddings of sentences or of their tokens from a pretrained model.
 
     Pretrained on large corpora, the model needs little training data. `fit` learns nothing; the
@@ -86,8 +86,6 @@ class TextEmbedder(BaseExtractor):
     array([1. , 0.6, 0.2], dtype=float32)
     """
 
-    modality = "text"
-
     _libraries = ("sentence-transformers", "transformers", "tokenizers", "torch")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
@@ -125,9 +123,6 @@ class TextEmbedder(BaseExtractor):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
-    def _load(self, cell):
-        return read_text(cell)
-
     def _order(self, cells):
         # cells that are not text come first, so that their error does not wait for the model
         return sorted(
@@ -155,9 +150,6 @@ class TextEmbedder(BaseExtractor):
 
     def _source(self):
         return self.model, self.device, self.max_length, type(self).__name__
-
-    def _cell_content(self, cell):
-        return ("text", cell) if isinstance(cell, str) else None  # never a path
 
     def _fingerprint(self):
         return loading.fingerprint(self.model, type(self).__name__, "text")

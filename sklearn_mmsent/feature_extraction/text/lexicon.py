@@ -6,7 +6,7 @@ from itertools import islice
 from numbers import Integral
 
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.feature_extraction.text._base import TextExtractor
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import Interval
@@ -25,7 +25,7 @@ _UNIT = re.compile(r"\w+|[^\w\s\x00-\x7f]")  # VADER treats an emoji as a word
 
 
 @document_shared_parameters(BaseExtractor)
-class SentimentLexicon(BaseExtractor):
+class SentimentLexicon(TextExtractor):
     """Sentiment scores of English texts from the VADER lexicon and rules.
 
     VADER [1]_ looks up 7,500 words, emoticons and emoji in a lexicon rated by humans, and handles
@@ -74,8 +74,6 @@ class SentimentLexicon(BaseExtractor):
     ('compound', [0.8..., -0.5..., -0.4..., nan])
     """
 
-    modality = "text"
-
     _libraries = ("vaderSentiment",)
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
@@ -93,7 +91,7 @@ class SentimentLexicon(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        text = read_text(cell)
+        text = super()._load(cell)
         beyond = next(islice(_UNIT.finditer(text), self.max_words, None), None)
         return text if beyond is None else text[: beyond.start()]
 
@@ -108,9 +106,6 @@ class SentimentLexicon(BaseExtractor):
 
     def _feature_names(self):
         return _SCORES + _COUNTS if self.counts else _SCORES
-
-    def _cell_content(self, cell):
-        return ("text", cell) if isinstance(cell, str) else None  # never a path
 
 
 @lru_cache(maxsize=1)

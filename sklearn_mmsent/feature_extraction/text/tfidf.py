@@ -12,13 +12,13 @@ from sklearn.utils.extmath import randomized_svd, svd_flip
 from sklearn_mmsent.blocks import numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.feature_extraction.text._base import TextExtractor
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._sklearn import Interval, RealNotInt
 
 
 @document_shared_parameters(BaseExtractor)
-class TfidfEmbedder(BaseExtractor):
+class TfidfEmbedder(TextExtractor):
     """Latent semantic analysis: tf-idf weighted terms, reduced to a few dense columns.
 
     Needs no model and no download: vocabulary, weights and projection [1]_ are learned from the
@@ -81,8 +81,6 @@ class TfidfEmbedder(BaseExtractor):
            [  nan,   nan]], dtype=float32)
     """
 
-    modality = "text"
-
     _stateless = False
     _libraries = ("numpy", "scipy", "scikit-learn")
     _parameter_constraints: dict = {
@@ -123,9 +121,6 @@ class TfidfEmbedder(BaseExtractor):
         self.on_error = on_error
         self.batch_size = batch_size
         self.n_jobs = n_jobs
-
-    def _load(self, cell):
-        return read_text(cell)
 
     def _fit_cells(self, loaded, y):
         self.vectorizers_ = self._make_vectorizers()

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_mmsent.blocks import indexed_names
 from sklearn_mmsent.exceptions import DataFormatError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
-from sklearn_mmsent.feature_extraction.text.io import read_text
+from sklearn_mmsent.feature_extraction.text._base import TextExtractor
 from sklearn_mmsent.pretrained import loading
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
@@ -21,7 +21,7 @@ _lock = threading.Lock()  # fast tokenizers are not thread-safe
 
 
 @document_shared_parameters(BaseExtractor)
-class TokenIds(BaseExtractor):
+class TokenIds(TextExtractor):
     """Token ids of texts, for networks that train their own text encoder.
 
     A sequence block with one column per step: the id of each token [1]_, including special tokens,
@@ -69,8 +69,6 @@ class TokenIds(BaseExtractor):
     array([[ 101., 2986., 2143.,  102.,   nan]], dtype=float32)
     """
 
-    modality = "text"
-
     _libraries = ("transformers", "tokenizers")
     _parameter_constraints: dict = {
         **BaseExtractor._parameter_constraints,
@@ -93,9 +91,6 @@ class TokenIds(BaseExtractor):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
 
-    def _load(self, cell):
-        return read_text(cell)
-
     def _encode(self, loaded):
         tokenizer = self._tokenizer()
         ids = np.full((len(loaded), self.max_steps), np.nan, dtype=np.float32)
@@ -107,9 +102,6 @@ class TokenIds(BaseExtractor):
 
     def _feature_names(self):
         return indexed_names(["id"], self.max_steps)
-
-    def _cell_content(self, cell):
-        return ("text", cell) if isinstance(cell, str) else None  # never a path
 
     def _fingerprint(self):
         return loading.fingerprint(self.model, "TokenIds", "text")

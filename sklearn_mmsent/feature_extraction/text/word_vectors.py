@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn_mmsent.blocks import indexed_names, numbered_names
 from sklearn_mmsent.exceptions import CellError
 from sklearn_mmsent.feature_extraction._base import BaseExtractor
+from sklearn_mmsent.feature_extraction.text._base import TextExtractor
 from sklearn_mmsent.feature_extraction.text._vector_files import load_vectors
-from sklearn_mmsent.feature_extraction.text.io import read_text
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._optional import import_optional
 from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions
@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
 @document_shared_parameters(BaseExtractor)
-class Word2VecEmbedder(BaseExtractor):
+class Word2VecEmbedder(TextExtractor):
     """Word vectors of texts, pooled or as a sequence.
 
     Trains word2vec [1]_ on the training texts, or uses given vectors (word2vec, GloVe, fastText
@@ -100,8 +100,6 @@ class Word2VecEmbedder(BaseExtractor):
     ['w2v000@000', 'w2v003@000', 'w2v000@001', 'w2v003@002']
     """
 
-    modality = "text"
-
     _stateless = False
     _libraries = ("numpy", "gensim")
     _parameter_constraints: dict = {
@@ -147,7 +145,7 @@ class Word2VecEmbedder(BaseExtractor):
         self.n_jobs = n_jobs
 
     def _load(self, cell):
-        text = read_text(cell)
+        text = super()._load(cell)
         return _WORD.findall(text.lower() if self.lowercase else text)
 
     def _fit_cells(self, loaded, y):
