@@ -1,14 +1,13 @@
-"""Every block of Python in the README and the docs runs, page by page, and prints what it says.
+"""All Python blocks of the README and the docs run and print the documented output.
 
-A page is one program: its blocks run in order, in one namespace, in an empty folder. A block of
-``text`` right behind one of Python is what that one prints; whole numbers must be the same, decimal
-ones may differ a little, for they differ from machine to machine.
+The blocks of a page run in order, in one namespace, in an empty folder. A ``text`` block directly
+after a Python block is its expected output; integers must match, decimal numbers approximately.
 
-A comment before a block, which no reader sees, says what else is to be known of it::
+A comment before a block excludes it::
 
-    <!-- not run: reads a table of yours -->
+    <!-- not run: reads your own table -->
 
-and the same with ``slow`` at the top of a page, for pages that take more than ten seconds.
+``<!-- slow: reason -->`` marks a page that takes more than ten seconds.
 """
 
 import contextlib
@@ -25,11 +24,11 @@ from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOLERANCE = 0.15  # of decimal numbers that are told
+TOLERANCE = 0.15  # for decimal numbers
 
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```python\n(?P<code>.*?)```"
-    r"(?:\n\n```text\n(?P<told>.*?)```)?",
+    r"(?:\n\n```text\n(?P<expected>.*?)```)?",
     re.S,
 )
 NUMBER = re.compile(r"-?\d*\.\d+|-?\d+\.(?!\d)")
@@ -58,20 +57,21 @@ def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch, request
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile("\n" * line + block["code"], str(page), "exec"), namespace)
-        if block["told"] is not None:
-            assert agree(block["told"], printed.getvalue()), (
-                f"{page.name}, line {line + 1} prints\n{printed.getvalue()}\nnot\n{block['told']}"
+        if (expected := block["expected"]) is not None:
+            found = printed.getvalue()
+            assert agree(expected, found), (
+                f"{page.name}, line {line + 1} prints\n{found}\nnot\n{expected}"
             )
 
 
-def agree(told, printed):
-    """Compare texts but for white space, decimal numbers with some tolerance."""
-    words = [" ".join(NUMBER.sub("#", text).split()) for text in (told, printed)]
-    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (told, printed)]
+def agree(expected, printed):
+    """Compare texts up to white space, and decimal numbers up to a tolerance."""
+    words = [" ".join(NUMBER.sub("#", text).split()) for text in (expected, printed)]
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (expected, printed)]
     return words[0] == words[1] and numbers[0] == pytest.approx(numbers[1], abs=TOLERANCE)
 
 
-def test_agree_bites():
+def test_agree_detects_differences():
     assert agree("a  0.50\n3 rows", "a 0.53 3 rows")
     assert not agree("a 0.5", "a 0.8")
     assert not agree("3 rows", "4 rows")
