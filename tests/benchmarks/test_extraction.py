@@ -1,5 +1,6 @@
 """The benchmark of extractors, on files in the layout of the real data."""
 
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -103,10 +104,10 @@ def test_spectral_section(extraction, folder, monkeypatch):
     assert speeds.shape[1] >= 6
     assert (speeds > 0).all(axis=None)
     for name, row in table.iterrows():
-        assert (
-            f"| `{name}` | {row['difference_cpu']:.1e} | files | {row['ours_cpu_files']:.0f} |"
-            in (page)
-        )
+        found = re.search(rf"\| `{name}` \| (\S+) \| files \| (\d+) \|", page)
+        # csv and page round the same numbers to different digits
+        assert float(found[1]) == pytest.approx(row["difference_cpu"], rel=0.1)
+        assert float(found[2]) == pytest.approx(row["ours_cpu_files"], rel=0.01, abs=1)
 
 
 def test_writing_a_section_keeps_the_others(extraction, tmp_path, monkeypatch):
