@@ -7,18 +7,13 @@ is fast and does not load torch.
 
 import lazy_loader
 
+from sklearn_mmsent.utils._moved import check_not_moved
+
 __version__ = "0.1.0"
 
 _resolve, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name):
-    from sklearn_mmsent.utils._moved import MOVED
-
-    if name in MOVED:
-        module, _, new = MOVED[name].rpartition(".")
-        raise ImportError(
-            f"{name!r} is not importable from {__name__!r} any more. Use 'from "
-            f"{__name__}.{module} import {new}'."
-        )
+    check_not_moved(__name__, name)
     return _resolve(name)

@@ -94,10 +94,12 @@ def test_base_classes_and_helpers_for_extensions_are_public(package, names):
     assert set(names) <= set(getattr(sklearn_mmsent, package).__all__)
 
 
-@pytest.mark.parametrize("name", MOVED)
-def test_a_name_that_moved_raises_an_error_with_the_new_import(name):
+@pytest.mark.parametrize(
+    ("package", "name"), [(package, name) for package, names in MOVED.items() for name in names]
+)
+def test_a_name_that_moved_raises_an_error_with_the_new_import(package, name):
     with pytest.raises(ImportError, match=f"^'{name}' is not importable from") as caught:
-        getattr(sklearn_mmsent, name)
+        getattr(importlib.import_module(package), name)
     statement = re.search(r"Use '(.*)'\.$", str(caught.value))[1]
     namespace = {}
     exec(statement, namespace)
