@@ -3,14 +3,11 @@
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -18,7 +15,6 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline as sklearn_make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_mmsent import (
@@ -28,7 +24,6 @@ from sklearn_mmsent import (
     FillBlocks,
     FusionClassifier,
     FusionRegressor,
-    LogMel,
     TfidfEmbedder,
     make_clips,
     make_extractor,
@@ -101,14 +96,14 @@ def test_grid_search_over_fusion_sampler_scaler_and_network(oversampled, clips):
     search.fit(clips.X, clips.y)
     assert len(search.cv_results_["params"]) == 5
     assert set(search.predict(clips.X)) <= set(clips.y)
-    # names and masks reach the network also through the swapped steps
+    # names and masks also reach the network through replaced steps
     layout = search.best_estimator_[-1].layout_
     assert layout.modalities == ("text", "image", "audio")
     assert all(block.present_column is not None for block in layout.blocks)
 
 
 @pytest.mark.filterwarnings(
-    # what optuna-integration 5.0 says of itself; drop these when it no longer does
+    # from optuna-integration 5.0; remove these when it no longer warns
     "ignore::optuna.exceptions.ExperimentalWarning",
     "ignore:`optuna.terminator` module has been deprecated:FutureWarning",
 )
@@ -209,37 +204,6 @@ def test_an_extractor_names_its_blocks(extract, clips):
         np.testing.assert_array_equal(block.present, clips.X[column].notna())
 
 
-def test_parts_and_transformers_from_elsewhere(clips):
-    extract = make_extractor(
-        text=("text", sklearn_make_pipeline(TfidfVectorizer(), TruncatedSVD(4, random_state=0))),
-        audio={"mfcc": MFCC(n_mfcc=3), "mel": LogMel(n_mels=4, pooling=None, max_steps=5)},
-        numbers=(["speed"], StandardScaler()),
-    )
-    X = clips.X.assign(speed=np.arange(60.0))
-    table = extract.fit_transform(X)
-    assert [b.name for b in BlockLayout.of(table).blocks] == [
-        "text",
-        "audio__mfcc",
-        "audio__mel",
-        "numbers",
-    ]
-    missing = X["text"].isna()
-    assert table.loc[missing, table.columns.str.startswith("text")].isna().all(axis=None)
-    assert table["text__truncatedsvd0"].notna().equals(~missing)
-    pd.testing.assert_frame_equal(
-        extract.transform(X.iloc[::-1]).iloc[::-1], table, check_exact=False, atol=1e-5
-    )
-
-
-def test_make_extractor_says_what_it_needs():
-    with pytest.raises(ValueError, match="needs at least one modality"):
-        make_extractor()
-    with pytest.raises(ValueError, match="modality names must not contain '__'"):
-        make_extractor(te__xt=TfidfEmbedder())
-    with pytest.raises(ValueError, match=r"text= must be a transformer or a \(column, transformer"):
-        make_extractor(text=(TfidfEmbedder(), "text"))
-
-
 def test_a_broken_file_is_named_through_the_pipeline(extract, network, clips, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
@@ -259,7 +223,7 @@ CLASSES = {
 
 @pytest.fixture(name="interactions", scope="module")
 def _interactions(tmp_path_factory):
-    """Feature table, labels, folds, and the macro-F1 of each modality alone."""
+    """Feature table, labels, folds, and the macro-F1 of each single modality."""
     extract = make_extractor(
         text=TfidfEmbedder(n_components=24), image=ColorTexture(size=(64, 64)), audio=MFCC()
     )
@@ -291,7 +255,7 @@ def macro_f1(estimator, X, y, folds):
 def test_conflicting_is_chance_for_one_modality_and_not_for_fusion(interactions, fusion):
     table, y, folds, single = interactions["conflicting"]
     assert max(single) < 0.6
-    # a relation of two modalities is found late: patience beyond the plateau before
+    # an interaction is learned late, after a plateau
     clf = FusionClassifier(fusion, n_iter_no_change=40, random_state=0)
     assert macro_f1(clf, table, y, folds) > 0.75
 

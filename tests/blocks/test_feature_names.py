@@ -12,13 +12,13 @@ def test_numbers_have_at_least_three_digits_and_equal_length(n, first, last):
     assert names == sorted(names)
 
 
-def test_each_axis_has_a_width_of_its_own():
+def test_each_axis_is_padded_separately():
     names = indexed_names(["pixel"], 2, 1, 1001)
     assert names[0] == "pixel@000@000@0000"
     assert names[-1] == "pixel@001@000@1000"
 
 
-def test_no_axis_leaves_names_as_they_are():
+def test_names_without_axes_are_unchanged():
     assert indexed_names(["a", "b"]) == ["a", "b"]
     assert segment_names(["a", "b"], 1) == ["a", "b"]
 
