@@ -131,8 +131,11 @@ class BaseExtractor(CellInputMixin, TransformerMixin, BaseEstimator, metaclass=A
     def _cell_content(self, cell):
         """Return the content of a cell as hashable bytes, str and tuples, or None if unknown.
 
-        `Cached` looks results up by it. A path stands for the content of the file.
+        `Cached` looks results up by it. A path stands for the content of the file, but a text is
+        never a path.
         """
+        if self.modality == "text" and isinstance(cell, str):
+            return ("text", cell)
         return file_content(cell)
 
     def _fingerprint(self):

@@ -106,6 +106,27 @@ def test_a_store_is_keyed_by_content_not_by_path(tmp_path):
     assert Bytes.encoded == 3
 
 
+class Lengths(BaseExtractor):
+    modality = "text"
+
+    def _load(self, cell):
+        return cell
+
+    def _encode(self, loaded):
+        return [[len(text)] for text in loaded]
+
+    def _feature_names(self):
+        return ["length"]
+
+
+def test_a_text_is_never_read_as_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in ("joy", "sadness"):
+        (tmp_path / text).write_bytes(b"same")
+    features = Cached(Lengths(), tmp_path / "store").fit_transform(["joy", "sadness"])
+    np.testing.assert_array_equal(features, [[3], [7]])
+
+
 def test_the_key_includes_relevant_parameters_and_versions(tmp_path, monkeypatch):
     cell = [b"cell"]
     for scale in (1.0, 2.0, np.float64(2.0), (1, 2)[1]):

@@ -11,6 +11,3 @@ class TextExtractor(BaseExtractor):
 
     def _load(self, cell):
         return read_text(cell)
-
-    def _cell_content(self, cell):
-        return ("text", cell) if isinstance(cell, str) else None  # never a path
