@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from sklearn.base import BaseEstimator
 
 from sklearn_mmsent.estimators._encoders import PRESETS
-from sklearn_mmsent.nn import ENCODERS
+from sklearn_mmsent.nn import ENCODERS, FUSIONS
 from sklearn_mmsent.nn.losses import LOSSES
 from sklearn_mmsent.spaces import DependsOn, SearchSpace
 from sklearn_mmsent.spaces.domains import Range
@@ -62,12 +62,10 @@ _FUSION_PARAMS = {
     "mult": [{"n_layers": 1}, {"n_layers": 2}],
     "bottleneck": [{"n_layers": 1}, {"n_layers": 2}],
 }
-_VECTOR_FUSIONS = [
-    *("concat", "sum", "mean", "weighted", "gated", "mag", "multiplicative", "tensor"),
-    *("low_rank", "attention", "misa", "poe", "decision", "quality_aware"),
-]
-_SEQUENCE_FUSIONS = ["mult", "bottleneck", "memory"]  # many times slower
-_SLOW_LEARNERS = dict.fromkeys(_SEQUENCE_FUSIONS, Range(1e-4, 2e-3, log=True))
+_SEARCHED_FUSIONS = [name for name in FUSIONS if name != "reinforced"]  # slow, not batched
+_SLOW_LEARNERS = {
+    name: Range(1e-4, 2e-3, log=True) for name in _SEARCHED_FUSIONS if FUSIONS[name].sequential
+}
 _LOSS_PARAMS = {
     "classification": {
         "cross_entropy": [{"label_smoothing": 0.0}, {"label_smoothing": 0.1}],
@@ -98,7 +96,7 @@ SHARED = {
         "network",
         [str, type],  # see resolve_fusion
         small=["concat", "weighted", "gated"],
-        full=[*_VECTOR_FUSIONS, *_SEQUENCE_FUSIONS],
+        full=_SEARCHED_FUSIONS,
         shapes=True,
     ),
     "fusion_params": Parameter(
