@@ -31,7 +31,7 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[docs]'
 	@touch $@
 
-install: $(VENV)/.demo  ## make .venv and install the package with what the demo needs
+install: $(VENV)/.dev   ## make .venv and install the package with the tools of development
 
 demo: $(VENV)/.demo     ## generate clips, compare modalities and fusions, save and reload a pipeline
 	$(BIN)/python -m sklearn_mmsent.demo
