@@ -61,7 +61,7 @@ beforehand.
 
 - **RandomizedSearchCV** (`n_jobs=2`) tries {candidates} candidates. Its time is the budget.
 - **OptunaSearchCV** (TPE) runs in two processes that share a study.
-- **FusionSearchCV** (`n_jobs=2`) has default settings: TPE, batches of 16 trials, and racing.
+- **FusionSearchCV** (`n_jobs=2`) has default settings: TPE, batches of 16 trials, and pruning.
 
 All three train the same networks for a candidate, except that dropout masks differ in batched
 training. **f1** is the best mean over the folds; **validation f1** the score of the best candidate,
