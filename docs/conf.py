@@ -14,7 +14,8 @@ from sklearn_mmsent.utils._moved import MOVED  # noqa: E402
 
 # the gallery looks for the shortest import path of a name, and expects an AttributeError, not the
 # ImportError of a name that moved
-MOVED.clear()
+for names in MOVED.values():
+    names.clear()
 
 project = "sklearn_mmsent"
 version = release = sklearn_mmsent.__version__
