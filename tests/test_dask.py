@@ -63,12 +63,12 @@ def run_on(client):
     return {pid for pid, n_events in logs.values() if n_events}
 
 
-def test_extraction(client, clips):
-    here = MFCC(batch_size=4).fit_transform(clips.X[["audio"]])
+def test_extraction_uses_all_workers_and_gives_local_results(client, clips):
+    local = MFCC(batch_size=4).fit_transform(clips.X[["audio"]])
     with parallel_config("dask"):
         assert effective_n_jobs(None) == 2
-        there = MFCC(batch_size=4, n_jobs=-1).fit_transform(clips.X[["audio"]])
-    np.testing.assert_array_equal(there, here)
+        remote = MFCC(batch_size=4, n_jobs=-1).fit_transform(clips.X[["audio"]])
+    np.testing.assert_array_equal(remote, local)
     assert len(run_on(client) - {os.getpid()}) == 2
 
 
@@ -80,26 +80,26 @@ def test_a_broken_file_raises_the_usual_error(client, clips):
 
 
 def test_cross_validation_of_a_pipeline(client, clips, pipe):
-    here = cross_val_score(pipe, clips.X, clips.y, cv=2)
+    local = cross_val_score(pipe, clips.X, clips.y, cv=2)
     with parallel_config("dask"):
-        there = cross_val_score(pipe, clips.X, clips.y, cv=2, n_jobs=-1)
-    np.testing.assert_array_equal(there, here)
+        remote = cross_val_score(pipe, clips.X, clips.y, cv=2, n_jobs=-1)
+    np.testing.assert_array_equal(remote, local)
 
 
-def test_a_search(client, clips, pipe):
+def test_grid_search_gives_local_results(client, clips, pipe):
     grid = {"fusionclassifier__hidden_size": [4, 8]}
-    here = GridSearchCV(pipe, grid, cv=2).fit(clips.X, clips.y)
+    local = GridSearchCV(pipe, grid, cv=2).fit(clips.X, clips.y)
     with parallel_config("dask"):
-        there = GridSearchCV(pipe, grid, cv=2, n_jobs=-1).fit(clips.X, clips.y)
+        remote = GridSearchCV(pipe, grid, cv=2, n_jobs=-1).fit(clips.X, clips.y)
     for key in ("mean_test_score", "params"):
-        assert list(there.cv_results_[key]) == list(here.cv_results_[key])
-    assert (there.predict(clips.X) == here.predict(clips.X)).all()
+        assert list(remote.cv_results_[key]) == list(local.cv_results_[key])
+    assert (remote.predict(clips.X) == local.predict(clips.X)).all()
 
 
-def test_a_comparison(client, clips, pipe):
+def test_compare_gives_local_results(client, clips, pipe):
     scoring = ["accuracy", "f1_macro"]
     options = {"groups": clips.groups, "cv": 2, "scoring": scoring, "seeds": (0, 1)}
-    here = compare({"pipe": pipe}, clips.X, clips.y, batched=False, **options)
+    local = compare({"pipe": pipe}, clips.X, clips.y, batched=False, **options)
     with parallel_config("dask"):  # where there are workers, they are used
-        there = compare({"pipe": pipe}, clips.X, clips.y, error_score="raise", **options)
-    assert there.results[scoring].equals(here.results[scoring])
+        remote = compare({"pipe": pipe}, clips.X, clips.y, error_score="raise", **options)
+    assert remote.results[scoring].equals(local.results[scoring])

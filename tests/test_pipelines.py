@@ -145,7 +145,7 @@ def test_calibration(oversampled, clips):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
-def test_array_input(extract, network, clips):
+def test_raw_and_numeric_arrays_are_accepted(extract, network, clips):
     # the raw table as an object array, columns by position
     by_position = make_extractor(
         text=(0, TfidfEmbedder(n_components=8)), image=(1, extract.transformers[1][1])

@@ -101,5 +101,5 @@ def test_columns_must_be_those_of_fit(named_table):
     assert len(fill.transform(X[:0])) == 0
 
 
-def test_set_output():
+def test_output_container_can_be_set():
     check_set_output_transform("FillBlocks", FillBlocks(modalities=None))

@@ -152,7 +152,7 @@ def test_class_proportions_are_exact(tmp_path):
     }
 
 
-def test_two_classes(tmp_path):
+def test_classes_can_be_chosen(tmp_path):
     clips = make_clips(
         tmp_path, 20, modalities=["text"], interaction="agreeing", classes=("positive", "negative")
     )
@@ -163,7 +163,7 @@ def test_two_classes(tmp_path):
     ("weights", "n", "expected"),
     [([1, 1, 1], 10, [4, 3, 3]), ([0, 1, 3], 4, [0, 1, 3]), ([1, 1], 1, [1, 0])],
 )
-def test_apportion(weights, n, expected):
+def test_apportion_rounds_to_the_exact_sum(weights, n, expected):
     assert apportion(weights, n).tolist() == expected
 
 
@@ -177,7 +177,7 @@ def test_speakers_are_independent_of_the_label():
     assert np.abs(shares - 1 / 3).max() < 0.06
 
 
-def test_missing_rates():
+def test_missing_rates_by_modality_leave_no_empty_row():
     rates = {"text": 0.0, "image": 0.1, "audio": 0.5}
     drawn = plan(missing_rate=rates)
     np.testing.assert_allclose(drawn.missing.mean(axis=0), list(rates.values()), atol=0.02)

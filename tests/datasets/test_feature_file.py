@@ -42,7 +42,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_all_splits(write, protocol):
+def test_all_splits_are_concatenated(write, protocol):
     content = {"train": part(5, 0), "valid": part(3, 1), "test": part(4, 2)}
     data = read_feature_file(write(content, protocol))
     assert data.X.shape == (12, 6 * 12 + 11 * 3 + 4 * 2)

@@ -40,7 +40,7 @@ def test_linear_model_is_at_chance(kind):
     assert cross_val_score(LogisticRegression(), X, data.y, cv=4).mean() < 0.55
 
 
-def test_random_state():
+def test_random_state_determines_the_rows():
     one, same, other = (make_interactions("order", 20, random_state=s) for s in (0, 0, 1))
     pd.testing.assert_frame_equal(one.X, same.X)
     assert not one.X.equals(other.X)

@@ -60,7 +60,7 @@ def test_columns_without_a_role_are_kept(folder):
     np.testing.assert_array_equal(data.X["stars"], [3, 4.5, np.nan])
 
 
-def test_targets(folder):
+def test_targets_are_labels_numbers_or_a_table(folder):
     path = write(folder, TABLE)
     np.testing.assert_array_equal(read_table(path, target="stars").y, [3, 4.5, np.nan])
     table = read_table(path, target=["label", "stars"]).y

@@ -61,7 +61,7 @@ ARRAYS = [
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype}-{a.shape}")
-def test_arrays(load, array, protocol):
+def test_arrays_are_loaded_unchanged(load, array, protocol):
     loaded = load(pickle.dumps(array, protocol))
     assert type(loaded) is np.ndarray
     assert (loaded.dtype, loaded.shape) == (array.dtype, array.shape)

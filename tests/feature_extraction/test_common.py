@@ -243,7 +243,7 @@ def test_modality_is_that_of_the_package(package):
         assert getattr(package, name).modality == package.__name__.rpartition(".")[2]
 
 
-def test_output(extractor, cells):
+def test_output_agrees_with_names_and_fitted_attributes(extractor, cells):
     features = extractor.fit_transform(cells)
     names = extractor.get_feature_names_out()
     assert features.dtype == np.float32
@@ -293,7 +293,7 @@ def test_pandas_output_keeps_the_index(extractor, cells):
         assert set(table.dtypes) == {np.dtype("float32")}
 
 
-def test_neither_order_nor_neighbours_nor_batches_nor_jobs_matter(extractor, cells):
+def test_features_do_not_depend_on_order_batches_or_jobs(extractor, cells):
     fitted = extractor.fit(cells)
     features = fitted.transform(cells)
     order = np.random.default_rng(0).permutation(len(cells))
@@ -344,7 +344,7 @@ def test_global_generators_stay_untouched(extractor, cells):
     assert state() == before
 
 
-def test_on_error(case, extractor, cells, bad):
+def test_an_unusable_cell_raises_or_counts_as_missing(case, extractor, cells, bad):
     column = pd.Series([*cells[:2], bad], name="clip", index=[7, 8, 9], dtype=object)
     extractor.fit(cells)
     with pytest.raises(CellError, match=rf"^{case[0]}: row 2 \(index 9\), column 'clip'") as caught:

@@ -93,7 +93,7 @@ def test_training_curves_of_members_and_without_validation():
     assert display.ax_.get_legend() is None
 
 
-def test_importance(model):
+def test_importance_bars_are_sorted(model):
     X, y = rows()
     display = ModalityImportanceDisplay.from_estimator(
         model, X, y, method="permutation", random_state=0
@@ -106,7 +106,7 @@ def test_importance(model):
 
 
 @pytest.mark.parametrize("kind", ["rows", "time", "steps"])
-def test_fusion_weights(model, kind):
+def test_fusion_weights_are_drawn_by_modality_or_step(model, kind):
     X, _ = rows()
     display = FusionWeightsDisplay.from_estimator(model, X, kind=kind, times=np.arange(80) * 0.5)
     assert_fits_the_figure(display.figure_)
@@ -127,7 +127,7 @@ def test_missing_fusion_weights_raise_an_error():
         FusionWeightsDisplay.from_estimator(steps, X, kind="pie")
 
 
-def test_timeline():
+def test_timeline_draws_curves_and_turning_points():
     display = TimelineDisplay.from_timeline(timeline())
     assert display.lines_["intensity"].get_xdata()[0] == 0.5
     assert [line.get_xdata()[0] for line in display.ax_.lines[-2:]] == [2.0, 5.0]
@@ -168,7 +168,7 @@ def test_reliability_of_an_estimator(model):
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
-def test_embedding(model, method):
+def test_embedding_draws_each_row_by_class(model, method):
     X, y = rows()
     display = EmbeddingDisplay.from_estimator(model, X, y, method=method, random_state=0)
     assert display.points.shape == (80, 2)

@@ -109,7 +109,7 @@ def test_error_for_too_many_modalities_states_the_cost(known):
     assert found.importances["mean"].idxmax() == "m0"
 
 
-def test_errors(known, named_table):
+def test_invalid_parameters_and_tables_raise(known, named_table):
     X, y, _, model = known
     with pytest.raises(ValueError, match=r"requires y.*modality_contributions"):
         modality_importance(model, X, None)

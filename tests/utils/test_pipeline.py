@@ -10,6 +10,6 @@ def test_nested_pipelines_are_flattened():
     assert pipeline_steps(first) == [first]
 
 
-def test_a_pipeline_that_does_nothing_is_its_own_step():
+def test_a_pipeline_of_passthrough_steps_is_returned_itself():
     pipeline = make_pipeline("passthrough")
     assert pipeline_steps(pipeline) == [pipeline]

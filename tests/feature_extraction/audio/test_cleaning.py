@@ -133,7 +133,7 @@ def test_silent_clip_is_kept_whole(sound):
 
 
 @pytest.mark.parametrize("amplitude", [1e-3, 0.3, 1.0, 30.0])
-def test_level(amplitude):
+def test_level_is_normalised_by_rms_or_peak(amplitude):
     sound = tone(amplitude=amplitude)
     assert rms(clean(sound, level="rms")) == pytest.approx(0.1, rel=1e-4)
     assert rms(clean(sound, level="rms", level_db=0)) == pytest.approx(1, rel=1e-4)

@@ -127,7 +127,7 @@ def test_digital_silence_is_excluded_from_noise_estimate():
     np.testing.assert_array_equal(denoise(almost), almost)
 
 
-def test_effect_of_parameters():
+def test_parameters_control_how_much_noise_is_left():
     sound = voice()
     noisy = mixed(sound, hiss(len(sound)), 5)
     rest = [np.std(denoise(noisy, threshold_db=level)) for level in (0, 5, 15, 40)]

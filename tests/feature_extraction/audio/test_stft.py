@@ -114,7 +114,7 @@ def test_statistics_over_frames():
         np.testing.assert_allclose(found[:, order], np.stack(expected, axis=1), atol=4e-3)
 
 
-def test_names():
+def test_names_are_bins_and_statistics():
     assert STFT().fit([]).get_feature_names_out()[[0, 1, 4, -1]].tolist() == [
         "stft000_mean",
         "stft000_std",

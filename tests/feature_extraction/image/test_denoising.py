@@ -71,7 +71,7 @@ def test_noise_free_image_is_unchanged(clean, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_strength(grain, method):
+def test_higher_strength_smooths_more(grain, method):
     rough = [np.abs(np.diff(denoise(grain, method, strength=s), axis=0)).mean() for s in (0.5, 1.5)]
     assert rough[1] < rough[0]
 
@@ -82,7 +82,7 @@ def test_median_radius_is_rounded_up(grain):
     assert (denoise(grain, strength=1) != denoise(grain, strength=2)).any()
 
 
-def test_max_size(clean):
+def test_images_larger_than_max_size_are_downscaled(clean):
     assert denoise(clean).shape == (64, 80, 3)
     assert denoise(clean, max_size=40).shape == (32, 40, 3)
     assert denoise(clean, max_size=80).shape == (64, 80, 3)

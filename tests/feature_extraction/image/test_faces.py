@@ -87,12 +87,12 @@ def test_largest_face_at_any_position(portrait):
     assert all(len(face) == pytest.approx(SIDE, abs=20) for face in faces)
 
 
-def test_min_size(portrait):
+def test_faces_below_min_size_are_ignored(portrait):
     assert crop(portrait, min_size=0.15) is not None
     assert crop(portrait, min_size=0.4) is None
 
 
-def test_no_face(portrait, empty):
+def test_an_image_without_a_face_is_missing(portrait, empty):
     cells = pd.Series([portrait, empty, None], index=list("abc"), name="photo")
     missing = FaceCropper().fit_transform(cells)  # warnings are errors
     assert missing.index.tolist() == list("abc")

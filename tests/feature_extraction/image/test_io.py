@@ -263,7 +263,7 @@ def test_permission_error(tmp_path, monkeypatch):
         Pixels().fit_transform([str(path)])
 
 
-def test_max_pixels():
+def test_more_than_max_pixels_raises():
     with pytest.raises(CellError, match="max_pixels=15"):
         Pixels(max_pixels=15).fit_transform([np.zeros((4, 4), np.uint8)])
     Pixels(max_pixels=16).fit_transform([np.zeros((4, 4), np.uint8)])

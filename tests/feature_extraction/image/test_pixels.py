@@ -42,7 +42,7 @@ def test_gray_channel_is_luma(photo):
     np.testing.assert_allclose(pixels(photo, color="gray")[0], luma, atol=0.004)
 
 
-def test_aspect():
+def test_images_are_stretched_cropped_or_padded():
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 255
     np.testing.assert_allclose(

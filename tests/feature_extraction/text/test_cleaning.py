@@ -65,7 +65,7 @@ def clean_only(text, **parameters):
         ({"lowercase": True}, "LOUD Ä", "loud ä"),
     ],
 )
-def test_single_steps(switch, dirty, cleaned):
+def test_each_step_can_be_applied_separately(switch, dirty, cleaned):
     assert clean_only(dirty, **switch) == cleaned
     assert clean_only(dirty) == dirty
 

@@ -90,7 +90,7 @@ def test_similar_texts_have_similar_embeddings(embedder):
     assert film @ movie > 0.5 > film @ rain
 
 
-def test_max_length(folder, embedder):
+def test_texts_are_truncated_to_max_length(folder, embedder):
     long = "good " * 50
     short = TextEmbedder(folder, device="cpu", max_length=12).fit(TEXTS)
     np.testing.assert_allclose(
@@ -102,7 +102,7 @@ def test_max_length(folder, embedder):
         TextEmbedder(folder, device="cpu", max_length=513).fit_transform(TEXTS)
 
 
-def test_normalize(folder, embedder):
+def test_rows_have_length_one(folder, embedder):
     assert np.linalg.norm(embedder.transform(TEXTS[:1])) == pytest.approx(1, abs=1e-5)
 
 

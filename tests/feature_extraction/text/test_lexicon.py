@@ -22,7 +22,7 @@ def test_scores_equal_vader():
     np.testing.assert_allclose(features, list(texts.values()), atol=1e-6)
 
 
-def test_counts():
+def test_words_and_marks_are_counted():
     counter = SentimentLexicon(counts=True).fit([])
     row = counter.transform(["I LOVE it, don\u2019t you? NOT bad!!! A 10"])[0]
     names = counter.get_feature_names_out().tolist()
@@ -31,7 +31,7 @@ def test_counts():
     assert counts["compound"] == row[3] > 0
 
 
-def test_max_words():
+def test_words_beyond_max_words_are_ignored():
     score = SentimentLexicon(max_words=3).fit([])
     np.testing.assert_array_equal(*score.transform(["a fine day awful hate", "a fine day "]))
     assert score.transform(["😀😀😀😡😡😡"])[0, 0] == 0

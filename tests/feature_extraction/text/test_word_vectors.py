@@ -45,14 +45,14 @@ def test_files_equal_the_object(given, tmp_path, kind):
         assert embedder.n_features_out_ == 3
 
 
-def test_case(given):
+def test_case_is_kept_on_request(given):
     cased = Word2VecEmbedder(vectors=given, lowercase=False).fit([])
     np.testing.assert_array_equal(
         cased.transform(["Film", "film", "GOOD"]), [[0, 0, 2], [0, 0, 0], [1, 0, 0]]
     )
 
 
-def test_weights(given):
+def test_tfidf_pooling_weights_words_by_idf(given):
     texts = ["good", "good", "bad good", None]
     embedder = Word2VecEmbedder(vectors=given, pooling="tfidf").fit(texts)
     good, bad, unseen = np.log(4 / 4) + 1, np.log(4 / 2) + 1, np.log(4) + 1
@@ -63,7 +63,7 @@ def test_weights(given):
     np.testing.assert_allclose(b, [1, share, share], rtol=1e-6)
 
 
-def test_a_sequence(given):
+def test_without_pooling_a_text_is_a_sequence_block(given):
     embedder = Word2VecEmbedder(vectors=given, pooling=None, max_steps=3)
     extract = make_extractor(text=embedder)
     table = extract.fit_transform({"text": ["good! bad good", "good", None, "x"]})

@@ -33,7 +33,7 @@ def levels(cell, **settings):
 @pytest.mark.parametrize(
     ("kind", "codec"), [("mp4", "mpeg4"), ("mkv", "libx264"), ("webm", "libvpx"), ("avi", "mpeg4")]
 )
-def test_sampling_times(kind, codec, tmp_path, write_clip):
+def test_frames_are_sampled_at_equal_times(kind, codec, tmp_path, write_clip):
     path = write_clip(tmp_path / f"fade.{kind}", video=codec, audio=None)
     truth = np.linspace(0, 1, 10)
     for cell in (path, str(path), path.read_bytes()):

@@ -99,7 +99,7 @@ def test_summary_describes_the_table(loudness):
     assert (row["lowest"], row["highest"]) == (values.min(), values.max())
 
 
-def test_words_by_time(talk):
+def test_words_are_predicted_by_their_times(talk):
     good = [(word, t, t + 0.3) for t in np.arange(0, 5, 0.5) for word in ("lovely", "fun")]
     bad = [(word, t, t + 0.3) for t in np.arange(5, 10, 0.5) for word in ("awful", "boring")]
     timeline = predict_timeline(talk, {}, 1.0, 0.5, words=good + bad)
@@ -199,7 +199,7 @@ def test_a_file_gives_the_frames_of_an_array(brightness, tmp_path):
 # -- bad input -------------------------------------------------------------------------------------
 
 
-def test_errors(loudness, talk):
+def test_invalid_clips_and_predictors_raise(loudness, talk):
     sound = (noise(2, 0.3), RATE)
     with pytest.raises(TypeError, match=r"needs a fitted pipeline that reads.*got LinearReg"):
         predict_timeline(LinearRegression().fit([[0], [1]], [0, 1]), sound, 1, 1)

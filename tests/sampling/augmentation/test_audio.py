@@ -52,7 +52,7 @@ def test_signal_to_noise_ratio_range():
     assert 26 < max(ratios) <= 30.01
 
 
-def test_gain():
+def test_gain_differs_by_copy_and_stays_within_range():
     gains = [
         20 * np.log10(np.abs(new).max() / np.abs(CLIP).max()) for new in changed(**_on(gain=6))
     ]

@@ -72,7 +72,7 @@ def test_originals_first_and_other_columns_copied(augmenter):
 
 
 @over_all
-def test_factor_with_classes_and_intensities(augmenter):
+def test_factor_adds_as_many_copies_of_each_row(augmenter):
     X, y = rows()
     augmenter = type(augmenter)(**{**augmenter.get_params(), "factor": 2})
     for target in (y, np.linspace(-3, 3, 12) + 0.01):
