@@ -22,7 +22,7 @@ class PerModality(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     For scalers, imputers, PCA, feature selection, clipping, which by themselves would mix
     modalities or lose the names of blocks. The clone of a block is fitted on, and applied to, the
     rows that have the block; its output stays in the block: ``text__pca0``, ``text__pca1``. Rows
-    without the block remain so.
+    without the block stay missing.
 
     Observations are the valid time steps of a sequence, and the pixels of an image. So a scaler
     learns one value per feature, pooled over time, PCA reduces the features of each step, and

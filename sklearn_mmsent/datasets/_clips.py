@@ -234,7 +234,7 @@ def _write(folder, table, plan, modalities, classes, noise, seed):
 
 
 def _read(table, plan, modalities):
-    """Return the written clips, with what the plan knows of them."""
+    """Return the written clips, with their planned properties."""
     clips = read_table(
         table,
         target="label",
@@ -306,7 +306,7 @@ def _check_range(intensity_range):
     ordered = len(bounds) == 2 and all(isinstance(b, Real) for b in bounds)
     if not ordered or not 0.5 < bounds[0] <= bounds[1] <= 3:
         raise ValueError(
-            "make_clips: intensity_range should be (least, greatest) with 0.5 < least <= greatest "
-            f"<= 3, got {intensity_range!r}."
+            "make_clips: intensity_range should be (minimum, maximum) with "
+            f"0.5 < minimum <= maximum <= 3, got {intensity_range!r}."
         )
     return bounds

@@ -238,8 +238,7 @@ def _all_present(path, cells):
     if len(missing):
         raise DataFormatError(
             f"read_table: column {cells.name!r} of {path.name!r} has no group in {len(missing)} "
-            f"rows, first in row {missing[0]}. Give such rows a group id of their own if they "
-            "belong to no other."
+            f"rows, first in row {missing[0]}. Give each of them a unique group, or remove them."
         )
     return cells.to_numpy()
 

@@ -73,7 +73,7 @@ class CellTransformer(CellInputMixin, TransformerMixin, BaseEstimator, metaclass
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters; nothing is learnt.
+        """Check the parameters; nothing is learned.
 
         Parameters
         ----------

@@ -41,7 +41,7 @@ def agreement_report(
     opposites=None,
     scale=1.0,
 ) -> Bunch:
-    """Compare what each modality predicts by itself with the prediction of the fusion, by row.
+    """Compare unimodal predictions with the prediction of the fusion, by row.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def agreement_report(
     experts : ConflictDetector, mapping of str to estimator, or None, default=None
         Source of the unimodal predictions: the experts of a fitted detector, or fitted estimators
         by modality, each predicting rows of `X`. None uses `estimator` itself with all other
-        modalities set missing; train it with `modality_dropout` or fusion="decision", so that
+        modalities set to missing; train it with `modality_dropout` or fusion="decision", so that
         it tolerates such rows.
     modalities : "auto" or mapping of str to list of str, default="auto"
         Definition of the modalities; see :func:`modality_importance`.
@@ -152,7 +152,7 @@ def agreement_report(
 
 
 def _predict_unimodal(rows, fused, experts, X):
-    """Return the predictions of each modality by itself, NaN where it is missing."""
+    """Return unimodal predictions, NaN where the modality is missing."""
     if experts is None:
         rows.check_masking()
         everything = set(rows.names)

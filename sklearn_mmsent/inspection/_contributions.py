@@ -80,7 +80,7 @@ def modality_contributions(
     See Also
     --------
     modality_importance : Attributes a score over all rows.
-    agreement_report : Predictions of each modality by itself.
+    agreement_report : Unimodal predictions.
 
     References
     ----------

@@ -82,7 +82,7 @@ def modality_importance(
         - "permutation": loss of score with the blocks of the modality shuffled between rows
           [2]_.
     by : {"auto", "masking", "permutation"}, default="auto"
-        How modalities are removed for "shapley" and "ablation". "masking" sets them missing, for
+        How modalities are removed for "shapley" and "ablation". "masking" sets them to missing, for
         estimators that tolerate missing modalities; train a network with `modality_dropout`, so
         that it has seen such rows. "permutation" takes all removed modalities from the same
         other row, and suits any estimator. "auto" masks where the estimator supports it.

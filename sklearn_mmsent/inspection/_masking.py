@@ -1,4 +1,4 @@
-"""Rows of which modalities can be removed, for any estimator that predicts them."""
+"""Rows whose modalities can be removed, for any estimator that predicts them."""
 
 from collections.abc import Mapping
 
@@ -114,7 +114,7 @@ class Rows:
     # -- removing modalities -----------------------------------------------------------------
 
     def masked(self, absent):
-        """Return the rows with some modalities set missing."""
+        """Return the rows with some modalities set to missing."""
         return self._masked(self.X, absent)
 
     def _masked(self, X, absent):

@@ -31,7 +31,7 @@ class TfidfEmbedder(TextExtractor):
         columns are zero, so that the width does not depend on the data.
     word_ngrams : tuple of two int or None, default=(1, 2)
         Minimum and maximum n of word n-grams. A word is a run of letters and digits; every other
-        character, such as "!" or an emoji, is a word of its own. None disables them.
+        character, such as "!" or an emoji, is a separate word. None disables them.
     char_ngrams : tuple of two int or None, default=None
         Minimum and maximum n of character n-grams inside words, for example ``(2, 5)``: useful for
         misspelt texts, rich inflection, and scripts without spaces. None disables them.

@@ -43,7 +43,7 @@ class Word2VecEmbedder(TextExtractor):
         With ``pooling=None``, number of words in the sequence block. Longer texts are truncated,
         shorter ones padded with NaN.
     lowercase : bool, default=True
-        Whether to convert words to lower case. Unknown words are looked up in lower case in any
+        Whether to convert words to lower case. Unknown words are always looked up in lower
         case.
     window : int, default=5
         Maximum distance between a word and its context words in training.
