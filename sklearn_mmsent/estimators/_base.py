@@ -12,7 +12,7 @@ from sklearn_mmsent.estimators._checks import check_groups, check_validation, ch
 from sklearn_mmsent.estimators._encoder_file import write_encoders
 from sklearn_mmsent.estimators._encoder_transfer import trained_blocks
 from sklearn_mmsent.estimators._network_plan import network_plan
-from sklearn_mmsent.estimators._parameters import SHAPE_PARAMETERS, names_of, space_of
+from sklearn_mmsent.estimators._parameters import ROLES, SHAPE_PARAMETERS, names_of, space_of
 from sklearn_mmsent.estimators._prediction import NetworkPrediction
 from sklearn_mmsent.estimators._split import FitTable, split_table
 from sklearn_mmsent.training import BlockDataset, Member, train_network
@@ -227,7 +227,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
             For `member`.
         """
         self._take(table)
-        return split_table(table, self.get_params(deep=False), type(self).__name__)
+        return split_table(table, self.params_of(*ROLES), type(self).__name__)
 
     def member(self, rows):
         """Return the network to train.
@@ -245,7 +245,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         """
         self._take(rows)
         self._unseen = rows.unseen
-        params, target = self.get_params(deep=False), rows.target
+        params, target = self.params_of(*ROLES), rows.target
         train = self._with_targets(rows.train, rows.y, rows.sample_weight, rows, params)
         if params.get("balanced_batches"):
             train = train.view(classes=target.strata(rows.y))

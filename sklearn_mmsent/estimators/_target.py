@@ -214,7 +214,9 @@ class ClassTarget(Target):
         if self.name is None:
             y = column_or_1d(y, warn=True)
             check_labels(y, owner=self.owner)
-        numbers = pd.Index(self.classes).get_indexer(pd.Index(y)).astype(np.float64)
+        # as objects: by dtype, pandas would distinguish True from 1
+        classes, labels = (pd.Index(values, dtype=object) for values in (self.classes, y))
+        numbers = classes.get_indexer(labels).astype(np.float64)
         numbers[np.asarray(pd.isna(y))] = np.nan
         if (numbers < 0).any():
             row = int(np.argmax(numbers < 0))

@@ -7,7 +7,7 @@ import sklearn
 import torch
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from sklearn_mmsent import FillBlocks, FusionClassifier, FusionMultitask, FusionRegressor
@@ -241,6 +241,10 @@ def test_given_validation_rows_are_used(table, training):
     [(_, train, valid)] = training
     assert (len(train), len(valid)) == (200, 100)
     assert len(clf.net_.history[:, "valid_loss"]) <= 30
+    numbers = (y == "ironic").astype(int)
+    as_bools = quick().fit(X[:200], numbers[:200], X_val=X[200:], y_val=numbers[200:] == 1)
+    as_numbers = quick().fit(X[:200], numbers[:200], X_val=X[200:], y_val=numbers[200:])
+    assert (as_bools.predict_proba(X) == as_numbers.predict_proba(X)).all()
     with pytest.raises(ValueError, match="X_val is given without y_val"):
         quick().fit(X, y, X_val=X)
     with pytest.raises(ValueError, match="y_val has the label 'odd' at row 0, which is"):
@@ -505,6 +509,17 @@ def test_encoders_and_fusions_derive_from_their_base_classes(named_table):
         FusionClassifier(encoders=Plain).fit(X, y)
     with pytest.raises(ValueError, match=r"nn.Fusion if it is a class. Got Plain instead"):
         FusionClassifier(Plain).fit(X, y)
+
+
+def test_a_subclass_may_have_fewer_parameters(table):
+    class Small(FusionClassifier):
+        def __init__(self, lr=1e-3):
+            super().__init__("gated", lr=lr, max_epochs=3, random_state=0)
+
+    X, y = table
+    small = clone(Small(lr=0.01)).fit(X, y)
+    plain = quick(fusion="gated", lr=0.01).fit(X, y)
+    assert (small.predict_proba(X) == plain.predict_proba(X)).all()
 
 
 def test_acronyms_name_fusions(named_table):
