@@ -285,17 +285,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return np.hstack(parts), np.concatenate(blocks)
 
     def _learn_scale(self, rows):
-        there = ~np.isnan(rows)
-        count = np.maximum(there.sum(axis=0), 1)
-        filled = np.where(there, rows, 0.0)
+        observed = ~np.isnan(rows)
+        count = np.maximum(observed.sum(axis=0), 1)
+        filled = np.where(observed, rows, 0.0)
         self._mean = filled.sum(axis=0) / count
-        spread = np.sqrt((np.where(there, rows - self._mean, 0.0) ** 2).sum(axis=0) / count)
+        spread = np.sqrt((np.where(observed, rows - self._mean, 0.0) ** 2).sum(axis=0) / count)
         # rounding leaves a constant feature a tiny spread; dividing by it would blow up noise
         tiny = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(self._mean), 1e-300)
         self._deviation = np.where(spread > tiny, spread, 1.0)
         self._sorted = None
         if self.scaling == "normal":
-            self._sorted = [np.sort(c[t]) for c, t in zip(rows.T, there.T, strict=True)]
+            self._sorted = [np.sort(c[t]) for c, t in zip(rows.T, observed.T, strict=True)]
 
     def _scale(self, rows):
         """Scale features; only missing blocks are NaN afterwards."""

@@ -169,7 +169,7 @@ class ModalityVectors(nn.Module):
         belongs = torch.arange(self.n_modalities)[:, None] == torch.tensor(list(modality_of_block))
         self.register_buffer("belongs", belongs)  # (S, M)
 
-    def there(self, present):
+    def presence(self, present):
         """Return which modalities are present, (B, S), given the presence of blocks (B, M)."""
         return (present.unsqueeze(1) & self.belongs).any(2)
 

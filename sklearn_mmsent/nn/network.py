@@ -195,14 +195,14 @@ class FusionNetwork(nn.Module):
 
     def _encode(self, values, present, steps):
         """Return the inputs of the fusion, and the blocks' vectors (or None)."""
-        there = present | ~present.any(dim=1, keepdim=True)
+        attended = present | ~present.any(dim=1, keepdim=True)
         if self.fusion.sequential:
             tokens, real = self._tokens(values, present, steps)
             vectors = None
             if self.unimodal:
                 pooled = [masked_mean(t, mask) for t, mask in zip(tokens, real, strict=True)]
                 vectors = torch.stack(pooled, dim=1)
-            return (tokens, real, there), vectors
+            return (tokens, real, attended), vectors
         vectors = torch.stack(
             [
                 encoder(value, step)
@@ -211,7 +211,7 @@ class FusionNetwork(nn.Module):
             dim=1,
         )  # (B, M, D)
         vectors = torch.where(present.unsqueeze(-1), vectors, self.absence)
-        return (vectors, there), vectors
+        return (vectors, attended), vectors
 
     def _change(self, value, step):
         for change in self.changes:

@@ -36,7 +36,7 @@ class LabelMemory:
         True intensities.
     vectors : Tensor of shape (N, S + 1, D)
         Vectors of the modalities and fused vectors.
-    there : BoolTensor of shape (N, S + 1)
+    present : BoolTensor of shape (N, S + 1)
         Which vectors count.
     visits : LongTensor of shape (N,)
         How often each row was seen.
@@ -49,7 +49,7 @@ class LabelMemory:
     made: torch.Tensor
     intensity: torch.Tensor
     vectors: torch.Tensor
-    there: torch.Tensor
+    present: torch.Tensor
     visits: torch.Tensor
     epoch: int = 0
     centres: list | None = None
@@ -61,7 +61,7 @@ class LabelMemory:
             made=outputs.new_zeros(0, outputs.shape[1]),
             intensity=outputs.new_zeros(0),
             vectors=outputs.new_zeros(0, *vectors.shape[1:]),
-            there=torch.zeros(0, vectors.shape[1], dtype=torch.bool, device=outputs.device),
+            present=torch.zeros(0, vectors.shape[1], dtype=torch.bool, device=outputs.device),
             visits=torch.zeros(0, dtype=torch.long, device=outputs.device),
         )
 
@@ -71,7 +71,7 @@ class LabelMemory:
         new = self.visits[rows] == 0
         return torch.where(new.unsqueeze(1), intensity.unsqueeze(1), self.made[rows].detach())
 
-    def update(self, rows, intensity, vectors, there, made, limit):
+    def update(self, rows, intensity, vectors, present, made, limit):
         """Remember a batch, and update its labels from the second epoch on."""
         epoch = int(self.visits[rows].max()) + 1  # from 1
         if epoch > self.epoch:  # all vectors of the previous epoch are known
@@ -93,14 +93,14 @@ class LabelMemory:
         self.made[rows] = made
         self.intensity[rows] = intensity
         self.vectors[rows] = vectors
-        self.there[rows] = torch.cat([there, torch.ones_like(there[:, :1])], dim=1)
+        self.present[rows] = torch.cat([present, torch.ones_like(present[:, :1])], dim=1)
         self.visits[rows] += 1
 
     def _centres(self):
         """Return the mean vectors of positive and of negative rows; None if one side is empty."""
         centres = []
         for side in (self.intensity > 0, self.intensity < 0):
-            counted = (side.unsqueeze(1) & self.there).to(self.vectors.dtype)  # (N, S + 1)
+            counted = (side.unsqueeze(1) & self.present).to(self.vectors.dtype)  # (N, S + 1)
             if not (counted.sum(0) > 0).all():
                 return None
             centres.append(
@@ -112,7 +112,7 @@ class LabelMemory:
         missing = n - len(self.visits)
         if missing <= 0:
             return
-        for name in ("made", "intensity", "vectors", "there", "visits"):
+        for name in ("made", "intensity", "vectors", "present", "visits"):
             old = getattr(self, name)
             setattr(self, name, torch.cat([old, old.new_zeros(missing, *old.shape[1:])]))
 
@@ -159,23 +159,23 @@ class SelfSupervision(AuxiliaryModule):
         pooled = self.pool(vectors, present)
         outputs = self._predict(pooled)
         everything = torch.cat([pooled, fused.unsqueeze(1)], dim=1).detach()  # (B, S + 1, D)
-        return outputs, (outputs, everything, self.pool.there(present))
+        return outputs, (outputs, everything, self.pool.presence(present))
 
     def _predict(self, pooled):
         return torch.cat([h(v) for h, v in zip(self.heads, pooled.unbind(1), strict=True)], 1)
 
     def auxiliary_loss(self, intermediates, batch):
         """Return the loss of a batch, and update its labels for the next epoch."""
-        outputs, vectors, there = intermediates
+        outputs, vectors, present = intermediates
         rows = batch.rows
         intensity = batch.targets[:, self.target].to(outputs.dtype) - self.neutral  # (B,)
         unlabelled = intensity.isnan()
         intensity = intensity.masked_fill(unlabelled, 0.0)  # neither positive nor negative
-        there = there & ~unlabelled.unsqueeze(1)
+        present = present & ~unlabelled.unsqueeze(1)
         if self.memory is None:
             self.memory = LabelMemory.empty(outputs, vectors)
         made = self.memory.labels(rows, intensity)  # (B, S)
         trust = (made - intensity.unsqueeze(1)).abs().tanh()
-        errors = trust * (outputs - self.neutral - made).abs() * there
-        self.memory.update(rows, intensity, vectors, there, made, self.limit)
+        errors = trust * (outputs - self.neutral - made).abs() * present
+        self.memory.update(rows, intensity, vectors, present, made, self.limit)
         return weighted_mean(errors.sum(1), batch.weights)

@@ -315,7 +315,7 @@ def test_weights_move_the_decision(table, how):
 
 def test_custom_classes_for_fusion_and_encoder(table):
     class Sum(ConcatFusion):
-        def forward(self, vectors, there):
+        def forward(self, vectors, present):
             return vectors.sum(1)
 
     class Wide(MLPEncoder):
@@ -450,7 +450,7 @@ class MeanOfTokens(Fusion):
         super().__init__()
         self.scale = scale
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         for sequence, mask in zip(tokens, real, strict=True):
             assert sequence.shape[:2] == mask.shape
             assert mask.any(dim=1).all()
@@ -473,7 +473,7 @@ class FirstDecides(Fusion):
         super().__init__()
         self.head = head()
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         return self.head(vectors[:, 0])
 
     def auxiliary_loss(self, intermediates, batch):

@@ -22,7 +22,7 @@ class MeanOfTokens(Fusion):
 
     sequential = True
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         tokens, real = torch.cat(tokens, dim=1), torch.cat(real, dim=1).unsqueeze(-1)
         return (tokens * real).sum(1) / real.sum(1)
 

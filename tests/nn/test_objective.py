@@ -14,11 +14,11 @@ B, D = 6, 4
 class Penalised(Fusion):
     """The mean of the blocks, whose squares add to the loss."""
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         return vectors.mean(1)
 
-    def forward_train(self, vectors, there):
-        fused = self(vectors, there)
+    def forward_train(self, vectors, present):
+        fused = self(vectors, present)
         return fused, (fused,)
 
     def auxiliary_loss(self, intermediates, batch):

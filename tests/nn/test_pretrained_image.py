@@ -287,7 +287,7 @@ def test_patches_enter_fusions_of_sequences(folders, fusion):
 
 
 class Flat(Fusion):
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         return vectors.flatten(1)
 
 

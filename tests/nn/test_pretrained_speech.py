@@ -243,11 +243,11 @@ def test_a_classifier_tunes_it_and_its_pickle_holds_it(folders, tmp_path, global
 
 def test_learns_a_pitch(folders):
     X, y = table(60)
-    there = X["audio__sample@000"].notna().to_numpy()
+    present = X["audio__sample@000"].notna().to_numpy()
     clf = fit(
         folders / "layer norm", X, y, {"lr": 3e-3}, max_epochs=4, lr=1e-2, early_stopping=False
     )
-    assert clf.score(X[there], y[there]) > 0.95
+    assert clf.score(X[present], y[present]) > 0.95
 
 
 @pytest.mark.parametrize("fusion", ["mult", "bottleneck"])

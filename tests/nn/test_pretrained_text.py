@@ -252,8 +252,8 @@ def test_a_pickle_holds_the_tuned_model(tiny, tmp_path):
 def test_learns_a_word(tiny):
     X, y = tokens_table(120)
     clf = fit(tiny, X, y, {"lr": 3e-3}, max_epochs=25, lr=1e-2, early_stopping=False)
-    there = X["text__id@0"].notna().to_numpy()
-    assert clf.score(X[there], y[there]) > 0.95
+    present = X["text__id@0"].notna().to_numpy()
+    assert clf.score(X[present], y[present]) > 0.95
 
 
 def test_a_real_model_takes_two_steps():

@@ -24,12 +24,12 @@ def build(n_outputs=C, **options):
 
 def data(n_outputs=C):
     torch.manual_seed(1)
-    there = torch.rand(N, M) < 0.7
-    there[:, 0] |= ~there.any(1)
+    present = torch.rand(N, M) < 0.7
+    present[:, 0] |= ~present.any(1)
     weights = torch.rand(N, dtype=torch.float64)
     weights[3] = 0
     targets = torch.randint(C, (N,)) if n_outputs > 1 else torch.randn(N, 1).double()
-    return torch.randn(2, N, M, D, dtype=torch.float64), there, weights, targets
+    return torch.randn(2, N, M, D, dtype=torch.float64), present, weights, targets
 
 
 def confidence(fusion, vectors):
@@ -63,8 +63,8 @@ def ranking(w, seen, rows, counted, weights):
     return total / weights[rows].sum()
 
 
-def auxiliary(fusion, vectors, there, batch):
-    return fusion.auxiliary_loss(fusion.forward_train(vectors, there)[1], batch)
+def auxiliary(fusion, vectors, present, batch):
+    return fusion.auxiliary_loss(fusion.forward_train(vectors, present)[1], batch)
 
 
 def all_rows(targets, weights):
@@ -77,8 +77,8 @@ def all_rows(targets, weights):
 def test_equals_the_paper_over_two_epochs(n_outputs):
     loss = cross_entropy if n_outputs > 1 else squared_error
     plain, fusion = (build(n_outputs, ranking_weight=r) for r in (0, 0.5))
-    epochs, there, weights, targets = data(n_outputs)
-    counted = there.numpy() & (weights.numpy() > 0)[:, None]
+    epochs, present, weights, targets = data(n_outputs)
+    counted = present.numpy() & (weights.numpy() > 0)[:, None]
     seen, found = {}, []
     for vectors in epochs:
         w = confidence(fusion, vectors)
@@ -93,8 +93,8 @@ def test_equals_the_paper_over_two_epochs(n_outputs):
                     if counted[i, m]:
                         seen.setdefault((i, m), []).append(alone[m][place])
             batch = BatchLoss(None, loss_of, weights[rows], rows=rows)
-            rest = auxiliary(plain, vectors[rows], there[rows], batch)
-            both = auxiliary(fusion, vectors[rows], there[rows], batch)
+            rest = auxiliary(plain, vectors[rows], present[rows], batch)
+            both = auxiliary(fusion, vectors[rows], present[rows], batch)
             expected = ranking(w, seen, rows.tolist(), counted, weights.numpy())
             found.append((both - rest).item())
             assert found[-1] == pytest.approx(0.5 * expected, rel=1e-9, abs=1e-12)
@@ -118,33 +118,33 @@ def test_confidence_learns_to_decrease_with_the_loss():
 
 def test_absent_and_weightless_rows_have_no_gradient():
     fusion = build()
-    epochs, there, weights, targets = data()
+    epochs, present, weights, targets = data()
     for vectors in epochs:
         vectors = vectors.clone().requires_grad_()
-        loss = auxiliary(fusion, vectors, there, all_rows(targets, weights))
+        loss = auxiliary(fusion, vectors, present, all_rows(targets, weights))
         (gradient,) = torch.autograd.grad(loss, vectors)
         assert gradient.isfinite().all()
-        assert (gradient[~there] == 0).all()
+        assert (gradient[~present] == 0).all()
         assert (gradient[3] == 0).all()
-        taught = gradient[there & (weights > 0).unsqueeze(1)].abs().sum(1) > 0
+        taught = gradient[present & (weights > 0).unsqueeze(1)].abs().sum(1) > 0
         assert taught.double().mean() > 0.9  # not where all hidden units are off
 
 
 def test_equal_losses_and_single_rows_are_not_ranked():
     fusion = build(ranking_weight=1.0)
-    _, there, weights, _ = data()
+    _, present, weights, _ = data()
     for rows in (torch.arange(N), torch.tensor([5])):
         vectors = torch.zeros(N, M, D, dtype=torch.float64)[rows]
         batch = BatchLoss(None, lambda outputs: outputs.pow(2).mean(1), weights[rows], rows=rows)
-        loss = auxiliary(fusion, vectors, there[rows], batch)
-        expected = auxiliary(build(ranking_weight=0), vectors, there[rows], batch)
+        loss = auxiliary(fusion, vectors, present[rows], batch)
+        expected = auxiliary(build(ranking_weight=0), vectors, present[rows], batch)
         torch.testing.assert_close(loss, expected)
 
 
 def test_copies_leave_the_training_rows_behind():
     fusion = build()
-    epochs, there, weights, targets = data()
-    auxiliary(fusion, epochs[0], there, all_rows(targets, weights))
+    epochs, present, weights, targets = data()
+    auxiliary(fusion, epochs[0], present, all_rows(targets, weights))
     for other in (copy.deepcopy(fusion), pickle.loads(pickle.dumps(fusion))):
         assert other.memory is None
         assert fusion.memory is not None

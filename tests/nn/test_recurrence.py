@@ -30,9 +30,11 @@ def test_packed_rows_equal_torchs_layers(kind, backward):
         layer.zero_grad()
         x = values.clone().requires_grad_()
         states, last = real.run(layer, x, backward=backward)
-        there = steps.any(1)
-        (states[steps].square().sum() + last[there].sum()).backward()
-        results.append((states[steps], last[there], x.grad, *(p.grad for p in layer.parameters())))
+        present = steps.any(1)
+        (states[steps].square().sum() + last[present].sum()).backward()
+        results.append(
+            (states[steps], last[present], x.grad, *(p.grad for p in layer.parameters()))
+        )
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
 

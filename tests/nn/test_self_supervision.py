@@ -80,14 +80,14 @@ def test_self_mm_makes_the_papers_labels():
     present = torch.rand(N, M) < 0.7
     weights = torch.rand(N, dtype=torch.float64)
     pool = ModalityVectors(MODALITY)
-    modality_there = pool.there(present).numpy()
+    modality_present = pool.presence(present).numpy()
     vectors = torch.randn(4, N, M, D, dtype=torch.float64)
     fused = torch.randn(4, N, D, dtype=torch.float64)
     epochs = [
         torch.cat([pool(v, present), f.unsqueeze(1)], dim=1).numpy()
         for v, f in zip(vectors, fused, strict=True)
     ]
-    labels = [np.repeat(intensity[:, None], 2, 1), *reference(epochs, intensity, modality_there)]
+    labels = [np.repeat(intensity[:, None], 2, 1), *reference(epochs, intensity, modality_present)]
     for epoch in range(4):
         for rows in torch.randperm(N).split(5):
             outputs, intermediates = part.forward_train(
@@ -98,7 +98,7 @@ def test_self_mm_makes_the_papers_labels():
             for i, out in zip(rows.tolist(), outputs.detach().numpy(), strict=True):
                 made = labels[epoch][i]
                 errors = np.tanh(np.abs(made - intensity[i])) * np.abs(out - NEUTRAL - made)
-                expected += weights[i].item() * (errors * modality_there[i]).sum()
+                expected += weights[i].item() * (errors * modality_present[i]).sum()
             assert loss.item() == pytest.approx(expected / weights[rows].sum().item(), rel=1e-9)
 
 

@@ -21,16 +21,16 @@ def build(name, n_blocks, **options):
 
 def batch(n_blocks, lengths=(5, 1, 4)):
     """Sequences of all lengths, some with gaps and with padding before; some blocks absent."""
-    there = torch.rand(B, n_blocks) < 0.7
-    there |= ~there.any(1, keepdim=True)
+    present = torch.rand(B, n_blocks) < 0.7
+    present |= ~present.any(1, keepdim=True)
     tokens, real = [], []
     for i, n_steps in enumerate(lengths[:n_blocks]):
         mask = torch.rand(B, n_steps) < 0.7
         mask[:, 0] |= ~mask.any(1)
-        mask = torch.where(there[:, i, None], mask, torch.arange(n_steps) == 0)
+        mask = torch.where(present[:, i, None], mask, torch.arange(n_steps) == 0)
         tokens.append(torch.randn(B, n_steps, D, dtype=torch.float64))
         real.append(mask)
-    return tokens, real, there
+    return tokens, real, present
 
 
 # -- the equations -------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def real_steps(sequences, masks):
     return [positions(x[k], k - k[0]) for x, k in zip(sequences, kept, strict=True)]
 
 
-def mult(fusion, row, masks, there):
+def mult(fusion, row, masks, present):
     tokens = real_steps(row, masks)
     ends = []
     for a, target in enumerate(tokens):
@@ -122,7 +122,7 @@ def mult(fusion, row, masks, there):
                 continue
             cross, z = fusion.cross[f"{b}_to_{a}"], target
             for layer in cross.layers:
-                z = layer_of(layer, z, source if there[b] else source[:0])
+                z = layer_of(layer, z, source if present[b] else source[:0])
             streams.append(norm(cross.norm, z))
         z = np.concatenate(streams, axis=1)
         for layer in fusion.own[a].layers:
@@ -131,7 +131,7 @@ def mult(fusion, row, masks, there):
     return np.maximum(dense(fusion.project[0], np.concatenate(ends)), 0)
 
 
-def bottleneck(fusion, row, masks, there):
+def bottleneck(fusion, row, masks, present):
     shared = fusion.bottlenecks.detach().numpy()
     classes = fusion.classes.detach().numpy()
     states = [
@@ -139,13 +139,13 @@ def bottleneck(fusion, row, masks, there):
     ]
     for layers in fusion.layers:
         seen = []
-        for m in np.flatnonzero(there):
+        for m in np.flatnonzero(present):
             both = np.concatenate([shared, states[m]])
             both = layer_of(layers[m], both, activation=gelu)
             seen.append(both[: len(shared)])
             states[m] = both[len(shared) :]
         shared = np.mean(seen, axis=0)
-    return np.mean([norm(fusion.norm, states[m][0]) for m in np.flatnonzero(there)], axis=0)
+    return np.mean([norm(fusion.norm, states[m][0]) for m in np.flatnonzero(present)], axis=0)
 
 
 def on_clock(row, masks):
@@ -171,7 +171,7 @@ def lstm_step(driven, c):
     return sigmoid(o) * np.tanh(c), c
 
 
-def memory(fusion, row, masks, there):
+def memory(fusion, row, masks, present):
     clock = on_clock(row, masks)
     W, U, b = (
         getattr(fusion.cells, name).detach().numpy() for name in ("inputs", "recurrent", "bias")
@@ -190,14 +190,14 @@ def memory(fusion, row, masks, there):
     return np.maximum(dense(fusion.project[0], np.concatenate([h.ravel(), u])), 0)
 
 
-def reinforced(fusion, row, masks, there):
+def reinforced(fusion, row, masks, present):
     gates = [
         mask & np.array([two_layers(c.layers, x)[0] > 0 or not t for x in sequence])
-        for c, sequence, mask, t in zip(fusion.controllers, row, masks, there, strict=True)
+        for c, sequence, mask, t in zip(fusion.controllers, row, masks, present, strict=True)
     ]
     gated = [np.where(g[:, None], x, 0) for g, x in zip(gates, row, strict=True)]
     clock = np.concatenate(on_clock(gated, masks), axis=1)
-    counts = on_clock([(g & t)[:, None] for g, t in zip(gates, there, strict=True)], masks)
+    counts = on_clock([(g & t)[:, None] for g, t in zip(gates, present, strict=True)], masks)
     W, U = fusion.lstm.weight_ih_l0.detach().numpy(), fusion.lstm.weight_hh_l0.detach().numpy()
     b = (fusion.lstm.bias_ih_l0 + fusion.lstm.bias_hh_l0).detach().numpy()
     h, c, outputs = np.zeros(D), np.zeros(D), []
@@ -222,18 +222,18 @@ OPTIONS = {
 @pytest.mark.parametrize("n_blocks", [1, 2, 3])
 @pytest.mark.parametrize("name", SEQUENTIAL)
 def test_equals_its_equations(name, n_blocks):
-    fusion, tokens, real, there = build(name, n_blocks, **OPTIONS.get(name, {}))
+    fusion, tokens, real, present = build(name, n_blocks, **OPTIONS.get(name, {}))
     if name == "reinforced":  # some gates open and some closed
         for controller in fusion.controllers:
             controller.layers[-1].weight.data *= 5
             controller.layers[-1].bias.data.zero_()
-    fused = fusion(tokens, real, there).detach().numpy()
+    fused = fusion(tokens, real, present).detach().numpy()
     for row in range(B):
         expected = REFERENCES[name](
             fusion,
             [x[row].numpy() for x in tokens],
             [m[row].numpy() for m in real],
-            there[row].numpy(),
+            present[row].numpy(),
         )
         np.testing.assert_allclose(fused[row], expected, atol=1e-12)
 
@@ -254,29 +254,29 @@ def padded(tokens, real, before, behind):
 @pytest.mark.parametrize(("before", "behind"), [(0, 4), (3, 2)])
 @pytest.mark.parametrize("name", SEQUENTIAL)
 def test_results_and_draws_do_not_depend_on_padding(name, before, behind, training):
-    fusion, tokens, real, there = build(name, 3)
+    fusion, tokens, real, present = build(name, 3)
     for part in fusion.modules():
         if hasattr(part, "p"):
             part.p = 0.5
     fusion.train(training)
     more = padded(tokens, real, before, behind)
     torch.manual_seed(1)
-    expected, draw = fusion(tokens, real, there), torch.rand(())
+    expected, draw = fusion(tokens, real, present), torch.rand(())
     torch.manual_seed(1)
-    torch.testing.assert_close(fusion(*more, there), expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(fusion(*more, present), expected, atol=1e-12, rtol=0)
     assert torch.rand(()) == draw  # and the generator is where it was
     if training:
-        assert not torch.equal(fusion(tokens, real, there), expected)
+        assert not torch.equal(fusion(tokens, real, present), expected)
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
 def test_gradients_do_not_depend_on_padding(name):
-    fusion, tokens, real, there = build(name, 3)
+    fusion, tokens, real, present = build(name, 3)
     gradients = []
     for sequences, masks in ((tokens, real), padded(tokens, real, 2, 3)):
         torch.manual_seed(1)
         fusion.zero_grad()
-        outputs, intermediates = fusion.train().forward_train(sequences, masks, there)
+        outputs, intermediates = fusion.train().forward_train(sequences, masks, present)
         losses = outputs.pow(2).sum(1)
         batch = BatchLoss(losses.detach(), None, torch.ones(B))
         extra = fusion.auxiliary_loss(intermediates, batch)
@@ -290,17 +290,17 @@ def test_gradients_do_not_depend_on_padding(name):
 
 @pytest.mark.parametrize("name", ["mult", "bottleneck"])
 def test_absent_blocks_are_masked(name):
-    fusion, tokens, real, there = build(name, 2)
-    there = torch.tensor([[True, False]]).expand(B, -1)
+    fusion, tokens, real, present = build(name, 2)
+    present = torch.tensor([[True, False]]).expand(B, -1)
     changed = [tokens[0], tokens[1] + 1]
     if name == "bottleneck":
-        torch.testing.assert_close(fusion(changed, real, there), fusion(tokens, real, there))
+        torch.testing.assert_close(fusion(changed, real, present), fusion(tokens, real, present))
         return
     # the absent still speaks by its own token, but the other one does not hear it
     heads = []
     fusion.own[0].register_forward_hook(lambda module, args, out: heads.append(out))
     for sequences in (tokens, changed):
-        fusion(sequences, real, there)
+        fusion(sequences, real, present)
     torch.testing.assert_close(*heads)
 
 
@@ -324,13 +324,13 @@ def test_runs_in_float32_and_on_any_width(name):
 
 
 def test_memory_holds_short_sequences_rather_than_stretching_them_to_the_padding():
-    fusion, tokens, real, there = build("memory", 2)
+    fusion, tokens, real, present = build("memory", 2)
     flat = tokens[1]  # a single step
     spread = flat.expand(-1, tokens[0].shape[1], -1)
     everywhere = torch.ones(B, 5, dtype=torch.bool)
     torch.testing.assert_close(
-        fusion([tokens[0], flat], [everywhere, real[1]], there),
-        fusion([tokens[0], spread], [everywhere, everywhere], there),
+        fusion([tokens[0], flat], [everywhere, real[1]], present),
+        fusion([tokens[0], spread], [everywhere, everywhere], present),
     )
 
 
@@ -338,12 +338,12 @@ def test_memory_holds_short_sequences_rather_than_stretching_them_to_the_padding
 
 
 def test_the_policy_gradient_is_reinforce():
-    fusion, tokens, real, there = build("reinforced", 2, gate_cost=0.7, entropy=0.2)
+    fusion, tokens, real, present = build("reinforced", 2, gate_cost=0.7, entropy=0.2)
     fusion.train()
     rng = np.random.default_rng(0)
     count, total, square, worst = 0.0, 0.0, 0.0, 0.0
     for _ in range(6):
-        fused, intermediates = fusion.forward_train(tokens, real, there)
+        fused, intermediates = fusion.forward_train(tokens, real, present)
         logits, gates, _ = intermediates
         losses = torch.from_numpy(rng.exponential(size=B))
         weights = torch.from_numpy(rng.uniform(size=B))
@@ -361,7 +361,7 @@ def test_the_policy_gradient_is_reinforce():
             log_p, costs, undecided = 0.0, [], []
             for m in range(2):
                 for step in range(real[m].shape[1]):
-                    if not (real[m][row, step] and there[row, m]):
+                    if not (real[m][row, step] and present[row, m]):
                         continue
                     p = sigmoid(logits[m][row, step].item())
                     log_p += np.log(p if gates[m][row, step] else 1 - p)
@@ -375,9 +375,9 @@ def test_the_policy_gradient_is_reinforce():
 
 
 def test_the_policy_gradient_reaches_the_controllers_only():
-    fusion, tokens, real, there = build("reinforced", 2)
+    fusion, tokens, real, present = build("reinforced", 2)
     tokens = [x.requires_grad_() for x in tokens]
-    fused, intermediates = fusion.train().forward_train(tokens, real, there)
+    fused, intermediates = fusion.train().forward_train(tokens, real, present)
     batch = BatchLoss(torch.arange(6.0).double(), None, torch.ones(B))
     fusion.auxiliary_loss(intermediates, batch).backward()
     assert all(x.grad is None for x in tokens)
@@ -390,36 +390,36 @@ def test_the_policy_gradient_reaches_the_controllers_only():
 
 
 def test_gates_are_deterministic_in_evaluation_and_sampled_in_training():
-    fusion, tokens, real, there = build("reinforced", 3)
-    firm = fusion.gates(tokens, real, there)
+    fusion, tokens, real, present = build("reinforced", 3)
+    firm = fusion.gates(tokens, real, present)
     for m, gates in enumerate(firm):
         assert gates.shape == real[m].shape
         assert not gates[~real[m]].any()
-        assert gates[~there[:, m]][:, 0].all()  # absence tokens
+        assert gates[~present[:, m]][:, 0].all()  # absence tokens
         logit = fusion.controllers[m](tokens[m])
-        free = real[m] & there[:, m, None]
+        free = real[m] & present[:, m, None]
         assert torch.equal(gates[free], logit[free] > 0)
     fusion.train()
     torch.manual_seed(0)
-    drawn = [fusion.gates(tokens, real, there)[0] for _ in range(500)]
+    drawn = [fusion.gates(tokens, real, present)[0] for _ in range(500)]
     share = torch.stack(drawn).double().mean(0)
-    free = real[0] & there[:, 0, None]
+    free = real[0] & present[:, 0, None]
     wanted = fusion.controllers[0](tokens[0]).sigmoid()
     assert (share - wanted)[free].abs().max() < 0.1
 
 
 def test_without_gates_all_steps_are_open():
-    fusion, tokens, real, there = build("reinforced", 2, gated=False)
+    fusion, tokens, real, present = build("reinforced", 2, gated=False)
     assert not fusion.controllers
-    for gates, mask in zip(fusion.gates(tokens, real, there), real, strict=True):
+    for gates, mask in zip(fusion.gates(tokens, real, present), real, strict=True):
         assert torch.equal(gates, mask)
-    _, intermediates = fusion.train().forward_train(tokens, real, there)
+    _, intermediates = fusion.train().forward_train(tokens, real, present)
     batch = BatchLoss(torch.ones(B), None, torch.ones(B))
     assert fusion.auxiliary_loss(intermediates, batch) is None
 
 
 def test_steps_with_closed_gates_have_no_influence():
-    fusion, tokens, _, there = build("reinforced", 1)
+    fusion, tokens, _, present = build("reinforced", 1)
     for parameter in fusion.controllers.parameters():
         parameter.data.zero_()
     first = fusion.controllers[0].layers[0]
@@ -427,10 +427,10 @@ def test_steps_with_closed_gates_have_no_influence():
     fusion.controllers[0].layers[-1].weight.data[0, 0] = 1.0
     fusion.controllers[0].layers[-1].bias.data.fill_(-0.5)  # open where the first unit > 0.5
     mask = torch.ones(B, 5, dtype=torch.bool)
-    gates = fusion.gates(tokens, [mask], there)[0]
+    gates = fusion.gates(tokens, [mask], present)[0]
     assert 0 < gates.sum() < gates.numel()
     torch.testing.assert_close(gates, tokens[0][..., 0] > 0.5)
     changed = tokens[0].masked_fill(~gates.unsqueeze(-1), -3.0)
-    torch.testing.assert_close(fusion([changed], [mask], there), fusion(tokens, [mask], there))
-    nothing = fusion([torch.zeros_like(tokens[0])], [mask], there)
+    torch.testing.assert_close(fusion([changed], [mask], present), fusion(tokens, [mask], present))
+    nothing = fusion([torch.zeros_like(tokens[0])], [mask], present)
     assert nothing.eq(0).all()

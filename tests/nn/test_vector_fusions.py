@@ -25,9 +25,9 @@ def build(name, n_blocks, width=D, **options):
     for parameter in fusion.parameters():  # norms and biases, too, start as constants
         parameter.data += 0.3 * torch.randn_like(parameter)
     vectors = torch.randn(B, n_blocks, width, dtype=torch.float64)
-    there = torch.rand(B, n_blocks) < 0.6
-    there[0] = True
-    return fusion, vectors, there | ~there.any(1, keepdim=True)
+    present = torch.rand(B, n_blocks) < 0.6
+    present[0] = True
+    return fusion, vectors, present | ~present.any(1, keepdim=True)
 
 
 def dense(layer, x):
@@ -59,21 +59,21 @@ def head(layers, x):
 # -- references ----------------------------------------------------------------------------------
 
 
-def mag(fusion, row, there):
+def mag(fusion, row, present):
     z, shift = row[fusion.main], np.zeros(D)
     others = [i for i in range(len(row)) if i != fusion.main]
     for gate, value, i in zip(fusion.gate, fusion.values, others, strict=True):
-        if there[i]:
+        if present[i]:
             shift += relu(dense(gate, np.concatenate([row[i], z]))) * dense(value, row[i])
     length = np.linalg.norm(shift)
     alpha = min(fusion.beta * np.linalg.norm(z) / (length + 1e-6), 1)
     return normed(fusion.norm, z + alpha * shift)
 
 
-def multiplicative(fusion, row, there):
+def multiplicative(fusion, row, present):
     h = fusion.start.detach().numpy()
     for i, x in enumerate(row):
-        if there[i]:
+        if present[i]:
             W = np.diag(dense(fusion.scale[i], x))  # what the context makes of the state
             joined = W @ dense(fusion.carry[i], h) + dense(fusion.add[i], x)
             h = normed(fusion.norms[i], joined)
@@ -85,17 +85,17 @@ def outer_product(parts):
     return np.array([np.prod(numbers) for numbers in itertools.product(*parts)])
 
 
-def tensor(fusion, row, there):
+def tensor(fusion, row, present):
     parts = [
         np.append(dense(narrow, x) if t else 0 * narrow.bias.detach().numpy(), 1)
-        for narrow, x, t in zip(fusion.narrow, row, there, strict=True)
+        for narrow, x, t in zip(fusion.narrow, row, present, strict=True)
     ]
     return relu(dense(fusion.project[0], outer_product(parts)))
 
 
-def low_rank(fusion, row, there):
+def low_rank(fusion, row, present):
     """The dense layer over the full outer product, its weights put together from the factors."""
-    z = outer_product([np.append(x * t, 1) for x, t in zip(row, there, strict=True)])
+    z = outer_product([np.append(x * t, 1) for x, t in zip(row, present, strict=True)])
     factors = fusion.factors.detach().numpy()  # (M, R, D + 1, D)
     h = fusion.bias.detach().numpy().copy()
     for r, a in enumerate(fusion.rank_weights.detach().numpy()):
@@ -104,7 +104,7 @@ def low_rank(fusion, row, there):
     return h
 
 
-def transformer_layer(layer, tokens, there):
+def transformer_layer(layer, tokens, present):
     """One layer, head by head and token by token; returns the shares of attention, too."""
     n, width = tokens.shape
     inputs = np.stack([dense(layer.look, normed(layer.look_norm, t)) for t in tokens])
@@ -114,8 +114,8 @@ def transformer_layer(layer, tokens, there):
     for h in range(layer.n_heads):
         part = slice(h * size, (h + 1) * size)
         for i in range(n):
-            scores = k[there][:, part] @ q[i, part] / np.sqrt(size)
-            shares[h, i, there] = softmax(scores)
+            scores = k[present][:, part] @ q[i, part] / np.sqrt(size)
+            shares[h, i, present] = softmax(scores)
             seen[i, part] = shares[h, i] @ v[:, part]
     tokens = tokens + np.stack([dense(layer.gather, s) for s in seen])
     thought = [
@@ -125,10 +125,10 @@ def transformer_layer(layer, tokens, there):
     return tokens + np.stack(thought), shares
 
 
-def attention(fusion, row, there):
+def attention(fusion, row, present):
     tokens = np.vstack([fusion.cls.detach().numpy(), row + fusion.origin.detach().numpy()])
     for layer in fusion.layers:
-        tokens, _ = transformer_layer(layer, tokens, np.append(True, there))
+        tokens, _ = transformer_layer(layer, tokens, np.append(True, present))
     return normed(fusion.norm, tokens[0])
 
 
@@ -139,18 +139,18 @@ def misa_parts(fusion, row):
     return np.array(units), np.array(shared), np.array(private)
 
 
-def misa(fusion, row, there):
+def misa(fusion, row, present):
     _, shared, private = misa_parts(fusion, row)
-    there = np.append(there, there)
-    tokens, _ = transformer_layer(fusion.mix, np.vstack([shared, private]), there)
-    tokens[~there] = 0
+    present = np.append(present, present)
+    tokens, _ = transformer_layer(fusion.mix, np.vstack([shared, private]), present)
+    tokens[~present] = 0
     return relu(dense(fusion.project[0], tokens.reshape(-1)))
 
 
-def gaussian_product(fusion, row, there):
+def gaussian_product(fusion, row, present):
     """The product of the densities' parameters, unit by unit."""
     precision, mean = np.ones(D), np.zeros(D)
-    for layer, x, t in zip(fusion.layers, row, there, strict=True):
+    for layer, x, t in zip(fusion.layers, row, present, strict=True):
         expert = dense(layer, x)
         if t:
             precision += 1 / np.exp(expert[D:])
@@ -158,11 +158,11 @@ def gaussian_product(fusion, row, there):
     return mean / precision, 1 / precision
 
 
-def poe(fusion, row, there):
-    return gaussian_product(fusion, row, there)[0]
+def poe(fusion, row, present):
+    return gaussian_product(fusion, row, present)[0]
 
 
-def decision(fusion, row, there):
+def decision(fusion, row, present):
     said = [head(layers, x) for layers, x in zip(fusion.heads, row, strict=True)]
     if fusion.weighting == "learned":
         scores = fusion.logits.detach().numpy()
@@ -172,7 +172,7 @@ def decision(fusion, row, there):
         scores = np.array([np.log(np.exp(logits).sum()) for logits in said])
     else:
         scores = np.array([dense(w, x)[0] for w, x in zip(fusion.confidence, row, strict=True)])
-    weights = softmax(np.where(there, scores, -np.inf))
+    weights = softmax(np.where(present, scores, -np.inf))
     return sum(w * outputs for w, outputs in zip(weights, said, strict=True))
 
 
@@ -207,10 +207,10 @@ CASES = [
 def test_equals_its_equations(name, options, reference, n_blocks):
     if options.get("main") == "last":
         options = {"main": n_blocks - 1}
-    fusion, vectors, there = build(name, n_blocks, **options)
-    fused = fusion(vectors, there).detach().numpy()
+    fusion, vectors, present = build(name, n_blocks, **options)
+    fused = fusion(vectors, present).detach().numpy()
     for row in range(B):
-        expected = reference(fusion, vectors[row].numpy(), there[row].numpy())
+        expected = reference(fusion, vectors[row].numpy(), present[row].numpy())
         np.testing.assert_allclose(fused[row], expected, atol=1e-10)
 
 
@@ -221,88 +221,88 @@ TALKATIVE = ["sum", "multiplicative", "tensor", "low_rank", "attention", "misa",
 
 @pytest.mark.parametrize("name", [*TALKATIVE, "mag", "decision", "quality_aware"])
 def test_absent_targets_do_not_count(name):
-    fusion, vectors, there = build(name, 3)
-    hold = there.clone()
+    fusion, vectors, present = build(name, 3)
+    hold = present.clone()
     if name == "mag":
         hold[:, 0] = True  # the token of an absent main block is what is shifted
     changed = torch.where(hold.unsqueeze(-1), vectors, torch.full_like(vectors, 99.0))
-    torch.testing.assert_close(fusion(changed, there), fusion(vectors, there))
+    torch.testing.assert_close(fusion(changed, present), fusion(vectors, present))
 
 
 @pytest.mark.parametrize("name", ["decision", "quality_aware"])
 def test_weights_of_decisions_are_convex(name):
-    fusion, vectors, there = build(name, 3)
-    weights = fusion.weights(vectors, there)
-    assert (weights[~there] == 0).all()
+    fusion, vectors, present = build(name, 3)
+    weights = fusion.weights(vectors, present)
+    assert (weights[~present] == 0).all()
     torch.testing.assert_close(weights.sum(1), torch.ones(B, dtype=torch.float64))
     mixed = (weights.unsqueeze(-1) * fusion.decisions(vectors)).sum(1)
-    torch.testing.assert_close(mixed, fusion(vectors, there))
+    torch.testing.assert_close(mixed, fusion(vectors, present))
 
 
 def test_quality_aware_weights_by_confidence():
-    fusion, vectors, there = build("quality_aware", 2)
-    there[:] = True
+    fusion, vectors, present = build("quality_aware", 2)
+    present[:] = True
     energy = -fusion.decisions(vectors).logsumexp(2)
-    sure = fusion.weights(vectors, there).argmax(1)
+    sure = fusion.weights(vectors, present).argmax(1)
     assert torch.equal(sure, energy.argmin(1))
 
 
 def test_gates_and_shift_of_the_adaptation_gate():
-    fusion, vectors, there = build("mag", 3, main=1, beta=0.5)
-    gates = fusion.gates(vectors, there)
-    assert (gates[~there] == 0).all()
+    fusion, vectors, present = build("mag", 3, main=1, beta=0.5)
+    gates = fusion.gates(vectors, present)
+    assert (gates[~present] == 0).all()
     assert (gates[:, 1] == 0).all()
     assert (gates >= 0).all()
     assert (gates > 0).any()
-    shift = fusion.shift(vectors, there).norm(dim=1)
+    shift = fusion.shift(vectors, present).norm(dim=1)
     assert (shift <= 0.5 * vectors[:, 1].norm(dim=1) + 1e-12).all()
-    assert (shift[~there[:, [0, 2]].any(1)] == 0).all()
+    assert (shift[~present[:, [0, 2]].any(1)] == 0).all()
 
 
 def test_scales_of_multiplicative_interactions():
-    fusion, vectors, there = build("multiplicative", 3)
-    scales = fusion.scales(vectors, there)
-    assert (scales[~there] == 1).all()
+    fusion, vectors, present = build("multiplicative", 3)
+    scales = fusion.scales(vectors, present)
+    assert (scales[~present] == 1).all()
     expected = dense(fusion.scale[1], vectors[0, 1].numpy())
     np.testing.assert_allclose(scales[0, 1].detach().numpy(), expected)
 
 
 def test_attention_returns_its_weights():
-    fusion, vectors, there = build("attention", 3, n_layers=1)
-    shares = fusion.attention(vectors, there).detach().numpy()
-    assert (shares[~there.numpy()] == 0).all()
+    fusion, vectors, present = build("attention", 3, n_layers=1)
+    shares = fusion.attention(vectors, present).detach().numpy()
+    assert (shares[~present.numpy()] == 0).all()
     for row in range(B):
         tokens = np.vstack([fusion.cls.detach(), vectors[row] + fusion.origin.detach()])
-        seen = np.append(True, there[row].numpy())
+        seen = np.append(True, present[row].numpy())
         _, expected = transformer_layer(fusion.layers[0], tokens, seen)
         np.testing.assert_allclose(shares[row], expected.mean(0)[0, 1:], atol=1e-12)
 
 
 def test_precisions_of_experts():
-    fusion, vectors, there = build("poe", 3)
-    weights = fusion.weights(vectors, there)
-    assert (weights[~there] == 0).all()
+    fusion, vectors, present = build("poe", 3)
+    weights = fusion.weights(vectors, present)
+    assert (weights[~present] == 0).all()
     means, log_variances = fusion.experts(vectors)
-    torch.testing.assert_close((weights * means).sum(1), fusion(vectors, there))
-    prior = 1 / (1 + (there.unsqueeze(-1) / log_variances.exp()).sum(1))
+    torch.testing.assert_close((weights * means).sum(1), fusion(vectors, present))
+    prior = 1 / (1 + (present.unsqueeze(-1) / log_variances.exp()).sum(1))
     torch.testing.assert_close(weights.sum(1) + prior, torch.ones(B, D, dtype=torch.float64))
 
 
 def test_experts_are_drawn_in_training_only():
-    fusion, vectors, there = build("poe", 2)
-    assert torch.equal(fusion(vectors, there), fusion(vectors, there))
+    fusion, vectors, present = build("poe", 2)
+    assert torch.equal(fusion(vectors, present), fusion(vectors, present))
     fusion.train()
-    draws = torch.stack([fusion(vectors, there) for _ in range(4000)]).detach().numpy()
+    draws = torch.stack([fusion(vectors, present) for _ in range(4000)]).detach().numpy()
     for row in range(B):
-        mean, variance = gaussian_product(fusion, vectors[row].numpy(), there[row].numpy())
+        mean, variance = gaussian_product(fusion, vectors[row].numpy(), present[row].numpy())
         np.testing.assert_allclose(draws[:, row].mean(0), mean, atol=0.08)
         np.testing.assert_allclose(draws[:, row].var(0), variance, rtol=0.15)
 
 
 def test_extreme_experts_stay_finite():
-    fusion, vectors, there = build("poe", 2)
+    fusion, vectors, present = build("poe", 2)
     fusion.float().train()
-    outputs, intermediates = fusion.forward_train(1e4 * vectors.float(), there)
+    outputs, intermediates = fusion.forward_train(1e4 * vectors.float(), present)
     outputs.sum().backward()
     loss = fusion.auxiliary_loss(intermediates, BatchLoss(None, None, torch.ones(B)))
     assert loss.isfinite()

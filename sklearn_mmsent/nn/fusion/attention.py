@@ -42,27 +42,27 @@ class AttentionFusion(Fusion):
         )
         self.norm = nn.LayerNorm(width)
 
-    def attention(self, vectors, there):
+    def attention(self, vectors, present):
         """Return the attention of [CLS] to each block in the last layer, (B, M), mean over heads.
 
         Zero for absent blocks; the rest of one is its attention to itself.
         """
-        return self._run(vectors, there)[1][:, :, 0, 1:].mean(1)
+        return self._run(vectors, present)[1][:, :, 0, 1:].mean(1)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the attention of [CLS] to the blocks, normalised; see the base class."""
-        return shares_of(self.attention(vectors, there))
+        return shares_of(self.attention(vectors, present))
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.norm(self._run(vectors, there)[0][:, 0])
+        return self.norm(self._run(vectors, present)[0][:, 0])
 
-    def _run(self, vectors, there):
+    def _run(self, vectors, present):
         cls = self.cls.expand(len(vectors), 1, -1)
         tokens = torch.cat([cls, vectors + self.origin], dim=1)  # (B, 1 + M, D)
-        there = torch.cat([torch.ones_like(there[:, :1]), there], dim=1)
+        present = torch.cat([torch.ones_like(present[:, :1]), present], dim=1)
         for layer in self.layers:
-            tokens, shares = layer(tokens, there)
+            tokens, shares = layer(tokens, present)
         return tokens, shares
 
 
@@ -93,7 +93,7 @@ class SelfAttentionLayer(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens, there):
+    def forward(self, tokens, present):
         """Attend from tokens of shape (B, N, D) to those whose mask (B, N) is True.
 
         Returns the new tokens, and the attention of shape (B, heads, N, N).
@@ -101,7 +101,7 @@ class SelfAttentionLayer(nn.Module):
         heads = self.look(self.look_norm(tokens)).unflatten(2, (3 * self.n_heads, -1))
         queries, keys, values = heads.transpose(1, 2).chunk(3, dim=1)  # (B, heads, N, D / heads)
         scores = queries @ keys.transpose(2, 3) * keys.shape[3] ** -0.5
-        shares = scores.masked_fill(~there[:, None, None], -torch.inf).softmax(3)
+        shares = scores.masked_fill(~present[:, None, None], -torch.inf).softmax(3)
         seen = (shares @ values).transpose(1, 2).flatten(2)  # (B, N, D)
         tokens = tokens + self.dropout(self.gather(seen))
         return tokens + self.dropout(self.think(self.think_norm(tokens))), shares

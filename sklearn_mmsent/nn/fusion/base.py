@@ -12,13 +12,13 @@ class Fusion(AuxiliaryModule):
     which a fused unit is zeroed in training. A child implements ``forward``; the other defaults
     are those of a fusion of vectors without weights or auxiliary loss.
 
-    A fusion of vectors is called with ``vectors`` of shape (B, M, D) and ``there``, a mask of
+    A fusion of vectors is called with ``vectors`` of shape (B, M, D) and ``present``, a mask of
     shape (B, M), and returns (B, D). Where the mask is False, the vectors are learned absence
     tokens; for a row without any block the mask is True throughout.
     """
 
     #: Whether it joins sequences: called with a list of M ``tokens`` of shape (B, S_m, D), a list
-    #: of M masks ``real`` of shape (B, S_m), and ``there``. An absent block of a row is one real
+    #: of M masks ``real`` of shape (B, S_m), and ``present``. An absent block of a row is one real
     #: token, its absence token.
     sequential = False
 

@@ -53,25 +53,25 @@ class BottleneckFusion(Fusion):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def step_weights(self, tokens, real, there):
+    def step_weights(self, tokens, real, present):
         """Return the attention of the class tokens in the last layer; see the base class."""
-        before, masks = self._run(tokens, real, there, len(self.layers) - 1)
+        before, masks = self._run(tokens, real, present, len(self.layers) - 1)
         n_shared = len(self.bottlenecks)
         looks = [
             layer.shares(x, mask)[:, n_shared, n_shared + 1 :]
             for layer, x, mask in zip(self.layers[-1], before, masks, strict=True)
         ]
-        return [shares_of(look) * there[:, i, None] for i, look in enumerate(looks)]
+        return [shares_of(look) * present[:, i, None] for i, look in enumerate(looks)]
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
-        states, _ = self._run(tokens, real, there, len(self.layers))
+        states, _ = self._run(tokens, real, present, len(self.layers))
         n_shared = len(self.bottlenecks)
-        return self.dropout(_mean_of_there([self.norm(x[:, n_shared]) for x in states], there))
+        return self.dropout(_mean_of_there([self.norm(x[:, n_shared]) for x in states], present))
 
-    def _run(self, tokens, real, there, n_layers):
+    def _run(self, tokens, real, present, n_layers):
         """Return the states of M transformers after some layers, (B, N + 1 + S_m, D), and masks."""
-        n_rows, n_shared = len(there), len(self.bottlenecks)
+        n_rows, n_shared = len(present), len(self.bottlenecks)
         shared = self.bottlenecks.expand(n_rows, -1, -1)  # (B, N, D)
         states, masks = [], []
         for token, sequence, mask in zip(self.classes, tokens, real, strict=True):
@@ -84,13 +84,13 @@ class BottleneckFusion(Fusion):
                 layer(torch.cat([shared, state], dim=1), mask)
                 for layer, state, mask in zip(layers, states, masks, strict=True)
             ]
-            shared = _mean_of_there([x[:, :n_shared].flatten(1) for x in both], there)
+            shared = _mean_of_there([x[:, :n_shared].flatten(1) for x in both], present)
             shared = shared.unflatten(1, (n_shared, -1))
             states = [x[:, n_shared:] for x in both]
         return [torch.cat([shared, state], dim=1) for state in states], masks
 
 
-def _mean_of_there(vectors, there):
+def _mean_of_there(vectors, present):
     """Average M vectors of shape (B, ...) over the present blocks."""
-    share = there / there.sum(1, keepdim=True)  # (B, M)
+    share = present / present.sum(1, keepdim=True)  # (B, M)
     return torch.einsum("bm,mbd->bd", share.to(vectors[0].dtype), torch.stack(vectors))

@@ -28,6 +28,6 @@ class ConcatFusion(Fusion):
             nn.Linear(n_blocks * width, width), nn.ReLU(), nn.Dropout(dropout)
         )
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D); absent blocks are absence tokens."""
         return self.project(vectors.flatten(1))

@@ -62,32 +62,32 @@ class DecisionFusion(Fusion):
         """Return the predictions from single blocks, of shape (B, M, C)."""
         return each(self.heads, vectors)
 
-    def weights(self, vectors, there):
+    def weights(self, vectors, present):
         """Return the weights of shape (B, M): zero for absent blocks, summing to one."""
-        return _convex(self._scores(vectors, self.decisions(vectors)), there)
+        return _convex(self._scores(vectors, self.decisions(vectors)), present)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the weights of the decisions; see the base class."""
-        return self.weights(vectors, there)
+        return self.weights(vectors, present)
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Predict from vectors of shape (B, M, D) the outputs (B, C)."""
-        return self.forward_train(vectors, there)[0]
+        return self.forward_train(vectors, present)[0]
 
-    def forward_train(self, vectors, there):
+    def forward_train(self, vectors, present):
         """Predict in training; see the base class."""
         decisions = self.decisions(vectors)
         scores = self._scores(vectors, decisions)
-        outputs = (_convex(scores, there).unsqueeze(-1) * decisions).sum(1)
-        return outputs, (decisions, scores, there)
+        outputs = (_convex(scores, present).unsqueeze(-1) * decisions).sum(1)
+        return outputs, (decisions, scores, present)
 
     def auxiliary_loss(self, intermediates, batch):
         """Return the weighted sum of the losses of the blocks' predictions."""
-        decisions, _, there = intermediates
-        return self._unimodal(unimodal_losses(decisions, batch.loss_of), there, batch.weights)
+        decisions, _, present = intermediates
+        return self._unimodal(unimodal_losses(decisions, batch.loss_of), present, batch.weights)
 
-    def _unimodal(self, losses, there, weights):
-        return self.unimodal_weight * weighted_mean((losses * there).sum(1), weights)
+    def _unimodal(self, losses, present, weights):
+        return self.unimodal_weight * weighted_mean((losses * present).sum(1), weights)
 
     def _scores(self, vectors, decisions):
         """Return the scores, (B, M), whose softmax are the weights."""
@@ -105,5 +105,5 @@ def unimodal_losses(decisions, loss_of):
     return torch.stack([loss_of(outputs) for outputs in decisions.unbind(1)], dim=1)
 
 
-def _convex(scores, there):
-    return scores.masked_fill(~there, -torch.inf).softmax(1)
+def _convex(scores, present):
+    return scores.masked_fill(~present, -torch.inf).softmax(1)

@@ -32,16 +32,16 @@ class GatedFusion(Fusion):
         self.gate = nn.Linear(n_blocks * width, n_blocks * width)
         self.dropout = nn.Dropout(dropout)
 
-    def gates(self, vectors, there):
+    def gates(self, vectors, present):
         """Return the gates z of shape (B, M, D), zero for absent blocks."""
         gates = self.gate(vectors.flatten(1)).sigmoid().view_as(vectors)
-        return gates * there.unsqueeze(-1)
+        return gates * present.unsqueeze(-1)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the gates, mean over units; see the base class."""
-        return self.gates(vectors, there).mean(2)
+        return self.gates(vectors, present).mean(2)
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
         values = each(self.values, vectors).tanh()
-        return self.dropout((self.gates(vectors, there) * values).sum(1))
+        return self.dropout((self.gates(vectors, present) * values).sum(1))

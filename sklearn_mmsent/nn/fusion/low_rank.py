@@ -47,9 +47,9 @@ class LowRankFusion(Fusion):
         with torch.no_grad():
             self.factors[:, :, -1] = 1.0
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        vectors = vectors * there.unsqueeze(-1)
+        vectors = vectors * present.unsqueeze(-1)
         vectors = torch.cat([vectors, torch.ones_like(vectors[:, :, :1])], dim=2)  # (B, M, D + 1)
         product = 1.0
         for i, factors in enumerate(self.factors):

@@ -7,7 +7,7 @@ alpha = min(beta |Z| / |H|, 1), and the shifted vector is LayerNorm(Z + alpha H)
 
 The paper shifts each word of a text inside a language model; here it is the
 main block's vector. Its b_H is here one bias per other block, as in the
-authors' code, so that H is zero where no other block is there.
+authors' code, so that H is zero where no other block is present.
 """
 
 import torch
@@ -52,19 +52,19 @@ class AdaptationGateFusion(Fusion):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def gates(self, vectors, there):
+    def gates(self, vectors, present):
         """Return the gates g of shape (B, M, D): zero for absent blocks and the main block."""
         gates = torch.zeros_like(vectors).unbind(1)
         gates = list(gates)
         for layer, i in zip(self.gate, self.others, strict=True):
             both = torch.cat([vectors[:, i], vectors[:, self.main]], dim=1)
-            gates[i] = layer(both).relu() * there[:, i, None]
+            gates[i] = layer(both).relu() * present[:, i, None]
         return torch.stack(gates, dim=1)
 
-    def shift(self, vectors, there):
+    def shift(self, vectors, present):
         """Return the shift of the main block's vector, alpha H, of shape (B, D)."""
         main = vectors[:, self.main]
-        gates = self.gates(vectors, there)
+        gates = self.gates(vectors, present)
         shift = torch.zeros_like(main)
         for layer, i in zip(self.values, self.others, strict=True):
             shift = shift + gates[:, i] * layer(vectors[:, i])
@@ -72,12 +72,12 @@ class AdaptationGateFusion(Fusion):
         longest = self.beta * torch.linalg.vector_norm(main, dim=1, keepdim=True)
         return shift * (longest / (length + 1e-6)).clamp(max=1)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the gates, mean over units, and one for the main block; see the base class."""
-        weights = self.gates(vectors, there).mean(2)
+        weights = self.gates(vectors, present).mean(2)
         main = torch.arange(weights.shape[1], device=weights.device) == self.main
-        return torch.where(main, there.to(weights.dtype), weights)
+        return torch.where(main, present.to(weights.dtype), weights)
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.dropout(self.norm(vectors[:, self.main] + self.shift(vectors, there)))
+        return self.dropout(self.norm(vectors[:, self.main] + self.shift(vectors, present)))

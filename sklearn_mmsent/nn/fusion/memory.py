@@ -51,17 +51,17 @@ class MemoryFusion(Fusion):
             nn.Linear(n_blocks * width + memory_size, width), nn.ReLU(), nn.Dropout(dropout)
         )
 
-    def block_weights(self, tokens, real, there):
+    def block_weights(self, tokens, real, present):
         """Return the delta-memory attention to each block's memory; see the base class.
 
         Summed over units, averaged over time, and normalised over the present blocks.
         """
         ticks, _, window = self._run_cells(tokens, real)
-        units = self.attention(window).softmax(-1).unflatten(-1, (2, there.shape[1], -1))
+        units = self.attention(window).softmax(-1).unflatten(-1, (2, present.shape[1], -1))
         attention = units.sum((2, 4)) * ticks.unsqueeze(-1)  # (B, T, M)
-        return shares_of(attention.sum(1) * there)
+        return shares_of(attention.sum(1) * present)
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
         ticks, outputs, window = self._run_cells(tokens, real)
         noted = window * self.attention(window).softmax(-1)

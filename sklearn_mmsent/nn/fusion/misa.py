@@ -17,7 +17,7 @@ Where the paper is silent: only present blocks count, each row by its weight;
 P' Q is averaged over rows instead of summed, so that its size (at most one) does
 not depend on the batch; the transformer layer is pre-normalised; absent blocks
 are masked and enter the dense layer as zeros. u_m is normalised, as in the
-authors' code; unlike there, reconstruction has no gradient with respect to u_m,
+authors' code; unlike in it, reconstruction has no gradient with respect to u_m,
 which would otherwise collapse to a constant early in training.
 """
 
@@ -82,29 +82,29 @@ class MISAFusion(Fusion):
         vectors = each(self.norms, vectors)
         return self.shared(vectors).sigmoid(), each(self.private, vectors).sigmoid()
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.forward_train(vectors, there)[0]
+        return self.forward_train(vectors, present)[0]
 
-    def forward_train(self, vectors, there):
+    def forward_train(self, vectors, present):
         """Fuse in training; see the base class."""
         shared, private = self.parts(vectors)
-        both = there.repeat(1, 2)  # (B, 2 M)
+        both = present.repeat(1, 2)  # (B, 2 M)
         tokens, _ = self.mix(torch.cat([shared, private], dim=1), both)
         fused = self.project((tokens * both.unsqueeze(-1)).flatten(1))
-        return fused, (vectors, shared, private, there)
+        return fused, (vectors, shared, private, present)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the attention to each block's parts, mean over heads and queries."""
-        both = there.repeat(1, 2)
+        both = present.repeat(1, 2)
         _, looks = self.mix(torch.cat(self.parts(vectors), dim=1), both)  # (B, heads, 2 M, 2 M)
         looks = (looks.mean(1) * both.unsqueeze(2)).sum(1)  # (B, 2 M)
         return shares_of(looks.unflatten(1, (2, -1)).sum(1))
 
     def auxiliary_loss(self, intermediates, batch):
         """Return the weighted sum of the three losses."""
-        vectors, shared, private, there = intermediates
-        counts = batch.weights.unsqueeze(1) * there  # (B, M)
+        vectors, shared, private, present = intermediates
+        counts = batch.weights.unsqueeze(1) * present  # (B, M)
         target = each(self.norms, vectors).detach()
         error = (each(self.decode, shared + private) - target).pow(2).mean(2)  # (B, M)
         return (
@@ -137,7 +137,7 @@ def difference_loss(shared, private, counts):
     )
     left = torch.cat([shared, private[:, one]], dim=1)  # (B, pairs, D)
     right = torch.cat([private, private[:, other]], dim=1)
-    # a row counts by its weight, and where both blocks are there
+    # a row counts by its weight, and where both blocks are present
     both = torch.cat([counts, counts[:, one] * (counts[:, other] > 0)], dim=1)  # (B, pairs)
     share = both / both.sum(0).clamp(min=1e-12)
     overlap = torch.einsum("bpi,bp,bpj->pij", left, share, right)

@@ -56,7 +56,7 @@ class MulTFusion(Fusion):
             nn.Linear(n_blocks * joint, width), nn.ReLU(), nn.Dropout(dropout)
         )
 
-    def step_weights(self, tokens, real, there):
+    def step_weights(self, tokens, real, present):
         """Return the attention of the other present blocks to each step; see the base class.
 
         In the last layers, mean over heads and over the real steps of the targets.
@@ -64,7 +64,7 @@ class MulTFusion(Fusion):
         tokens = [
             add_positions(sequence, mask) for sequence, mask in zip(tokens, real, strict=True)
         ]
-        visible = [mask & there[:, i, None] for i, mask in enumerate(real)]
+        visible = [mask & present[:, i, None] for i, mask in enumerate(real)]
         weights = []
         for source, mask in enumerate(visible):
             looks = torch.zeros_like(mask, dtype=tokens[0].dtype)
@@ -76,12 +76,12 @@ class MulTFusion(Fusion):
             weights.append(shares_of(looks))
         return weights
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
         tokens = [
             add_positions(sequence, mask) for sequence, mask in zip(tokens, real, strict=True)
         ]
-        visible = [mask & there[:, i, None] for i, mask in enumerate(real)]
+        visible = [mask & present[:, i, None] for i, mask in enumerate(real)]
         ends = []
         for target, mask in enumerate(real):
             streams = [

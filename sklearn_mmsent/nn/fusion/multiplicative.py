@@ -45,16 +45,16 @@ class MultiplicativeFusion(Fusion):
         for layer in self.scale:
             nn.init.ones_(layer.bias)  # initially, the state passes unchanged
 
-    def scales(self, vectors, there):
+    def scales(self, vectors, present):
         """Return the factors of each block, (B, M, D): ones for absent blocks."""
         scales = each(self.scale, vectors)
-        return torch.where(there.unsqueeze(-1), scales, torch.ones_like(scales))
+        return torch.where(present.unsqueeze(-1), scales, torch.ones_like(scales))
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        scales = self.scales(vectors, there)
+        scales = self.scales(vectors, present)
         state = self.start.expand_as(vectors[:, 0])  # (B, D)
         for i, (carry, add, norm) in enumerate(zip(self.carry, self.add, self.norms, strict=True)):
             joined = norm(scales[:, i] * carry(state) + add(vectors[:, i]))
-            state = torch.where(there[:, i, None], joined, state)
+            state = torch.where(present[:, i, None], joined, state)
         return self.dropout(state)

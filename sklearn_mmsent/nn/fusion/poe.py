@@ -4,7 +4,7 @@ Wu, Goodman (2018), Multimodal generative models for scalable weakly-supervised
 learning, NeurIPS (MVAE): each block is a Gaussian expert N(mu_m, v_m) on a
 latent vector, and so is the prior N(0, 1); their product has the precision
 T = 1 + sum_m 1 / v_m and the mean (sum_m mu_m / v_m) / T over the blocks that
-are there, so that any of them may be missing.
+are present, so that any of them may be missing.
 
 The paper's model generates the blocks. Here the latent vector serves to
 predict, so that the evidence bound becomes the variational information
@@ -48,23 +48,23 @@ class ProductOfExpertsFusion(Fusion):
         means, log_variances = experts.chunk(2, dim=2)
         return means, log_variances.clamp(-10, 10)  # so that no precision overflows
 
-    def weights(self, vectors, there):
+    def weights(self, vectors, present):
         """Return each expert's share of the precision, (B, M, D); the rest is that of the prior."""
-        precisions = (-self.experts(vectors)[1]).exp() * there.unsqueeze(-1)
+        precisions = (-self.experts(vectors)[1]).exp() * present.unsqueeze(-1)
         return precisions / (1 + precisions.sum(1, keepdim=True))
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the shares of the experts, mean over units; see the base class."""
-        return shares_of(self.weights(vectors, there).mean(2))
+        return shares_of(self.weights(vectors, present).mean(2))
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.forward_train(vectors, there)[0]
+        return self.forward_train(vectors, present)[0]
 
-    def forward_train(self, vectors, there):
+    def forward_train(self, vectors, present):
         """Fuse in training; see the base class."""
         means, log_variances = self.experts(vectors)
-        precisions = (-log_variances).exp() * there.unsqueeze(-1)
+        precisions = (-log_variances).exp() * present.unsqueeze(-1)
         variance = 1 / (1 + precisions.sum(1))  # (B, D)
         mean = (means * precisions).sum(1) * variance
         if not self.training:

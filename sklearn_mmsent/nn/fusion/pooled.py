@@ -27,9 +27,9 @@ class SumFusion(Fusion):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.dropout((vectors * there.unsqueeze(-1)).sum(1))
+        return self.dropout((vectors * present.unsqueeze(-1)).sum(1))
 
 
 class MeanFusion(SumFusion):
@@ -45,6 +45,6 @@ class MeanFusion(SumFusion):
         Probability with which a fused unit is zeroed in training.
     """
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return super().forward(vectors, there) / there.sum(1, keepdim=True)
+        return super().forward(vectors, present) / present.sum(1, keepdim=True)

@@ -110,15 +110,15 @@ class QualityAwareFusion(DecisionFusion):
 
     def auxiliary_loss(self, intermediates, batch):
         """Return the weighted losses of the blocks' predictions and of their ranks."""
-        decisions, scores, there = intermediates
+        decisions, scores, present = intermediates
         losses = unimodal_losses(decisions, batch.loss_of)
-        auxiliary = self._unimodal(losses, there, batch.weights)
+        auxiliary = self._unimodal(losses, present, batch.weights)
         if not self.remembers:
             return auxiliary
         losses = losses.detach()
         if self.memory is None:
             self.memory = LossHistory.empty(losses)
-        counted = there & (batch.weights > 0).unsqueeze(1)
+        counted = present & (batch.weights > 0).unsqueeze(1)
         self.memory.add(batch.rows, losses, counted)
         ranked = ranking_losses(scores, self.memory.scaled(batch.rows), counted)
         return auxiliary + self.ranking_weight * weighted_mean(ranked.sum(1), batch.weights)

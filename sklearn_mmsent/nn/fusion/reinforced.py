@@ -78,36 +78,36 @@ class ReinforcedFusion(Fusion):
         self.register_buffer("moments", torch.zeros(3))
         self.register_buffer("worst", torch.zeros(()))  # the largest running mean so far
 
-    def gates(self, tokens, real, there):
+    def gates(self, tokens, real, present):
         """Return which steps have open gates: a list of M masks of shape (B, S_m).
 
         Sampled in training mode. False for padding, True for absence tokens.
         """
-        return self._open(self._logits(tokens), real, there)
+        return self._open(self._logits(tokens), real, present)
 
-    def block_weights(self, tokens, real, there):
+    def block_weights(self, tokens, real, present):
         """Return the share of a block's real steps with open gates; see the base class."""
         if not self.gated:
             return None
-        opened = self.step_weights(tokens, real, there)
+        opened = self.step_weights(tokens, real, present)
         shares = [gate.sum(1) / mask.sum(1) for gate, mask in zip(opened, real, strict=True)]
         return torch.stack(shares, dim=1)
 
-    def step_weights(self, tokens, real, there):
+    def step_weights(self, tokens, real, present):
         """Return one for steps with open gates, zero for the others; see the base class."""
         if not self.gated:
             return None
-        gates = self.gates(tokens, real, there)
-        return [gate.to(tokens[0].dtype) * there[:, i, None] for i, gate in enumerate(gates)]
+        gates = self.gates(tokens, real, present)
+        return [gate.to(tokens[0].dtype) * present[:, i, None] for i, gate in enumerate(gates)]
 
-    def forward(self, tokens, real, there):
+    def forward(self, tokens, real, present):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
-        return self.forward_train(tokens, real, there)[0]
+        return self.forward_train(tokens, real, present)[0]
 
-    def forward_train(self, tokens, real, there):
+    def forward_train(self, tokens, real, present):
         """Fuse in training; see the base class."""
         logits = self._logits(tokens)
-        opened = self._open(logits, real, there)
+        opened = self._open(logits, real, present)
         indices, ticks = common_clock(real)
         gated = [
             take(sequence * gate.unsqueeze(-1), index)
@@ -115,7 +115,7 @@ class ReinforcedFusion(Fusion):
         ]
         # a step does not count for an absence token alone
         open_at = [
-            take(gate & there[:, i, None], index)
+            take(gate & present[:, i, None], index)
             for i, (gate, index) in enumerate(zip(opened, indices, strict=True))
         ]
         counts = ticks & torch.stack(open_at).any(0)  # (B, T)
@@ -123,7 +123,7 @@ class ReinforcedFusion(Fusion):
         states, _ = RealSteps(counts).run(self.lstm, torch.cat(gated, dim=-1))  # (B, T, D)
         share = _softmax(self.attention(states).squeeze(-1), counts)
         fused = self.dropout((share.unsqueeze(-1) * states).sum(1))
-        return fused, (logits, opened, _choices(real, there))
+        return fused, (logits, opened, _choices(real, present))
 
     def auxiliary_loss(self, intermediates, batch):
         """Return the loss of the controllers; see the base class."""
@@ -147,11 +147,11 @@ class ReinforcedFusion(Fusion):
             for controller, sequence in zip(self.controllers, tokens, strict=False)
         ]
 
-    def _open(self, logits, real, there):
+    def _open(self, logits, real, present):
         if not self.gated:
             return list(real)
         opened = []
-        for logit, mask, free in zip(logits, real, _choices(real, there), strict=True):
+        for logit, mask, free in zip(logits, real, _choices(real, present), strict=True):
             threshold = uniform_draws(mask) if self.training else 0.5
             opened.append(torch.where(free, logit.sigmoid() > threshold, mask))
         return opened
@@ -188,9 +188,9 @@ class Controller(nn.Module):
         return self.layers(tokens).squeeze(-1)
 
 
-def _choices(real, there):
+def _choices(real, present):
     """Return which gates the controllers control: those of real steps of present blocks."""
-    return [mask & there[:, i, None] for i, mask in enumerate(real)]
+    return [mask & present[:, i, None] for i, mask in enumerate(real)]
 
 
 def _softmax(scores, mask):

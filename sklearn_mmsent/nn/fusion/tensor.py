@@ -58,18 +58,18 @@ class TensorFusion(Fusion):
         self.narrow = nn.ModuleList(nn.Linear(width, factor) for _ in range(n_blocks))
         self.project = nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout))
 
-    def product(self, vectors, there):
+    def product(self, vectors, present):
         """Return the outer product of shape (B, (factor + 1)^M); the last block varies fastest."""
         product = torch.ones_like(vectors[:, 0, :1])  # (B, 1)
         for i, narrow in enumerate(self.narrow):
-            vector = narrow(vectors[:, i]) * there[:, i, None]
+            vector = narrow(vectors[:, i]) * present[:, i, None]
             vector = torch.cat([vector, torch.ones_like(vector[:, :1])], dim=1)
             product = (product.unsqueeze(2) * vector.unsqueeze(1)).flatten(1)
         return product
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.project(self.product(vectors, there))
+        return self.project(self.product(vectors, present))
 
 
 def _root(number, degree):

@@ -28,14 +28,14 @@ class WeightedFusion(Fusion):
         self.logits = nn.Parameter(torch.zeros(n_blocks))
         self.dropout = nn.Dropout(dropout)
 
-    def weights(self, there):
+    def weights(self, present):
         """Return the weights of shape (B, M): zero for absent blocks, summing to one."""
-        return self.logits.masked_fill(~there, -torch.inf).softmax(dim=1)
+        return self.logits.masked_fill(~present, -torch.inf).softmax(dim=1)
 
-    def block_weights(self, vectors, there):
+    def block_weights(self, vectors, present):
         """Return the weights; see the base class."""
-        return self.weights(there)
+        return self.weights(present)
 
-    def forward(self, vectors, there):
+    def forward(self, vectors, present):
         """Fuse vectors of shape (B, M, D) to (B, D)."""
-        return self.dropout((self.weights(there).unsqueeze(-1) * vectors).sum(1))
+        return self.dropout((self.weights(present).unsqueeze(-1) * vectors).sum(1))
