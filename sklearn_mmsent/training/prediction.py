@@ -45,7 +45,7 @@ def _stack(parts):
 
 
 @torch.no_grad()
-def predict_network(module, dataset, batch_size=None):
+def predict_network(module, dataset):
     """Run a trained network over a dataset.
 
     Parameters
@@ -54,8 +54,6 @@ def predict_network(module, dataset, batch_size=None):
         In evaluation mode.
     dataset : BlockDataset
         Rows to predict, on the module's device.
-    batch_size : int or None, default=None
-        Rows per batch; None chooses by the size of a row.
 
     Returns
     -------
@@ -63,7 +61,7 @@ def predict_network(module, dataset, batch_size=None):
         Logits, or intensities.
     """
     results, done = None, 0
-    for inputs, _ in Batches(dataset, batch_size or dataset.rows_at_once()):
+    for inputs, _ in Batches(dataset, dataset.rows_at_once()):
         outputs = module(*inputs)
         if results is None:  # one array, or small ones between large batches would fragment memory
             results = outputs.new_empty(len(dataset), *outputs.shape[1:])

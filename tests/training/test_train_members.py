@@ -405,13 +405,14 @@ def test_an_error_of_a_member_does_not_affect_others():
         assert "The loss must give one number per row" in str(result.error)
 
 
-def test_little_memory_makes_small_stacks():
+def test_little_memory_makes_small_stacks(monkeypatch):
     plan, data = setup()
     members = [make(plan, data, seed=i) for i in range(7)]
-    results = train_members(members, batched=True, max_bytes=1)
+    group = train._Group(members, None, None, True, None)
+    assert group._size(members[0]) == packing.MAX_MEMBERS["cpu"]
+    monkeypatch.setattr(packing, "CPU_BYTES", 1)
+    results = train_members(members, batched=True)
     assert {result.how for result in results} == {"trained alone: no compatible member"}
-    one = train._Group(members, None, None, True, None, None)._size(members[0])
-    assert one == packing.MAX_MEMBERS["cpu"]
 
 
 def test_out_of_memory_halves_the_stack(monkeypatch):

@@ -11,7 +11,6 @@ from sklearn_mmsent.model_selection.comparison._significance import (
 
 #: Scores where lower is better; for all others higher is better.
 ERRORS = {"mae", "mae_sims"}
-STATISTICS = ("mean", "std", "low", "high", "difference", "p", "p_holm")
 
 
 def best_of(means, score):

@@ -48,8 +48,6 @@ class SharedStudy:
         Description of the search; that of an existing study must be equal.
     sampler, pruner : BaseSampler, BasePruner
         Of Optuna.
-    direction : {"maximize", "minimize"}, default="maximize"
-        Direction of the objective.
 
     Raises
     ------
@@ -57,12 +55,12 @@ class SharedStudy:
         If the storage is unavailable, or has the study of another search.
     """
 
-    def __init__(self, storage, name, space, search, *, sampler, pruner, direction="maximize"):
+    def __init__(self, storage, name, space, search, *, sampler, pruner):
         self.storage = OpenStorage(storage)
         self.space = space
         self.known = {}  # finished trials by number, as last seen
         with self.storage.available():
-            self.study = self._open(name, direction, sampler, pruner)
+            self.study = self._open(name, sampler, pruner)
             found = self.study.user_attrs.get(SEARCH)
             if found is None:
                 self.study.set_user_attr(SEARCH, search)
@@ -70,11 +68,11 @@ class SharedStudy:
                 _raise_other_search(name, self.storage.place, found, search)
         self.workers = Workers(self.study) if self.storage.shared else None
 
-    def _open(self, name, direction, sampler, pruner):
+    def _open(self, name, sampler, pruner):
         options = {"storage": self.storage.storage, "study_name": name}
         with contextlib.suppress(DuplicatedStudyError):
             return optuna.create_study(
-                **options, direction=direction, sampler=sampler, pruner=pruner
+                **options, direction="maximize", sampler=sampler, pruner=pruner
             )
         return optuna.load_study(**options, sampler=sampler, pruner=pruner)
 

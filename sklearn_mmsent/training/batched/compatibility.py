@@ -13,17 +13,9 @@ def plan_key(member):
         loss = loss.func, loss.args, tuple(sorted(loss.keywords.items()))
     return repr(
         (
-            *(plan.shapes, plan.modality_of_block, plan.encoders, plan.fusion),
-            *(
-                plan.n_outputs,
-                plan.head,
-                plan.unimodal,
-                plan.width,
-                loss,
-                member.batch_size,
-                member.device,
-                member.precision,
-            ),
+            (plan.shapes, plan.modality_of_block, plan.encoders, plan.fusion),
+            (plan.n_outputs, plan.head, plan.unimodal, plan.width),
+            (loss, member.batch_size, member.device, member.precision),
             member.valid is None,
             [str(values.dtype) for values in member.train.values],
             (str(member.train.targets.dtype), tuple(member.train.targets.shape[1:])),

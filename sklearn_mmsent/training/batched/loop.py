@@ -70,7 +70,7 @@ class Training:
 
         Parameters
         ----------
-        watch : Watch or None, default=None
+        watch : callable or None, default=None
             May stop members after an epoch; see `train_members`.
         """
         errors = {}

@@ -10,7 +10,7 @@ class Monitor(Callback):
     ----------
     member : Member
         Member that is trained.
-    watch : Watch
+    watch : callable
         See `train_members`.
     """
 

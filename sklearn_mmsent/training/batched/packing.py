@@ -41,8 +41,11 @@ def bytes_of(member, module, compute):
     return 6 * weights + 2 * sum(kept.values()) + 2 * row * member.batch_size
 
 
-def members_at_once(device, of_one, max_bytes=None):
+def members_at_once(device, of_one):
     """Return the number of members to stack on a device.
+
+    Their memory is limited to a share of the free memory of a GPU, and to one GiB elsewhere, where
+    stacks beyond the processor's caches gain nothing.
 
     Parameters
     ----------
@@ -50,9 +53,6 @@ def members_at_once(device, of_one, max_bytes=None):
         Device that they are trained on.
     of_one : int
         Bytes of one member.
-    max_bytes : int or None, default=None
-        Budget; None takes a share of the free memory of a GPU, and one GiB elsewhere, where
-        stacks beyond the processor's caches gain nothing.
 
     Returns
     -------
@@ -60,9 +60,7 @@ def members_at_once(device, of_one, max_bytes=None):
         At least one.
     """
     kind = torch.device(device).type
-    if max_bytes is None:
-        free = torch.cuda.mem_get_info(device)[0] if kind == "cuda" else 0
-        max_bytes = SHARE * free if kind == "cuda" else CPU_BYTES
+    max_bytes = SHARE * torch.cuda.mem_get_info(device)[0] if kind == "cuda" else CPU_BYTES
     return int(max(1, min(MAX_MEMBERS.get(kind, 1024), max_bytes // of_one)))
 
 

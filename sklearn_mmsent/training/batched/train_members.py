@@ -55,7 +55,7 @@ class Trained:
     how: str = ""
 
 
-def train_members(members, *, batched="auto", max_bytes=None, watch=None):
+def train_members(members, *, batched="auto", watch=None):
     """Train many networks, each like `train_network`.
 
     Members that differ only in weights, rows, statistics, learning rate, weight decay, clipping,
@@ -69,9 +69,7 @@ def train_members(members, *, batched="auto", max_bytes=None, watch=None):
     batched : "auto" or bool, default="auto"
         "auto" stacks members if a short measurement shows that it is faster; the decision holds
         for all such members of a process. True stacks what can be stacked; False nothing.
-    max_bytes : int or None, default=None
-        Memory for a stack; None takes a default for the device.
-    watch : Watch or None, default=None
+    watch : callable or None, default=None
         Stops members early. After each of its ``epochs`` it is called with the members of a stack
         and their nets, and returns a list of bool, True for each member to stop. Members with a
         checkpoint are not watched.
@@ -98,7 +96,7 @@ def train_members(members, *, batched="auto", max_bytes=None, watch=None):
             i = numbers[0]
             _train_alone(members[i], results[i], NO_COMPATIBLE, keys[i], watch)
         else:
-            _Group(members, results, keys, batched, max_bytes, watch).train(numbers)
+            _Group(members, results, keys, batched, watch).train(numbers)
     return results
 
 
@@ -117,9 +115,9 @@ def _keys(members, results):
 class _Group:
     """Members with compatible settings."""
 
-    def __init__(self, members, results, keys, batched, max_bytes, watch):
+    def __init__(self, members, results, keys, batched, watch):
         self.members, self.results, self.keys = members, results, keys
-        self.batched, self.max_bytes, self.watch = batched, max_bytes, watch
+        self.batched, self.watch = batched, watch
 
     def train(self, numbers):
         """Train members, given by their numbers."""
@@ -143,7 +141,7 @@ class _Group:
         with torch_seed(member.seed, member.device):
             inputs, targets = member.train[rows]
             of_one = bytes_of(member, net.module_, lambda: net.criterion_(inputs, *targets))
-        return members_at_once(member.device, of_one, self.max_bytes)
+        return members_at_once(member.device, of_one)
 
     def _packs(self, numbers, size):
         """Distribute members over stacks; on a CPU, those of one feed make separate stacks."""
@@ -240,7 +238,7 @@ class _Group:
 
     def _key(self, what, numbers):
         """Return the digest of a list of members."""
-        return digest((what, self.batched, self.max_bytes, [self.keys[i] for i in numbers]))
+        return digest((what, self.batched, [self.keys[i] for i in numbers]))
 
     def _decisions(self, what, numbers):
         """Return the decisions about members that a resumed run must repeat."""

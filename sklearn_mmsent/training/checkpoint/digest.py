@@ -172,10 +172,8 @@ def _of_dataset(data, known):
     shared = [*data.values, data.present, *data.steps]
     for tensor in shared:
         if tensor is not None and id(tensor) not in known:
-            known[id(tensor)] = (
-                _of_tensor(tensor),
-                tensor,
-            )  # else its id may be reused
+            # with the tensor, or its id may be reused
+            known[id(tensor)] = _of_tensor(tensor), tensor
     digests = [None if tensor is None else known[id(tensor)][0] for tensor in shared]
     return digests, data.rows, data.targets, data.weights, data.classes
 
