@@ -264,8 +264,8 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
 class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     """Deep ensemble for regression: mean predictions of networks with different seeds.
 
-    Members differ in initial weights, order of rows, dropout masks and internal validation split
-    . They are trained as one network with an additional member axis, where that is faster.
+    Members differ in initial weights, order of rows, dropout masks and internal validation
+    split. They are trained as one network with an additional member axis, where that is faster.
 
     Parameters that are not listed here are those of :class:`DeepEnsembleClassifier`.
 

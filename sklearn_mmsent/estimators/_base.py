@@ -144,6 +144,11 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         -------
         SearchSpace
             Values by parameter; its methods convert it for scikit-learn's and Optuna's searches.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
         """
         return space_of(cls._parameters, level, cls.__name__)
 
@@ -182,6 +187,13 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         -------
         FitTable
             For `split`.
+
+        Raises
+        ------
+        BlockError
+            If the table does not fit the block contract.
+        ValueError
+            If the targets or the metadata do not fit the table.
         """
         owner = type(self).__name__
         X = self._check_table(X, reset=True)

@@ -65,6 +65,11 @@ def choose_encoder(choice, block, layout, *, sequential, owner):
         Class of the encoder.
     options : dict
         Its keyword arguments.
+
+    Raises
+    ------
+    ValueError
+        If the encoder is unknown, or the mapping names something other than a modality or block.
     """
     if isinstance(choice, Mapping):
         names = {b.name for b in layout.blocks} | set(layout.modalities)

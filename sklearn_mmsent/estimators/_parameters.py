@@ -238,6 +238,11 @@ def space_of(table, level, owner):
     Returns
     -------
     SearchSpace
+
+    Raises
+    ------
+    ValueError
+        If there is no such level.
     """
     if level not in ("small", "full"):
         raise ValueError(

@@ -232,6 +232,11 @@ def as_domain(value):
     Returns
     -------
     Choices, Range or DependsOn
+
+    Raises
+    ------
+    TypeError
+        If the value is none of these, or another distribution of scipy.
     """
     if isinstance(value, (Choices, Range, DependsOn)):
         return value

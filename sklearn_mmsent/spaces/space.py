@@ -139,6 +139,11 @@ class SearchSpace(Mapping):
         -------
         dict
             Names and distributions of Optuna.
+
+        Raises
+        ------
+        ValueError
+            If a choice is not a value that a study can store.
         """
         distributions = {}
         for name, domain in self._domains.items():

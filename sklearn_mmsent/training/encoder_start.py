@@ -11,7 +11,7 @@ class EncoderStart:
 
     Parameters
     ----------
-    who : str
+    subject : str
         Block and source, used in error messages.
     encoder : dict of str to Tensor
         ``state_dict`` of the encoder.
@@ -21,7 +21,7 @@ class EncoderStart:
         Whether the weights are not trained.
     """
 
-    who: str
+    subject: str
     encoder: dict
     standardizer: dict
     frozen: bool
@@ -52,9 +52,9 @@ class EncoderStart:
                     "is missing" if shape is None else f"has shape {shape}" for shape in shapes
                 )
                 raise ValueError(
-                    f"{self.who} does not fit: the encoder's weight {name!r} {given} in the source "
-                    f"and {expected} in this network. Use tables with equal blocks, or name the "
-                    "blocks to take: encoders_from={name: source}."
+                    f"{self.subject} does not fit: the encoder's weight {name!r} {given} in the "
+                    f"source and {expected} in this network. Use tables with equal blocks, or name "
+                    "the blocks to take: encoders_from={name: source}."
                 )
 
 
@@ -70,6 +70,11 @@ def plain_state(module):
     -------
     dict of str to Tensor
         Contiguous copies; in float64 only where float32 would round.
+
+    Raises
+    ------
+    ValueError
+        If the state has something other than tensors.
     """
     state = {}
     for name, value in module.state_dict().items():

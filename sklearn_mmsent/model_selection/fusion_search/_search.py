@@ -257,6 +257,14 @@ class FusionSearchCV(BaseSearchCV):
         -------
         self : object
             The fitted search.
+
+        Raises
+        ------
+        StudyError
+            If the storage is unavailable, or has the study of another search.
+        ValueError
+            If the space is empty or names unknown parameters, rows cannot be split, or no trial
+            was scored on all folds.
         """
         started = time.time()
         scorer, metric, objective = self._scorer()
