@@ -15,10 +15,10 @@ SIZES = {("neg", True): 40, ("neg", False): 10, ("pos", True): 6, ("pos", False)
 
 def table():
     labels = np.concatenate([[label] * n for (label, _), n in SIZES.items()])
-    there = np.concatenate([[there] * n for (_, there), n in SIZES.items()])
+    present = np.concatenate([[present] * n for (_, present), n in SIZES.items()])
     order = np.random.default_rng(0).permutation(len(labels))
     X = pd.DataFrame(
-        {"text__a": np.arange(len(labels)) * 1.0, "face__x": np.where(there, 1, np.nan)}
+        {"text__a": np.arange(len(labels)) * 1.0, "face__x": np.where(present, 1, np.nan)}
     )
     return X.iloc[order].reset_index(drop=True), labels[order]
 
@@ -51,8 +51,8 @@ def test_rows_are_repeated_evenly():
     X_new, _ = balancer.fit_resample(X, y)
     pd.testing.assert_frame_equal(X_new.iloc[: len(X)], X)
     times = np.bincount(balancer.sample_indices_, minlength=len(X))
-    for label, there in SIZES:
-        cell = (y == label) & (X["face__x"].notna() == there)
+    for label, present in SIZES:
+        cell = (y == label) & (X["face__x"].notna() == present)
         assert np.ptp(times[cell]) <= 1
     under = ModalityBalancer(how="under", random_state=0)
     under.fit_resample(X, y)
