@@ -62,8 +62,8 @@ def sound_frames(container):
 
     stream = container.streams.best("audio")
     if stream is None:
-        what = "video without sound" if container.streams.video else "neither sound nor video"
-        raise CellError(f"it holds no sound ({container.format.name}: {what})")
+        content = "video without sound" if container.streams.video else "neither sound nor video"
+        raise CellError(f"it holds no sound ({container.format.name}: {content})")
     same_but_float = AudioResampler(format="fltp")
     seconds = 0.0
     for frame in container.decode(stream):
@@ -112,8 +112,8 @@ def video_stream(container):
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
-    what = "sound without video" if container.streams.audio else "neither sound nor video"
-    raise CellError(f"it holds no video ({container.format.name}: {what})")
+    content = "sound without video" if container.streams.audio else "neither sound nor video"
+    raise CellError(f"it holds no video ({container.format.name}: {content})")
 
 
 def measure_seconds(container, stream):
@@ -143,11 +143,11 @@ def _promised_seconds(container, stream):
     return None
 
 
-def _check_complete(container, stream, seconds, what):
+def _check_complete(container, stream, seconds, kind):
     promised = _promised_seconds(container, stream)
     if promised is not None and seconds < promised * (1 - _MAX_MISSING) - _SLACK:
         raise CellError(
-            f"its {what} is truncated: the header promises {promised:.6g} s, the file holds "
+            f"its {kind} is truncated: the header promises {promised:.6g} s, the file holds "
             f"{seconds:.6g} s"
         )
 

@@ -43,25 +43,29 @@ class BlockSpace:
             self.table.present[np.ix_(rows, self.blocks)], axis=0, return_inverse=True
         )
         for number, pattern in enumerate(patterns):
-            asked = np.flatnonzero(pattern_of[queries] == number)
+            selected = np.flatnonzero(pattern_of[queries] == number)
             # rows that have the same blocks in common with the queries can share one index
             common, common_of = np.unique(patterns & pattern, axis=0, return_inverse=True)
             for space, in_common in enumerate(common):
-                if not len(asked) or not in_common.any():
+                if not len(selected) or not in_common.any():
                     continue
-                among = np.flatnonzero((common_of == space)[pattern_of])
+                candidates = np.flatnonzero((common_of == space)[pattern_of])
                 columns, weights = self._columns(in_common, bounds)
                 first, weights = weights[0], weights / weights[0]
-                index = NearestNeighbors(n_neighbors=min(k + 1, len(among)), n_jobs=n_jobs)
-                index.fit(_select(points, among, columns, weights))
-                far, near = index.kneighbors(_select(points, queries[asked], columns, weights))
-                far, near = far * first, among[near]
-                far[near == queries[asked, None]] = np.inf  # a row is not its own neighbour
-                far = np.hstack([distances[asked], far])
-                near = np.hstack([found[asked], near])
-                best = np.argsort(far, axis=1, kind="stable")[:, :k]
-                distances[asked] = np.take_along_axis(far, best, axis=1)
-                found[asked] = np.take_along_axis(near, best, axis=1)
+                index = NearestNeighbors(n_neighbors=min(k + 1, len(candidates)), n_jobs=n_jobs)
+                index.fit(_select(points, candidates, columns, weights))
+                dist, neighbours = index.kneighbors(
+                    _select(points, queries[selected], columns, weights)
+                )
+                dist, neighbours = dist * first, candidates[neighbours]
+                dist[neighbours == queries[selected, None]] = (
+                    np.inf
+                )  # a row is not its own neighbour
+                dist = np.hstack([distances[selected], dist])
+                neighbours = np.hstack([found[selected], neighbours])
+                best = np.argsort(dist, axis=1, kind="stable")[:, :k]
+                distances[selected] = np.take_along_axis(dist, best, axis=1)
+                found[selected] = np.take_along_axis(neighbours, best, axis=1)
         return np.where(np.isfinite(distances), found, queries[:, None])
 
     def summary(self, rows, blocks):
