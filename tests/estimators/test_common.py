@@ -24,7 +24,7 @@ ESTIMATORS = [
     FusionClassifier(**CHEAP),
     FusionRegressor(**CHEAP),
     FusionMultitask(**CHEAP),
-    FusionClassifier("mult", **CHEAP),
+    FusionClassifier("mult", **CHEAP | {"hidden_size": 16}),
 ]
 
 SHAPES = {
@@ -52,7 +52,7 @@ def test_scikit_learns_checks(estimator, check):
 
 
 def fitted(cls, X, y, **params):
-    params = {"max_epochs": 3, "random_state": 0, **params}
+    params = {"max_epochs": 3, "hidden_size": 32, "random_state": 0, **params}
     target = y if cls is FusionClassifier else np.searchsorted(["neg", "neu", "pos"], y)
     return cls(**params).fit(X, target)
 
@@ -100,7 +100,7 @@ def test_named_tables(named_table, global_states, cls, fusion, missing, shapes):
     np.testing.assert_allclose(outputs(estimator, X.iloc[order]), result[order], rtol=1e-9)
     np.testing.assert_allclose(outputs(estimator, X.iloc[[7]]), result[[7]], rtol=1e-9)
     np.testing.assert_allclose(
-        outputs(estimator, pd.concat([X] * 20)), np.concatenate([result] * 20), rtol=1e-9
+        outputs(estimator, pd.concat([X] * 14)), np.concatenate([result] * 14), rtol=1e-9
     )
 
     # a row without anything has an answer, the same for all such rows
