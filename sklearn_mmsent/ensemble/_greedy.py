@@ -221,8 +221,8 @@ class _BaseGreedy(BaseExperts):
             candidates=[[candidates[e][m] for m in chosen[e]] for e in used],
         )
         fitted = {}
-        for e, of_expert in zip(used, results, strict=True):
-            for member, result in zip(chosen[e], of_expert, strict=True):
+        for e, expert_fits in zip(used, results, strict=True):
+            for member, result in zip(chosen[e], expert_fits, strict=True):
                 if result.error is not None:
                     expert = dataclasses.replace(experts[e], name=member)
                     raise name_error(result.error, expert, type(self).__name__) from result.error

@@ -289,4 +289,4 @@ class FusionClassifier(ClassifierParameters, ClassifierMixin, BaseFusion):
         return self._target.classes
 
     def _make_target(self, y):
-        return ClassTarget.of_labels(y, self.ordinal, type(self).__name__)
+        return ClassTarget.from_labels(y, self.ordinal, type(self).__name__)

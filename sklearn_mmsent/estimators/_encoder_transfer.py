@@ -84,7 +84,7 @@ def find_starts(source, layout, encoders, *, width, frozen, owner):
         origin, trained = found[block.name]
         subject = f"{owner}: the block {block.name!r} of encoders_from ({origin})"
         _check_compatible(trained, block, encoder, options, width, subject)
-        subject += f", of shape {tuple(trained.shape)} there and {block.shape} here,"
+        subject += f", of shape {tuple(trained.shape)} instead of {block.shape},"
         states = trained.states
         starts.append(EncoderStart(subject, states["encoder"], states["standardizer"], frozen))
     return tuple(starts)
@@ -164,26 +164,27 @@ def _inside(estimator):
 
 def _check_compatible(trained, block, encoder, options, width, subject):
     """Check the kinds of block and encoder; shapes of weights are checked when they are loaded."""
-    here, there = block.shape, tuple(trained.shape)
-    n_features = [shape[0 if len(shape) == 3 else -1] for shape in (here, there)]
-    if len(here) != len(there) or n_features[0] != n_features[1]:
+    shape, source_shape = block.shape, tuple(trained.shape)
+    n_features = [s[0 if len(s) == 3 else -1] for s in (shape, source_shape)]
+    if len(shape) != len(source_shape) or n_features[0] != n_features[1]:
         raise ValueError(
-            f"{subject} has the shape {there} there and {here} here, and no weights fit both. Give "
-            "the tables the same shapes, or name the blocks to take: encoders_from={name: source}."
+            f"{subject} has the shape {source_shape} instead of {shape}, and no weights fit both. "
+            "Give the tables the same shapes, or name the blocks to take: encoders_from={name: "
+            "source}."
         )
-    mine = _json_options(encoder, options)
-    # an option that is newer than the file has its default there
-    theirs = {**_json_options(encoder, {}), **trained.options}
-    if (trained.encoder, theirs) != (_name_of(encoder), mine):
-        there = _write(trained.encoder, theirs, mine)
-        here = _write(_name_of(encoder), mine, theirs)
+    options = _json_options(encoder, options)
+    # an option that is newer than the file had its default value
+    source_options = {**_json_options(encoder, {}), **trained.options}
+    if (trained.encoder, source_options) != (_name_of(encoder), options):
+        found = _write(trained.encoder, source_options, options)
+        expected = _write(_name_of(encoder), options, source_options)
         raise ValueError(
-            f"{subject} has the encoder {there} there and {here} here. Give both the same in "
+            f"{subject} has the encoder {found} instead of {expected}. Give both the same in "
             f"encoders, as in encoders={{{block.name!r}: ({trained.encoder!r}, {{...}})}}."
         )
     if trained.width != width:
         raise ValueError(
-            f"{subject} was trained with hidden_size={trained.width}, and here it is {width}. Set "
+            f"{subject} was trained with hidden_size={trained.width}, not {width}. Set "
             f"hidden_size={trained.width}."
         )
 

@@ -258,7 +258,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _check_labels(self, X, y):
         if y is None:
             raise ValueError("FewShotClassifier requires y to be passed, but the target y is None")
-        target, numbers = ClassTarget.of_labels(y, ordinal=False, owner=type(self).__name__)
+        target, numbers = ClassTarget.from_labels(y, ordinal=False, owner=type(self).__name__)
         check_consistent_length(X, numbers)
         self.classes_ = target.classes
         return numbers.astype(np.intp)

@@ -76,4 +76,4 @@ class FusionRegressor(RegressorParameters, RegressorMixin, BaseFusion):
         return self._target.predict(outputs)
 
     def _make_target(self, y):
-        return IntensityTarget.of_intensities(y, type(self).__name__)
+        return IntensityTarget.from_intensities(y, type(self).__name__)

@@ -176,7 +176,7 @@ class ClassTarget(Target):
         self.ranks = ranks
 
     @classmethod
-    def of_labels(cls, y, ordinal, owner):
+    def from_labels(cls, y, ordinal, owner):
         """Return the target that some labels show, and the labels encoded.
 
         Parameters
@@ -309,7 +309,7 @@ class IntensityTarget(Target):
         self.high = float(values.max())
 
     @classmethod
-    def of_intensities(cls, y, owner):
+    def from_intensities(cls, y, owner):
         """Return the target that some intensities show, and the intensities as floats."""
         values = floats(y, owner)
         if len(values) < 2:

@@ -312,12 +312,12 @@ def _check_units(splitter, labels, groups, n_rows, owner, purpose):
                 )
     if grouped and labels is not None and "unlearned class" in purpose.errors:
         for label in np.unique(labels):
-            of_label = np.unique(groups[labels == label])
-            if len(of_label) == 1:
+            label_groups = np.unique(groups[labels == label])
+            if len(label_groups) == 1:
                 raise ValueError(
                     f"{owner}: class {_name(label)} occurs in a single group, "
-                    f"{_name(of_label[0])}, so that it cannot be in both parts. Drop the class, or "
-                    "merge it with another."
+                    f"{_name(label_groups[0])}, so that it cannot be in both parts. Drop the "
+                    "class, or merge it with another."
                 )
 
 

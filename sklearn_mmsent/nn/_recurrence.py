@@ -78,10 +78,10 @@ class RealSteps:
         driven = F.linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
         state = (driven.new_zeros(len(values), layer.hidden_size),) * 2  # of the remaining rows
         outputs, ends = [], []  # the rows that end first come last
-        for of_step in driven.split(self.n_reading):
-            n = len(of_step)
+        for inputs in driven.split(self.n_reading):
+            n = len(inputs)
             ends.append(state[0][n:])
-            state = step(of_step, *(x[:n] for x in state), layer)
+            state = step(inputs, *(x[:n] for x in state), layer)
             outputs.append(state[0])
         last = torch.cat([state[0], *reversed(ends)]).index_select(0, self.row_places)
         outputs = torch.cat(outputs) if outputs else driven[:, : layer.hidden_size]

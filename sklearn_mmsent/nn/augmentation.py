@@ -157,13 +157,13 @@ def mix_targets(share, loss, targets, weights):
     """
     if share is None:
         return (lambda outputs: loss(outputs, targets)), weights
-    own, others = (1 - share) * weights, share * weights.roll(1, 0)
-    total = own + others
-    partner = others / total.clamp(min=1e-12)
+    partner_weights = share * weights.roll(1, 0)
+    total = (1 - share) * weights + partner_weights
+    partner = partner_weights / total.clamp(min=1e-12)
 
     def loss_of(outputs):
-        mine, theirs = loss(outputs, targets), loss(outputs, targets.roll(1, 0))
-        return mine + partner * (theirs - mine)
+        losses, others = loss(outputs, targets), loss(outputs, targets.roll(1, 0))
+        return losses + partner * (others - losses)
 
     return loss_of, total
 

@@ -129,14 +129,14 @@ class FusionNetwork(nn.Module):
     def _predict(self, values, present, steps, run):
         values, present, steps, share = self._prepare(values, present, steps)
         inputs, vectors = self._encode(values, present, steps)
-        fused, of_fusion = run(self.fusion, *inputs)
-        outputs, of_parts = [self.head(fused)], []
+        fused, fusion_state = run(self.fusion, *inputs)
+        outputs, part_states = [self.head(fused)], []
         for part in self.unimodal:
             predicted, intermediates = run(part, vectors, present, fused)
             outputs.append(predicted)
-            of_parts.append(intermediates)
-        outputs = torch.cat(outputs, dim=1) if of_parts else outputs[0]
-        return outputs, (share, of_fusion, of_parts)
+            part_states.append(intermediates)
+        outputs = torch.cat(outputs, dim=1) if part_states else outputs[0]
+        return outputs, (share, fusion_state, part_states)
 
     def fuse(self, values, present, steps):
         """Return the fused vectors of shape (B, D); see ``forward`` for the arguments."""
@@ -156,19 +156,19 @@ class FusionNetwork(nn.Module):
         values, present, steps, _ = self._prepare(values, present, steps)
         inputs, _ = self._encode(values, present, steps)
         blocks = self.fusion.block_weights(*inputs)
-        of_steps = self.fusion.step_weights(*inputs)
-        if of_steps is None and not self.fusion.sequential:
-            of_steps = [
+        step_weights = self.fusion.step_weights(*inputs)
+        if step_weights is None and not self.fusion.sequential:
+            step_weights = [
                 encoder.step_weights(value, step)
                 for encoder, value, step in zip(self.encoders, values, steps, strict=True)
             ]
         # for a row without any block, the fusion attends to absence tokens
         blocks = None if blocks is None else blocks * present
-        of_steps = [
+        step_weights = [
             None if weights is None else weights * present[:, i, None]
-            for i, weights in enumerate(of_steps or [None] * present.shape[1])
+            for i, weights in enumerate(step_weights or [None] * present.shape[1])
         ]
-        return blocks, of_steps
+        return blocks, step_weights
 
     def _prepare(self, values, present, steps):
         """Return the inputs of the encoders, which blocks are present, and the shares of mixup."""
@@ -186,10 +186,10 @@ class FusionNetwork(nn.Module):
         ]
         # encoders that check raw values must not see those of missing blocks
         values = [
-            value.masked_fill(~here.view(-1, *[1] * (value.ndim - 1)), 0.0)
+            value.masked_fill(~has_block.view(-1, *[1] * (value.ndim - 1)), 0.0)
             if encoder.raw
             else value
-            for encoder, value, here in zip(self.encoders, values, present.T, strict=True)
+            for encoder, value, has_block in zip(self.encoders, values, present.T, strict=True)
         ]
         return values, present, steps, share
 
@@ -233,11 +233,11 @@ class FusionNetwork(nn.Module):
         sequences, masks = [], []
         for i, encoder in enumerate(self.encoders):
             tokens, real = encoder.tokens(values[i], steps[i])  # (B, S, D), (B, S)
-            here = present[:, i, None]
-            alone = torch.arange(real.shape[1], device=real.device) == 0
-            real = torch.where(here, real, alone)
-            real = real | (alone & ~real.any(dim=1, keepdim=True))
-            sequences.append(torch.where(here.unsqueeze(-1), tokens, self.absence[i]))
+            has_block = present[:, i, None]
+            first = torch.arange(real.shape[1], device=real.device) == 0
+            real = torch.where(has_block, real, first)
+            real = real | (first & ~real.any(dim=1, keepdim=True))
+            sequences.append(torch.where(has_block.unsqueeze(-1), tokens, self.absence[i]))
             masks.append(real)
         return sequences, masks
 
@@ -251,11 +251,11 @@ class FusionNetwork(nn.Module):
         batch : BatchLoss
             Losses, weights, targets and numbers of the rows.
         """
-        _, of_fusion, of_parts = intermediates
-        losses = [self.fusion.auxiliary_loss(of_fusion, batch)]
+        _, fusion_state, part_states = intermediates
+        losses = [self.fusion.auxiliary_loss(fusion_state, batch)]
         losses += [
-            part.auxiliary_loss(of_part, batch)
-            for part, of_part in zip(self.unimodal, of_parts, strict=True)
+            part.auxiliary_loss(state, batch)
+            for part, state in zip(self.unimodal, part_states, strict=True)
         ]
         losses = [loss for loss in losses if loss is not None]
         return sum(losses[1:], losses[0]) if losses else None

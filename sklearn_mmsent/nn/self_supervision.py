@@ -83,11 +83,11 @@ class LabelMemory:
             far = (vectors - negative).norm(dim=2) / scale  # (B, S + 1)
             near = (vectors - positive).norm(dim=2) / scale
             alpha = (far - near) / (near + _EPSILON)
-            single, together = alpha[:, :-1], alpha[:, -1:]
+            single, joint = alpha[:, :-1], alpha[:, -1:]
             # the fused vector's alpha can be zero
-            together = torch.where(together.abs() < _EPSILON, _EPSILON, together)
+            joint = torch.where(joint.abs() < _EPSILON, _EPSILON, joint)
             y = intensity.unsqueeze(1)
-            fresh = y + (single - together) / 2 * (y + together) / together
+            fresh = y + (single - joint) / 2 * (y + joint) / joint
             fresh = fresh.clamp(-limit, limit)
             made = ((epoch - 1) * made + 2 * fresh) / (epoch + 1)
         self.made[rows] = made

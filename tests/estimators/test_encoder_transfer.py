@@ -268,17 +268,17 @@ def test_a_block_without_training_rows_is_not_transferred(X, other):
 @pytest.mark.parametrize(
     ("shapes", "params", "message"),
     [
-        ({"text": 5}, {}, r"'text' .* shape \(4,\) there and \(5,\) here"),
-        ({"text": (3, 4)}, {}, r"'text' .* shape \(4,\) there and \(3, 4\) here"),
-        ({"image": (1, 9, 8)}, {}, r"'image' .* \(2, 9, 8\) there and \(1, 9, 8\) here"),
-        ({"audio": (5, 3)}, {"encoders": "gru"}, r"encoder mlp\(.*\) there and gru\(.*\) here"),
+        ({"text": 5}, {}, r"'text' .* shape \(4,\) instead of \(5,\)"),
+        ({"text": (3, 4)}, {}, r"'text' .* shape \(4,\) instead of \(3, 4\)"),
+        ({"image": (1, 9, 8)}, {}, r"'image' .* \(2, 9, 8\) instead of \(1, 9, 8\)"),
+        ({"audio": (5, 3)}, {"encoders": "gru"}, r"encoder mlp\(.*\) instead of gru\(.*\)"),
         (
             {"image": (2, 9, 8)},
             {"encoders": ("conv2d", {"channels": (64, 32)})},
-            r"conv2d\(channels=\[64, 128\]\) there and conv2d\(channels=\[64, 32\]\) here",
+            r"conv2d\(channels=\[64, 128\]\) instead of conv2d\(channels=\[64, 32\]\)",
         ),
-        ({"text": 4}, {"encoders": Bag}, r"encoder mlp\(.*\) there and Bag\(.*\) here"),
-        ({"text": 4}, {"hidden_size": 16}, r"hidden_size=8, and here it is 16"),
+        ({"text": 4}, {"encoders": Bag}, r"encoder mlp\(.*\) instead of Bag\(.*\)"),
+        ({"text": 4}, {"hidden_size": 16}, r"hidden_size=8, not 16"),
         ({"speech": 4}, {}, r"encoders of 'audio', 'image', 'text', and the table has 'speech'"),
     ],
 )
@@ -295,8 +295,8 @@ def test_weights_of_another_shape_are_rejected():
     source = fit(_table({"image": (1, 8, 8)}), encoders="mlp")
     with pytest.raises(
         ValueError,
-        match=r"'image' of encoders_from \(a fitted FusionClassifier\), of shape \(1, 8, 8\) there "
-        r"and \(1, 9, 8\) here, does not fit: .* \(8, 64\) in the source and has shape \(8, 72\)",
+        match=r"'image' of encoders_from \(a fitted FusionClassifier\), of shape \(1, 8, 8\) "
+        r"instead of \(1, 9, 8\), does not fit: .* \(8, 64\) in the source and has shape \(8, 72\)",
     ):
         fit(_table({"image": (1, 9, 8)}), encoders="mlp", encoders_from=source)
 

@@ -234,7 +234,7 @@ class BaseExperts(_BaseComposition):
     def _public_outputs(self, outputs):
         """Return out-of-fold outputs by name; those of regressors with one dimension."""
         if not hasattr(self, "classes_"):
-            outputs = [of_expert[:, 0] for of_expert in outputs]
+            outputs = [values[:, 0] for values in outputs]
         return dict(zip(self.experts_, outputs, strict=True))
 
     # -- prediction --------------------------------------------------------------------------

@@ -29,11 +29,11 @@ class CalibratedExperts(ExpertClassifier):
         if self.calibration is None:
             return outputs
         probabilities = []
-        for expert, of_expert in zip(self._fitted, outputs, strict=True):
+        for expert, expert_outputs in zip(self._fitted, outputs, strict=True):
             margins = self._method(expert) == "decision_function"
             try:
                 calibrated, calibrator = calibrate(
-                    of_expert,
+                    expert_outputs,
                     data.encoded,
                     splits,
                     self.calibration,

@@ -53,10 +53,10 @@ class Feeds:
 
     def keep(self, kept):
         """Continue with some of the members, by their numbers."""
-        of = [self.feed_of[i] for i in kept]
-        used = sorted(set(of))
+        feed_of = [self.feed_of[i] for i in kept]
+        used = sorted(set(feed_of))
         self.feeds = [self.feeds[i] for i in used]
-        self.feed_of = [used.index(i) for i in of]
+        self.feed_of = [used.index(i) for i in feed_of]
         self.sizes = [self.sizes[i] for i in kept]
         self.weights = self.weights[kept]
 
@@ -68,21 +68,21 @@ class Feeds:
         """
         orders, real = self._orders()  # (S, n)
         device = self.weights.device
-        of = torch.tensor(self.feed_of, device=device)
+        feed_of = torch.tensor(self.feed_of, device=device)
         longest, size = orders.shape[1], self.batch_size
         row = sum(values.shape[1:].numel() for values in self.feeds[0].data.values) * 4
         n_rows = size * max(1, CHUNK // (row * size * len(self.feeds)))
         for start in range(0, longest, n_rows):
             rows = orders[:, start : start + n_rows]
-            weights = self.weights.gather(1, rows[of])
+            weights = self.weights.gather(1, rows[feed_of])
             if real is not None:
-                weights = weights * real[of, start : start + n_rows]
+                weights = weights * real[feed_of, start : start + n_rows]
             inputs, targets = self._gather(rows)
             for first in range(0, rows.shape[1], size):
                 batch = slice(first, first + size)
                 yield (
-                    self._of_members(map_tensors(inputs, lambda x, at=batch: x[:, at]), of),
-                    self._of_members(targets[:, batch], of),
+                    self._repeat(map_tensors(inputs, lambda x, at=batch: x[:, at]), feed_of),
+                    self._repeat(targets[:, batch], feed_of),
                     weights[:, batch],
                 )
 
@@ -115,13 +115,13 @@ class Feeds:
         )
         return inputs, torch.stack([targets for _, targets in parts])
 
-    def _of_members(self, batch, of):
+    def _repeat(self, batch, feed_of):
         """Repeat the batches of feeds for their members."""
         if self.shared:
             return map_tensors(batch, lambda x: x[0])
-        if len(self.feeds) == len(of):
+        if len(self.feeds) == len(feed_of):
             return batch  # each member has its own, in order
-        return map_tensors(batch, lambda x: x.index_select(0, of))
+        return map_tensors(batch, lambda x: x.index_select(0, feed_of))
 
 
 class _Feed:

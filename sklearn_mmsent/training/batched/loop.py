@@ -113,10 +113,10 @@ class Training:
                 losses = self._step(number, batch)
             else:
                 losses = self.stack.losses(*batch, shared=feeds.shared, training=False)
-            of_batch = batch[2].sum(1)
+            batch_weight = batch[2].sum(1)
             # the loss of a member whose rows are used up does not count, even if it is NaN
-            total = total + torch.where(of_batch > 0, losses * of_batch, 0.0)
-            weight = weight + of_batch
+            total = total + torch.where(batch_weight > 0, losses * batch_weight, 0.0)
+            weight = weight + batch_weight
         return total / weight.clamp(min=1e-12)
 
     def _step(self, number, batch):

@@ -41,7 +41,7 @@ def bytes_of(member, module, compute):
     return 6 * weights + 2 * sum(kept.values()) + 2 * row * member.batch_size
 
 
-def members_at_once(device, of_one):
+def members_at_once(device, n_bytes):
     """Return the number of members to stack on a device.
 
     Their memory is limited to a share of the free memory of a GPU, and to one GiB elsewhere, where
@@ -51,7 +51,7 @@ def members_at_once(device, of_one):
     ----------
     device : str
         Device that they are trained on.
-    of_one : int
+    n_bytes : int
         Bytes of one member.
 
     Returns
@@ -61,7 +61,7 @@ def members_at_once(device, of_one):
     """
     kind = torch.device(device).type
     max_bytes = SHARE * torch.cuda.mem_get_info(device)[0] if kind == "cuda" else CPU_BYTES
-    return int(max(1, min(MAX_MEMBERS.get(kind, 1024), max_bytes // of_one)))
+    return int(max(1, min(MAX_MEMBERS.get(kind, 1024), max_bytes // n_bytes)))
 
 
 def cut(items, size):

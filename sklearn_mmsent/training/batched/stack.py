@@ -71,7 +71,7 @@ class NetworkStack:
         rows = None if shared else 0
         values, _, steps = inputs
         axes = [rows] * len(values), rows, [None if x is None else rows for x in steps]
-        compute = vmap(self._of_one, (0, 0, axes, rows, 0), randomness="different")
+        compute = vmap(self._member_loss, (0, 0, axes, rows, 0), randomness="different")
         if not training:
             with torch.no_grad():
                 return compute(self.places, self.buffers, inputs, targets, weights)
@@ -81,7 +81,7 @@ class NetworkStack:
         torch._foreach_copy_([to for to, _ in used], [of for _, of in used])
         return losses.detach()
 
-    def _of_one(self, parameters, buffers, inputs, targets, weights):
+    def _member_loss(self, parameters, buffers, inputs, targets, weights):
         batch = (inputs, targets, weights)
         return functional_call(self.objective, (parameters, buffers), batch)[0]
 

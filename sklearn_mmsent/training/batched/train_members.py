@@ -140,8 +140,8 @@ class _Group:
         net.criterion_.train()
         with torch_seed(member.seed, member.device):
             inputs, targets = member.train[rows]
-            of_one = bytes_of(member, net.module_, lambda: net.criterion_(inputs, *targets))
-        return members_at_once(member.device, of_one)
+            n_bytes = bytes_of(member, net.module_, lambda: net.criterion_(inputs, *targets))
+        return members_at_once(member.device, n_bytes)
 
     def _packs(self, numbers, size):
         """Distribute members over stacks; on a CPU, those of one feed make separate stacks."""
@@ -151,11 +151,11 @@ class _Group:
             feeds.setdefault(key, []).append(i)
         packs, others = [], []
         on_cpu = torch.device(self.members[numbers[0]].device).type == "cpu"
-        for of_feed in feeds.values():
-            if on_cpu and len(of_feed) >= MIN_MEMBERS:
-                packs += cut(of_feed, size)
+        for same_feed in feeds.values():
+            if on_cpu and len(same_feed) >= MIN_MEMBERS:
+                packs += cut(same_feed, size)
             else:
-                others += of_feed
+                others += same_feed
         return packs + (cut(others, size) if others else [])
 
     def _train_pack(self, pack):
@@ -236,15 +236,15 @@ class _Group:
         for i in numbers:
             _train_alone(self.members[i], self.results[i], reason, self.keys[i], self.watch)
 
-    def _key(self, what, numbers):
+    def _key(self, kind, numbers):
         """Return the digest of a list of members."""
-        return digest((what, self.batched, [self.keys[i] for i in numbers]))
+        return digest((kind, self.batched, [self.keys[i] for i in numbers]))
 
-    def _decisions(self, what, numbers):
+    def _decisions(self, kind, numbers):
         """Return the decisions about members that a resumed run must repeat."""
         folder = self.members[numbers[0]].checkpoint_dir
         return (
-            NoDecisions() if folder is None else Decisions(folder, what, self._key(what, numbers))
+            NoDecisions() if folder is None else Decisions(folder, kind, self._key(kind, numbers))
         )
 
 

@@ -57,7 +57,7 @@ def digest_of_network(plan, train, valid, settings, known=None):
     known = {} if known is None else known
     parts = {**vars(plan), "kind of plan": type(plan), **settings}
     for side, data in (("train", train), ("valid", valid)):
-        parts[side] = None if data is None else _of_dataset(data, known)
+        parts[side] = None if data is None else _dataset_digest(data, known)
     digests = {}
     for name, value in parts.items():
         try:
@@ -103,7 +103,7 @@ def _add(hasher, value):
     elif isinstance(value, (type, *_FUNCTIONS)):
         _write(hasher, "named", _named(value).encode())
     elif isinstance(value, torch.Tensor):
-        _write(hasher, "tensor", _of_tensor(value).encode())
+        _write(hasher, "tensor", _tensor_digest(value).encode())
     elif isinstance(value, np.ndarray) and value.dtype.kind not in "OV":
         _write(hasher, "array", f"{value.dtype.str}{value.shape}".encode())
         hasher.update(np.ascontiguousarray(value).tobytes())
@@ -167,18 +167,18 @@ def _kind(value):
     return f"an object of type {type(value).__module__}.{type(value).__qualname__}"
 
 
-def _of_dataset(data, known):
+def _dataset_digest(data, known):
     """Return digests of a dataset's tensors; the large ones may be shared by datasets."""
     shared = [*data.values, data.present, *data.steps]
     for tensor in shared:
         if tensor is not None and id(tensor) not in known:
             # with the tensor, or its id may be reused
-            known[id(tensor)] = _of_tensor(tensor), tensor
+            known[id(tensor)] = _tensor_digest(tensor), tensor
     digests = [None if tensor is None else known[id(tensor)][0] for tensor in shared]
     return digests, data.rows, data.targets, data.weights, data.classes
 
 
-def _of_tensor(tensor):
+def _tensor_digest(tensor):
     """Return the digest of a tensor on any device."""
     hasher = hashlib.blake2b(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), digest_size=16)
     for part in _parts(tensor):
