@@ -20,7 +20,7 @@ from sklearn_mmsent.ensemble.experts.scoring import OutputScore
 from sklearn_mmsent.ensemble.experts.selection import draw_bags, select_members
 from sklearn_mmsent.utils._documentation import document_shared_parameters
 from sklearn_mmsent.utils._random import clone_with_seeds, seed_generator
-from sklearn_mmsent.utils._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_mmsent.utils._sklearn import Interval, StrOptions, _fit_context
 
 #: Default number of bags, and of members from which bags are used.
 N_BAGS = 20
@@ -28,8 +28,7 @@ N_BAGS = 20
 
 class _BaseGreedy(BaseExperts):
     _parameter_constraints: dict = {
-        **{k: v for k, v in BaseExperts._parameter_constraints.items() if k != "experts"},
-        "experts": [list, HasMethods(["fit"])],
+        **BaseExperts._parameter_constraints,
         "scoring": [str, callable, None],
         "top_n": [Interval(Integral, 1, None, closed="left")],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
@@ -332,8 +331,6 @@ class GreedyEnsembleClassifier(ExpertClassifier, _BaseGreedy):
     1.0
     """
 
-    _parameter_constraints: dict = _BaseGreedy._parameter_constraints
-
 
 @document_shared_parameters(GreedyEnsembleClassifier)
 class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
@@ -388,5 +385,3 @@ class GreedyEnsembleRegressor(ExpertRegressor, _BaseGreedy):
     >>> GreedyEnsembleRegressor(Ridge(), scoring="corr", random_state=0).fit(X, truth).weights_
     {'text': 1.0}
     """
-
-    _parameter_constraints: dict = _BaseGreedy._parameter_constraints

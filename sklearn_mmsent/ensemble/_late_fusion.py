@@ -310,8 +310,6 @@ class LateFusionRegressor(ExpertRegressor, _BaseLateFusion):
     array([2.])
     """
 
-    _parameter_constraints: dict = _BaseLateFusion._parameter_constraints
-
     def __init__(
         self,
         experts,

@@ -296,8 +296,6 @@ class FusionStackingRegressor(ExpertRegressor, _BaseFusionStacking):
     array([3.])
     """
 
-    _parameter_constraints: dict = _BaseFusionStacking._parameter_constraints
-
     def __init__(
         self,
         experts,

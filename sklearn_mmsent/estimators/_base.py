@@ -64,7 +64,7 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _make_target(self, y):
-        """Return the Target or TargetSet that the labels of training rows show, and encode them.
+        """Return the target of the training labels, and the encoded labels.
 
         Parameters
         ----------
@@ -74,9 +74,9 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         target : Target or TargetSet
-            What is predicted.
+            Target.
         numbers : ndarray
-            The labels encoded.
+            Encoded labels.
         """
 
     # -- scikit-learn's interface ------------------------------------------------------------
@@ -302,16 +302,17 @@ class BaseFusion(NetworkPrediction, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         *roles : {"table", "split", "network", "training"}
-            Which.
+            Roles.
 
         Returns
         -------
         dict of str to object
+            Values by name.
         """
         return {name: getattr(self, name) for name in names_of(self._parameters, *roles)}
 
     def _take(self, read):
-        """Set what the table has determined."""
+        """Set the attributes that follow from the table."""
         vars(self).update(read.columns)
         self.layout_, self._target = read.layout, read.target
 

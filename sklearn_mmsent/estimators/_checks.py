@@ -1,4 +1,4 @@
-"""Checks of what `fit` is called with beside X and y."""
+"""Checks of the arguments of `fit` other than X and y."""
 
 import numpy as np
 import pandas as pd

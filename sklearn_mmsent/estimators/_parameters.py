@@ -1,8 +1,8 @@
 """The parameters of the fusion estimators: signatures, roles, constraints and search space.
 
 A hyperparameter is declared here once: in the signatures below, and in the table of the estimators
-that have it. What a search may try for it, which candidates can share a table or a split, and what
-reaches the network and its training all follow from the table.
+that have it. The search spaces, the stages of a fit that candidates can share, and the arguments of
+the network and its training follow from the table.
 """
 
 import os
@@ -24,13 +24,13 @@ ROLES = ("table", "split", "network", "training")
 
 @dataclass(frozen=True)
 class Parameter:
-    """What the package knows of one parameter.
+    """Role, constraint and search spaces of one parameter.
 
     Parameters
     ----------
     role : {"table", "split", "network", "training"}
-        What it decides: how the table and its targets are read, which rows are trained and
-        validated on, what the network is, or how it is trained. Candidates of a search that
+        Stage of a fit that it belongs to: reading the table and its targets, choosing the rows to
+        train and to validate on, building the network, or training it. Candidates of a search that
         differ only in later roles share the results of the earlier ones.
     constraint : list
         As in ``_parameter_constraints`` of scikit-learn's estimators.

@@ -8,7 +8,7 @@ from sklearn_mmsent.utils._validation import check_table
 
 
 class NetworkPrediction:
-    """Mixin that reads tables and returns what the fitted network computes for their rows."""
+    """Mixin that reads tables and runs the fitted network on their rows."""
 
     def read(self, X):
         """Return rows in the form that the network takes.

@@ -22,7 +22,7 @@ class FitTable:
     layout : BlockLayout
         Its blocks.
     target : Target or TargetSet
-        What is predicted.
+        Target that was made from the training labels.
     blocks : list of BlockValues
         Values of the blocks.
     data : BlockDataset

@@ -1,4 +1,4 @@
-"""Targets: from labels to what a loss compares with, and from outputs to predictions.
+"""Targets: conversion of labels to the targets of a loss, and of outputs to predictions.
 
 The labels of a fit are encoded once, by `encode`; all later steps work on the numbers that it
 returns: class numbers or intensities, NaN where a row has no label.
@@ -116,7 +116,7 @@ class Target(metaclass=ABCMeta):
 
     @abstractmethod
     def loss_targets(self, numbers):
-        """Return what the loss compares outputs with, for encoded labels."""
+        """Return the targets of the loss, for encoded labels."""
 
     def plan_fields(self, params, layout):
         """Return the fields of the NetworkPlan that describe the outputs."""
@@ -177,7 +177,7 @@ class ClassTarget(Target):
 
     @classmethod
     def from_labels(cls, y, ordinal, owner):
-        """Return the target that some labels show, and the labels encoded.
+        """Return the target of some labels, and the encoded labels.
 
         Parameters
         ----------
@@ -310,7 +310,7 @@ class IntensityTarget(Target):
 
     @classmethod
     def from_intensities(cls, y, owner):
-        """Return the target that some intensities show, and the intensities as floats."""
+        """Return the target of some intensities, and the intensities as floats."""
         values = floats(y, owner)
         if len(values) < 2:
             raise ValueError(f"{owner} needs at least two rows to learn from; got 1 sample.")

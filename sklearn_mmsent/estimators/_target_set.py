@@ -262,7 +262,7 @@ def as_target_table(y, owner):
 
 
 def _learn(name, column, task, owner):
-    """Return the target that a column shows."""
+    """Return the target of a column."""
     labelled = column[~pd.isna(column)]
     if labelled.empty:
         raise ValueError(

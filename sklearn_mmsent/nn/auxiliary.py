@@ -16,8 +16,8 @@ class AuxiliaryModule(nn.Module):
     #: trained alone.
     remembers = False
 
-    #: What is remembered of the training rows, an instance of ``memory_type``, which is built
-    #: from its attributes by name. Neither pickles nor copies hold it.
+    #: Memory of the training rows, an instance of ``memory_type``, which is built from its
+    #: attributes by name. Neither pickles nor copies hold it.
     memory = None
     memory_type = None
 
@@ -48,7 +48,7 @@ class AuxiliaryModule(nn.Module):
         return self(*inputs), None
 
     def auxiliary_loss(self, intermediates, batch):
-        """Return what is added to the loss of a training batch.
+        """Return the auxiliary loss of a training batch.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class AuxiliaryModule(nn.Module):
         """
 
     def training_state(self):
-        """Return what is remembered of the training rows, for a checkpoint; None for nothing."""
+        """Return the memory of the training rows, for a checkpoint; None if there is none."""
         return None if self.memory is None else dict(vars(self.memory))
 
     def load_training_state(self, state):
@@ -75,5 +75,5 @@ class AuxiliaryModule(nn.Module):
             self.memory = self.memory_type(**map_tensors(state, lambda x: x.to(device)))
 
     def __getstate__(self):
-        """Leave out what belongs to the training rows."""
+        """Leave out the memory of the training rows."""
         return {**self.__dict__, "memory": None}

@@ -8,7 +8,7 @@ from sklearn_mmsent.nn.encoders.pooling import masked_mean
 
 
 class FusionNetwork(nn.Module):
-    """Encoders, a fusion and a head, with learned tokens for what is absent.
+    """Encoders, a fusion and a head, with learned tokens for absent blocks.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class FusionNetwork(nn.Module):
         return sequences, masks
 
     def auxiliary_loss(self, intermediates, batch):
-        """Return what the parts add to the loss of a training batch; None for nothing.
+        """Return the sum of the parts' auxiliary losses of a batch; None if there are none.
 
         Parameters
         ----------

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mmsent.blocks import BlockLayout
+from sklearn_mmsent.blocks.block import SEPARATOR
 from sklearn_mmsent.exceptions import BlockError
 from sklearn_mmsent.feature_extraction import is_missing
 
-SEPARATOR = "__"
 NONE = "none"
 
 

@@ -129,12 +129,6 @@ class FusionSearchCV(BaseSearchCV):
         As in :class:`sklearn.model_selection.GridSearchCV`; the best candidate is one that was
         scored on all folds.
 
-    Raises
-    ------
-    StudyError
-        If the storage cannot be read, has the study of another search, or becomes unavailable;
-        then ``cv_results_`` and ``study_`` hold the results so far.
-
     See Also
     --------
     BatchedRandomizedSearchCV : Random search without a study or pruning.
@@ -261,7 +255,8 @@ class FusionSearchCV(BaseSearchCV):
         Raises
         ------
         StudyError
-            If the storage is unavailable, or has the study of another search.
+            If the storage cannot be read, has the study of another search, or becomes
+            unavailable; then ``cv_results_`` and ``study_`` hold the results so far.
         ValueError
             If the space is empty or names unknown parameters, rows cannot be split, or no trial
             was scored on all folds.

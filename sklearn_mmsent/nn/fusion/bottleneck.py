@@ -67,7 +67,7 @@ class BottleneckFusion(Fusion):
         """Fuse M sequences of shape (B, S_m, D) to (B, D)."""
         states, _ = self._run(tokens, real, present, len(self.layers))
         n_shared = len(self.bottlenecks)
-        return self.dropout(_mean_of_there([self.norm(x[:, n_shared]) for x in states], present))
+        return self.dropout(_mean_of_present([self.norm(x[:, n_shared]) for x in states], present))
 
     def _run(self, tokens, real, present, n_layers):
         """Return the states of M transformers after some layers, (B, N + 1 + S_m, D), and masks."""
@@ -84,13 +84,13 @@ class BottleneckFusion(Fusion):
                 layer(torch.cat([shared, state], dim=1), mask)
                 for layer, state, mask in zip(layers, states, masks, strict=True)
             ]
-            shared = _mean_of_there([x[:, :n_shared].flatten(1) for x in both], present)
+            shared = _mean_of_present([x[:, :n_shared].flatten(1) for x in both], present)
             shared = shared.unflatten(1, (n_shared, -1))
             states = [x[:, n_shared:] for x in both]
         return [torch.cat([shared, state], dim=1) for state in states], masks
 
 
-def _mean_of_there(vectors, present):
+def _mean_of_present(vectors, present):
     """Average M vectors of shape (B, ...) over the present blocks."""
     share = present / present.sum(1, keepdim=True)  # (B, M)
     return torch.einsum("bm,mbd->bd", share.to(vectors[0].dtype), torch.stack(vectors))

@@ -54,8 +54,7 @@ class AdaptationGateFusion(Fusion):
 
     def gates(self, vectors, present):
         """Return the gates g of shape (B, M, D): zero for absent blocks and the main block."""
-        gates = torch.zeros_like(vectors).unbind(1)
-        gates = list(gates)
+        gates = list(torch.zeros_like(vectors).unbind(1))
         for layer, i in zip(self.gate, self.others, strict=True):
             both = torch.cat([vectors[:, i], vectors[:, self.main]], dim=1)
             gates[i] = layer(both).relu() * present[:, i, None]

@@ -118,18 +118,9 @@ class CrossModalTransformer(nn.Module):
         return self.layers[-1].shares(target, mask, source)
 
 
-class SelfTransformer(nn.Module):
+class SelfTransformer(CrossModalTransformer):
     """Layers in which a sequence attends to itself."""
-
-    def __init__(self, width, n_heads, n_layers, dropout):
-        super().__init__()
-        self.layers = nn.ModuleList(
-            TransformerLayer(width, n_heads, dropout) for _ in range(n_layers)
-        )
-        self.norm = nn.LayerNorm(width)
 
     def forward(self, x, mask):
         """Map x of shape (B, S, D) with its mask (B, S)."""
-        for layer in self.layers:
-            x = layer(x, mask)
-        return self.norm(x)
+        return super().forward(x, None, mask)

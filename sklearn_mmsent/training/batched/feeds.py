@@ -154,7 +154,7 @@ class _Feed:
 
 
 def feed_key(member, *, training):
-    """Return what determines the batches of a member."""
+    """Return a key that is equal for members with the same batches."""
     data = member.train if training else member.valid
     arrays = [part for part in (data.targets, data.rows, data.classes) if part is not None]
     numbers = b"".join(array.cpu().numpy().tobytes() for array in arrays)

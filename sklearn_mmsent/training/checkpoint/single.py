@@ -111,7 +111,7 @@ class NetworkCheckpoint:
 
 
 def _networks(net):
-    """Return the state of the objective, and what parts remember of the training rows."""
+    """Return the state of the objective, and the memories of the training rows by part."""
     remembering = {
         name: part.training_state()
         for name, part in net.module_.named_modules()
