@@ -406,3 +406,12 @@ class MultitaskParameters:
         verbose=0,
     ):
         _assign(locals())
+
+
+# the TypeError for an unknown keyword names the function
+for _parameters, _name in (
+    (ClassifierParameters, "FusionClassifier"),
+    (RegressorParameters, "FusionRegressor"),
+    (MultitaskParameters, "FusionMultitask"),
+):
+    _parameters.__init__.__qualname__ = f"{_name}.__init__"

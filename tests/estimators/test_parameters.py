@@ -82,3 +82,9 @@ def test_shared_parameters_are_documented_as_in_the_classifier(cls):
 def test_a_misspelt_option_gets_a_suggestion(params, message):
     with pytest.raises(ValueError, match=message):
         FusionClassifier(**params).fit([[0.0], [1.0]], [0, 1])
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_an_unknown_keyword_raises_an_error_that_names_the_estimator(cls):
+    with pytest.raises(TypeError, match=rf"^{cls.__name__}\.__init__\(\) got an unexpected"):
+        cls(spec_augment=0.2)
