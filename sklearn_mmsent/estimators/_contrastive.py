@@ -9,10 +9,8 @@ import torch
 from torch.nn import functional as F
 
 _LR, _WEIGHT_DECAY = 2e-2, 1e-3
-_NOISE, _HIDDEN = (
-    0.5,
-    0.3,
-)  # noise added to features, in standard deviations, and share of hidden features
+_NOISE = 0.5  # added to features, in standard deviations
+_HIDDEN = 0.3  # share of hidden features
 
 
 def contrastive_projection(rows, classes, width, *, temperature, n_steps, seed):

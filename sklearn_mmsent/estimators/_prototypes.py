@@ -36,12 +36,12 @@ class ShrunkPrototypes:
         -------
         self : object
         """
-        there = ~np.isnan(rows)
-        filled = np.where(there, rows, 0.0)
-        means = (shares.T @ filled) / np.maximum(shares.T @ there, 1e-12)  # (C, D)
+        observed = ~np.isnan(rows)
+        filled = np.where(observed, rows, 0.0)
+        means = (shares.T @ filled) / np.maximum(shares.T @ observed, 1e-12)  # (C, D)
         self._center = means.mean(axis=0)
         means = means - self._center
-        variances, axes = _spread(filled - self._center, there, shares, means)
+        variances, axes = _spread(filled - self._center, observed, shares, means)
         n_dimensions = max(1, min(len(rows) - 1, rows.shape[1]))
         sphere = variances.sum() / n_dimensions or 1.0  # equal rows have no spread
         on_axes = means @ axes.T  # (C, n_axes)
@@ -61,10 +61,10 @@ class ShrunkPrototypes:
         return (rows - self._center) @ self._weights.T + self._offsets
 
 
-def _spread(rows, there, shares, means):
+def _spread(rows, observed, shares, means):
     """Return variances (K,) around the class means and their axes (K, D)."""
     residuals = [
-        np.where(there, rows - mean, 0.0)[share > 0] * np.sqrt(share[share > 0])[:, None]
+        np.where(observed, rows - mean, 0.0)[share > 0] * np.sqrt(share[share > 0])[:, None]
         for mean, share in zip(means, shares.T, strict=True)
     ]
     n_dimensions = rows.shape[1]

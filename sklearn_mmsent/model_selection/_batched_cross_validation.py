@@ -159,7 +159,7 @@ def batched_cross_val_predict(
     """
     X, y = indexable(X, y)
     if method in _PER_CLASS and np.ndim(y) == 1:
-        # as scikit-learn does, so that columns stand for the same classes in all folds
+        # as scikit-learn does, so that columns are those of the same classes in all folds
         y = LabelEncoder().fit_transform(y)
     splits = FrozenSplits(cv, y, estimator)
     options = {"cv": splits, "groups": groups, "params": params}

@@ -1,4 +1,4 @@
-"""Files of encoders: whole, atomic, and harmless whoever wrote them."""
+"""Files of encoders: written atomically, and read without executing code."""
 
 import json
 import pickle

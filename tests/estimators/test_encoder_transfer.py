@@ -104,7 +104,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
-# -- what is taken -------------------------------------------------------------------------------
+# -- transferred weights -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["file", "str", "frozen", "fitted", "pipeline", "search"])

@@ -91,7 +91,7 @@ def test_hidden_layers_of_the_mlp():
         explicit = MLPEncoder((3,), 4, 0.2, hidden=(4,))
     for name, value in plain.state_dict().items():
         assert torch.equal(value, explicit.state_dict()[name])
-    # where it stands, the default is what it was: layers 0 and 3 around ReLU and dropout
+    # files of earlier versions fit: layers 0 and 3, around ReLU and dropout
     assert list(plain.state_dict()) == [
         f"layers.{i}.{w}" for i in (0, 3) for w in ("weight", "bias")
     ]

@@ -1,4 +1,4 @@
-"""What is learned from a table in a file is what is learned from it in memory."""
+"""Training on a table in a file gives the same result as on the table in memory."""
 
 import gc
 import pickle
@@ -201,7 +201,7 @@ def test_memory_use(mapped, monkeypatch, where):
         X = pd.DataFrame(X, columns=names, copy=False)
     params = {**CHEAP, "modalities": "auto" if named else {"a": 200, "b": (10, 10)}}
     params |= {"max_epochs": 1, "batch_size": 512}
-    clf = FusionClassifier(**params).fit(X[:300], y[:300])  # what is made once is made
+    clf = FusionClassifier(**params).fit(X[:300], y[:300])  # allocations of the first fit
     n_bytes = 7_000 * 300 * 4
     peaks = []
     for work in (lambda: clf.fit(X, y), lambda: clf.predict(X)):

@@ -88,7 +88,7 @@ def test_weights_are_a_convex_combination_of_what_is_there():
 @pytest.mark.parametrize("name", ["sum", "mean", "weighted", "gated"])
 def test_absent_blocks_do_not_count(name):
     fusion, vectors, present = build(name, 3)
-    if name == "gated":  # its gates look at the tokens that stand for the absent, not at zero
+    if name == "gated":  # its gates read the tokens of absent blocks
         gates = fusion.gates(vectors, present)
         assert (gates[~present] == 0).all()
         return

@@ -10,7 +10,7 @@ from sklearn_mmsent.nn import ENCODERS, FUSIONS
 ADDITIVE = {"decision", "quality_aware"}
 # transformers of several layers stay at chance with the estimators' usual rate of 3e-3
 LOWER_RATE = {"mult": 5e-4, "bottleneck": 5e-4}
-# a few that train within a second or two and stand for the rest in the quick tests
+# trained in the quick tests; they take a second or two
 QUICK = ["tensor", "low_rank"]
 # of steps without their order
 TIMELESS = {"mlp", "mean", "attentive"}

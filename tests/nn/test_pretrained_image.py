@@ -309,7 +309,7 @@ def test_values_of_missing_images_have_no_influence(folders):
         torch.testing.assert_close(net([changed], present, [None]), expected)
 
 
-# -- what is refused -----------------------------------------------------------------------------
+# -- invalid options -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

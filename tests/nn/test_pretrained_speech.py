@@ -257,7 +257,7 @@ def test_frames_enter_fusions_of_sequences(folders, fusion):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
-# -- what is refused -----------------------------------------------------------------------------
+# -- invalid options -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

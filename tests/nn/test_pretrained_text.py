@@ -162,7 +162,7 @@ def test_the_last_layers_are_tuned(tiny, n_tuned):
     assert layers == set(range(3 - n_layers, 3))
     assert any("embeddings" in name for name in trained) == (n_tuned == "all")
     assert {"project.weight", "project.bias"} <= trained
-    # what is frozen is without dropout, too
+    # frozen layers have no dropout
     training = [layer.training for layer in encoder.model.encoder.layer]
     assert training == [i >= 3 - n_layers for i in range(3)]
     assert encoder.model.embeddings.training == (n_tuned == "all")

@@ -107,7 +107,7 @@ def positions(x, places):
 
 
 def real_steps(sequences, masks):
-    """What is real of each sequence, with its positions added."""
+    """Return the real steps of each sequence, with positions added."""
     kept = [np.flatnonzero(mask) for mask in masks]
     return [positions(x[k], k - k[0]) for x, k in zip(sequences, kept, strict=True)]
 

@@ -214,7 +214,7 @@ def test_equals_its_equations(name, options, reference, n_blocks):
         np.testing.assert_allclose(fused[row], expected, atol=1e-10)
 
 
-# -- weights ------------------------------------------------------------------------------------
+# -- weights -------------------------------------------------------------------------------------
 
 TALKATIVE = ["sum", "multiplicative", "tensor", "low_rank", "attention", "misa", "poe"]
 
@@ -224,7 +224,7 @@ def test_absent_targets_do_not_count(name):
     fusion, vectors, present = build(name, 3)
     hold = present.clone()
     if name == "mag":
-        hold[:, 0] = True  # the token of an absent main block is what is shifted
+        hold[:, 0] = True  # the token of an absent main block is shifted
     changed = torch.where(hold.unsqueeze(-1), vectors, torch.full_like(vectors, 99.0))
     torch.testing.assert_close(fusion(changed, present), fusion(vectors, present))
 

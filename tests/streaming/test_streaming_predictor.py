@@ -83,7 +83,7 @@ def test_three_modalities_are_predicted_together(fused, noise):
     events = [("audio", samples[i : i + 800], i / RATE) for i in range(0, len(samples), 800)]
     events += [("image", picture, t) for t, picture in pictures]
     events += [("text", word, t) for t, word in words]
-    # what is known when: sound at its end, all else at its own time
+    # order of arrival: sound at its end, other events at their time
     events.sort(key=lambda e: e[2] + 0.1 * (e[0] == "audio"))
     found = list(StreamingPredictor(fused, hop=0.5, method="predict_proba").run(events))
     starts = [p.start for p in found]
@@ -379,7 +379,7 @@ def frames_of_pictures():
 
 @pytest.fixture(name="fragile")
 def _fragile(rows):
-    """A pipeline without FillBlocks: its classifier refuses NaN."""
+    """A pipeline without FillBlocks: its classifier rejects NaN."""
     X, y = rows
     whole = X.dropna()
     return make_pipeline(

@@ -82,7 +82,7 @@ def test_rows_may_go_to_a_device_many_batches_at_once(datasets, monkeypatch):
 def test_number_of_batches_at_once(datasets, monkeypatch):
     held, streamed = datasets
     assert [data.batches_at_once(2) for data in datasets] == [1, 1]
-    streamed.present = streamed.present.to("meta")  # stands for a device that is not the CPU
+    streamed.present = streamed.present.to("meta")  # in place of a device other than the CPU
     monkeypatch.setattr(dataset, "CHUNK", 39 * 4 * 2 * 5 + 1)
     assert [streamed.batches_at_once(size) for size in (1, 2, 100)] == [10, 5, 1]
     held.present = streamed.present

@@ -123,7 +123,7 @@ def test_positions_of_long_sequences_differ_in_bfloat16():
     torch.testing.assert_close(add_positions(states, real).float(), expected)
 
 
-# -- what is chosen ------------------------------------------------------------------------------
+# -- the choice ----------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass

@@ -222,9 +222,9 @@ def counts(trial):
     return trial.state == TrialState.RUNNING or is_done(trial)
 
 
-def copy_in_memory(study_name, trials, direction="maximize"):
+def copy_in_memory(study_name, trials):
     """Return a study in memory with the given trials."""
-    study = optuna.create_study(study_name=study_name, direction=direction)
+    study = optuna.create_study(study_name=study_name, direction="maximize")
     study.add_trials(trials)
     return study
 

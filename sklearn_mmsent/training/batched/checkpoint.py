@@ -47,7 +47,7 @@ class StackCheckpoint:
             histories = [unpack_history(history) for history, _ in rows]
             errors = {nets[i]: DivergenceError(text) for i, text in state["errors"].items()}
         except Exception as error:  # of any kind: the file is not from this code
-            return self.file.refuse(f"does not fit the stack ({first_line(error)})")
+            return self.file.reject(f"does not fit the stack ({first_line(error)})")
         for net, row, history in zip(nets, weights, histories, strict=True):
             write_back(row, net.module_)
             net.history = history

@@ -59,14 +59,14 @@ class CheckpointFile:
         try:
             read = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # the kind depends on where the file is broken
-            return self.refuse(f"is broken ({first_line(error)})")
+            return self.reject(f"is broken ({first_line(error)})")
         if not isinstance(read, dict) or {k: read.get(k) for k in self.mark} != self.mark:
-            return self.refuse("was not written for this training")
+            return self.reject("was not written for this training")
         if not isinstance(read.get("state"), dict):
-            return self.refuse("holds no state")
+            return self.reject("holds no state")
         return read["state"]
 
-    def refuse(self, why):
+    def reject(self, why):
         """Warn that the file is not used; return None."""
         warnings.warn(
             f"checkpoint_dir: the file {str(self.path)!r} {why}. It is replaced, and training "

@@ -99,7 +99,7 @@ class NetworkCheckpoint:
             restore_random_state(fresh_random, net.device)
             net.optimizer_.load_state_dict(fresh["optimizer"])
             _fill(net, fresh)
-            return self.file.refuse(f"does not fit the network ({first_line(error)})")
+            return self.file.reject(f"does not fit the network ({first_line(error)})")
         return state
 
     def _resume(self, net, state):

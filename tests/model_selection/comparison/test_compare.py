@@ -77,7 +77,7 @@ class Fails(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
-# -- fits ------------------------------------------------------------------------------------------
+# -- fits ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -185,7 +185,7 @@ def test_a_given_splitter_is_shuffled_or_raises_an_error():
         compare(BAYES, X, Y, cv=[(np.arange(30), np.arange(30, N))], n_repeats=2)
 
 
-# -- results ---------------------------------------------------------------------------------------
+# -- results -------------------------------------------------------------------------------------
 
 
 def test_a_constant_predictor_is_the_default_baseline():
@@ -277,7 +277,7 @@ def test_global_states_do_not_change(global_states):
     assert global_states() == before
 
 
-# -- errors ----------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -305,10 +305,10 @@ def test_global_states_do_not_change(global_states):
     ],
 )
 def test_errors_are_raised_before_anything_is_fitted(change, message, monkeypatch):
-    def refuse(*args, **kwargs):
+    def fail(*args, **kwargs):
         raise AssertionError("something was fitted")
 
-    monkeypatch.setattr(GaussianNB, "fit", refuse)
+    monkeypatch.setattr(GaussianNB, "fit", fail)
     arguments = {"estimators": BAYES, "X": X, "y": Y} | change
     with pytest.raises(ValueError, match=message):
         compare(**arguments, error_score="raise")
