@@ -263,6 +263,17 @@ def _assign(arguments):
         setattr(estimator, name, value)
 
 
+def _signature_of(name):
+    """Decorate a class so that the TypeError for an unknown keyword names the estimator."""
+
+    def decorate(cls):
+        cls.__init__.__qualname__ = f"{name}.__init__"
+        return cls
+
+    return decorate
+
+
+@_signature_of("FusionClassifier")
 class ClassifierParameters:
     """Signature and table of the parameters of :class:`FusionClassifier`."""
 
@@ -312,6 +323,7 @@ class ClassifierParameters:
         _assign(locals())
 
 
+@_signature_of("FusionRegressor")
 class RegressorParameters:
     """Signature and table of the parameters of :class:`FusionRegressor`."""
 
@@ -358,6 +370,7 @@ class RegressorParameters:
         _assign(locals())
 
 
+@_signature_of("FusionMultitask")
 class MultitaskParameters:
     """Signature and table of the parameters of :class:`FusionMultitask`."""
 
@@ -406,12 +419,3 @@ class MultitaskParameters:
         verbose=0,
     ):
         _assign(locals())
-
-
-# the TypeError for an unknown keyword names the function
-for _parameters, _name in (
-    (ClassifierParameters, "FusionClassifier"),
-    (RegressorParameters, "FusionRegressor"),
-    (MultitaskParameters, "FusionMultitask"),
-):
-    _parameters.__init__.__qualname__ = f"{_name}.__init__"
