@@ -2,6 +2,7 @@
 
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mmsent.estimators._base import BaseFusion
 from sklearn_mmsent.estimators._parameters import ClassifierParameters
@@ -286,6 +287,7 @@ class FusionClassifier(ClassifierParameters, ClassifierMixin, BaseFusion):
     @property
     def classes_(self):
         """The class labels, sorted."""
+        check_is_fitted(self, "_target")
         return self._target.classes
 
     def _make_target(self, y):

@@ -217,12 +217,13 @@ class FusionMultitask(MultitaskParameters, BaseFusion):
     @property
     def targets_(self):
         """The targets."""
+        check_is_fitted(self, "_target")
         return self._target.all
 
     @property
     def classes_(self):
         """The classes by target."""
-        return {t.name: t.classes for t in self._target.all if t.classes is not None}
+        return {t.name: t.classes for t in self.targets_ if t.classes is not None}
 
     def _outputs_by_target(self, X):
         outputs = self._outputs(X)

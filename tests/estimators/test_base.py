@@ -8,6 +8,7 @@ import torch
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from sklearn_mmsent import FillBlocks, FusionClassifier, FusionMultitask, FusionRegressor
@@ -540,3 +541,13 @@ def test_encoders_take_options(named_table):
     X, y, _ = named_table(60)
     with pytest.raises(TypeError, match="depth"):
         FusionClassifier(encoders={"text": ("mlp", {"depth": 2})}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(FusionClassifier, "classes_"), (FusionMultitask, "classes_"), (FusionMultitask, "targets_")],
+)
+def test_fitted_attributes_are_missing_before_fit(cls, name):
+    assert not hasattr(cls(), name)
+    with pytest.raises(NotFittedError, match=f"This {cls.__name__} instance is not fitted yet"):
+        getattr(cls(), name)
